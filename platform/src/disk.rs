@@ -1,0 +1,199 @@
+//! Files and folders, reached only from a folder opened once.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What an entry of a folder is, links not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A pipe, socket or device.
+    Other,
+}
+
+/// What identifies one state of a file: if any of it changes, the content may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: Kind,
+    /// Length in bytes.
+    pub len: u64,
+    /// Last change of the content, nanoseconds since 1970.
+    pub modified_ns: i128,
+    /// Last change of content or metadata, nanoseconds since 1970.
+    pub changed_ns: i128,
+    /// Number of the file within its file system.
+    pub inode: u64,
+    /// File system it is on.
+    pub device: u64,
+    /// How many names it has.
+    pub links: u64,
+    /// User it belongs to.
+    pub owner: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// One name in a folder. The name is kept as the system gives it: it need not be UTF-8.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Name within the folder.
+    pub name: std::ffi::OsString,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// Opens folders.
+pub trait Disk: Send + Sync {
+    /// Opens the folder at `path`, following links on the way to it, since its owner named it.
+    ///
+    /// # Errors
+    /// When it is missing, not a folder or not readable.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn Root>>;
+
+    /// As [`Disk::open`], making missing folders first (mode 0700 if `private`).
+    ///
+    /// # Errors
+    /// When it cannot be made or opened.
+    fn open_or_create(&self, path: &Path, private: bool) -> io::Result<Arc<dyn Root>>;
+}
+
+/// A folder held open. Each path is relative to it, is resolved beneath it, and no link is ever followed on the way
+/// nor at the end: such a path fails as if it were missing or with a loop error. An empty path is the folder itself.
+pub trait Root: Send + Sync {
+    /// Names in the folder at `path`.
+    ///
+    /// # Errors
+    /// When it is missing, not a folder or not readable.
+    fn list(&self, path: &Path) -> io::Result<Vec<Listed>>;
+
+    /// State of the entry at `path`, which may be a link.
+    ///
+    /// # Errors
+    /// When it is missing or cannot be reached.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+
+    /// Opens a regular file to read. Never blocks on a pipe or device: everything else is refused with `InvalidInput`.
+    ///
+    /// # Errors
+    /// When it is missing, unreadable or no regular file.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>>;
+
+    /// Opens an existing regular file to read and write.
+    ///
+    /// # Errors
+    /// As [`Root::open`].
+    fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>>;
+
+    /// Makes a new file to read and write (mode 0600 if `private`, else 0666 less the umask); refuses an existing name.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or what the system says.
+    fn create(&self, path: &Path, private: bool) -> io::Result<Box<dyn File>>;
+
+    /// Makes one folder (mode 0700 if `private`, else 0777 less the umask).
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or what the system says.
+    fn create_folder(&self, path: &Path, private: bool) -> io::Result<()>;
+
+    /// Renames; a file already at `to` is replaced.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Renames, but fails with `AlreadyExists` if there is anything at `to`; in one step, never by asking first.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or what the system says.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes an empty folder.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn remove_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in the folder at `path` survive a power cut.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Bytes that may still be written on its file system.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn free_bytes(&self) -> io::Result<u64>;
+
+    /// Whether changes beneath are reported by the system's watcher; network file systems say no.
+    fn watchable(&self) -> bool;
+
+    /// Takes the lock file at `path`, made if missing; held until the returned value is dropped or the process ends,
+    /// however it ends. `None` when another holds it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
+}
+
+/// An open regular file.
+pub trait File: Send + Sync {
+    /// Reads up to `buffer.len()` bytes at `offset`; 0 means the end.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// What the system says; some of it may be written.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes it `len` bytes long.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes content and length survive a power cut. A failure is final: what was written must be taken as lost.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Current state, of the open file, whatever its name now.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn stat(&self) -> io::Result<Stat>;
+
+    /// Sets the time of last change, nanoseconds since 1970; times the file system cannot hold are clamped.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn set_modified(&self, nanoseconds: i128) -> io::Result<()>;
+}
+
+/// A held lock.
+pub trait Lock: Send + Sync {
+    /// Writes `bytes` into the lock file, for others to read who holds it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn describe(&self, bytes: &[u8]) -> io::Result<()>;
+}

@@ -1,0 +1,57 @@
+//! Sockets.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// A future that can be stored and sent between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A connected byte stream.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    /// The kernel's socket behind the stream, where there is one: what moving bytes inside the kernel needs.
+    fn tcp(&self) -> Option<&TcpStream> {
+        None
+    }
+
+    /// The address of the other side.
+    ///
+    /// # Errors
+    /// When the stream is no longer connected.
+    fn peer_addr(&self) -> io::Result<SocketAddr>;
+
+    /// The address of this side.
+    ///
+    /// # Errors
+    /// When the stream is no longer connected.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// A stream of any kind.
+pub type BoxStream = Box<dyn Stream>;
+
+/// A bound, listening socket.
+pub trait Listener: Send + Sync {
+    /// Waits for the next connection.
+    fn accept(&self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>>;
+
+    /// The address it is bound to, with the real port.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// Opens and accepts connections.
+pub trait Net: Send + Sync {
+    /// Looks `host` up and connects to the first of its addresses that answers; addresses are tried side by side with
+    /// a head start of 250 ms each (RFC 8305), so that a dead one costs no time.
+    fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<BoxStream>>;
+
+    /// Listens on `address`; a port of 0 is chosen by the system. An IPv6 address takes IPv6 only.
+    fn listen(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Listener>>>;
+}

@@ -1,0 +1,9 @@
+//! What two implementations of Sealift must agree on: encodings, messages, certificates, handshake, sealing and chunks.
+//!
+//! Nothing here reads a clock, a file or a socket. `docs/PROTOCOL.md` is the specification; each module names the section
+//! that it implements. The feature `sealed` holds everything that takes a secret of a space: the relay is built without it.
+
+pub mod codec;
+pub mod identity;
+pub mod path;
+pub mod text;
