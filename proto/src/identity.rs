@@ -47,8 +47,11 @@ impl DeviceId {
         signature: &[u8; 64],
     ) -> Result<(), SignatureError> {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| SignatureError)?;
-        key.verify_strict(&with_context(context, body), &ed25519_dalek::Signature::from_bytes(signature))
-            .map_err(|_| SignatureError)
+        key.verify_strict(
+            &with_context(context, body),
+            &ed25519_dalek::Signature::from_bytes(signature),
+        )
+        .map_err(|_| SignatureError)
     }
 }
 

@@ -5,5 +5,9 @@
 
 pub mod codec;
 pub mod identity;
+#[cfg(feature = "sealed")]
+pub mod padme;
 pub mod path;
+#[cfg(feature = "sealed")]
+pub mod seal;
 pub mod text;
