@@ -135,7 +135,7 @@ pub struct Signed<T> {
 }
 
 /// Longest signed body of any kind, bytes: it must fit a frame.
-pub const SIGNED_MAX: usize = 60 * 1024;
+pub const SIGNED_MAX: usize = 56 * 1024;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct SignedBytes {

@@ -4,10 +4,23 @@
 //! that it implements. The feature `sealed` holds everything that takes a secret of a space: the relay is built without it.
 
 pub mod codec;
+pub mod control;
+pub mod frame;
 pub mod identity;
+pub mod log;
+pub mod path;
+pub mod space;
+pub mod text;
+
+#[cfg(feature = "sealed")]
+pub mod catalogue;
+#[cfg(feature = "sealed")]
+pub mod invite;
+#[cfg(feature = "sealed")]
+pub mod manifest;
+#[cfg(feature = "sealed")]
+pub mod message;
 #[cfg(feature = "sealed")]
 pub mod padme;
-pub mod path;
 #[cfg(feature = "sealed")]
 pub mod seal;
-pub mod text;
