@@ -17,9 +17,13 @@ pub mod catalogue;
 #[cfg(feature = "sealed")]
 pub mod invite;
 #[cfg(feature = "sealed")]
+pub mod keys;
+#[cfg(feature = "sealed")]
 pub mod manifest;
 #[cfg(feature = "sealed")]
 pub mod message;
+#[cfg(feature = "sealed")]
+pub mod object;
 #[cfg(feature = "sealed")]
 pub mod padme;
 #[cfg(feature = "sealed")]

@@ -1,0 +1,316 @@
+//! Every label and every derivation of the protocol, on one screen (PROTOCOL.md sections 6 and 7).
+//!
+//! ```text
+//! Expand(key, label) = HKDF-Expand-SHA256(key, label, 32)      Extract(salt, ikm) = HKDF-Extract-SHA256(salt, ikm)
+//!
+//! epoch secret ─ Expand ─┬─ CATALOGUE ─▶ catalogue key          invite secret [16]
+//!                        ├─ FORWARD ───▶ forward key                 │ Extract(salt INVITE)
+//!                        ├─ CARD ──────▶ card key                    ├─ Expand INVITE_ID ──────▶ id (first 16)
+//!                        ├─ RECORD ────▶ record key                  └─ Expand INVITE_PACKAGE ─▶ package key
+//!                        └─ PSK ───────▶ psk
+//!
+//! H1 = SHA-256(OFFER)      WC = SHA-256(WRAP ‖ H1 ‖ suite ‖ addresses ‖ session id)
+//! TH = SHA-256(TRANSCRIPT ‖ u32 len ‖ OFFER ‖ u32 len ‖ WRAP)
+//! PRK0 = Extract(salt WC, FK ‖ psk)      PRK = Extract(salt TH, Expand(PRK0, DERIVED))
+//!
+//! PRK ─ Expand ─┬─ CONFIRM_LEECHER, CONFIRM_SEEDER ─────▶ the keys of ACK and READY (HMAC-SHA256)
+//!               ├─ LEECHER_TO_SEEDER, SEEDER_TO_LEECHER ▶ the keys of the two directions of all links
+//!               └─ EXPORTER ────────────────────────────▶ the key of proofs on further links
+//! ```
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use crate::seal::SealKey;
+
+/// What stands first in each derivation and hash, so that none gives the value of another.
+pub(crate) mod label {
+    pub(crate) const CATALOGUE: &[u8] = b"sealift/1 catalogue key\0";
+    pub(crate) const FORWARD: &[u8] = b"sealift/1 forward key\0";
+    pub(crate) const CARD: &[u8] = b"sealift/1 card key\0";
+    pub(crate) const RECORD: &[u8] = b"sealift/1 record key\0";
+    pub(crate) const PSK: &[u8] = b"sealift/1 psk\0";
+
+    pub(crate) const INVITE: &[u8] = b"sealift/1 invite\0";
+    pub(crate) const INVITE_ID: &[u8] = b"sealift/1 invite id\0";
+    pub(crate) const INVITE_PACKAGE: &[u8] = b"sealift/1 invite package key\0";
+
+    pub(crate) const WRAP: &[u8] = b"sealift/1 wrap\0";
+    pub(crate) const TRANSCRIPT: &[u8] = b"sealift/1 transcript\0";
+    pub(crate) const DERIVED: &[u8] = b"sealift/1 derived\0";
+    pub(crate) const CONFIRM_LEECHER: &[u8] = b"sealift/1 confirm leecher\0";
+    pub(crate) const CONFIRM_SEEDER: &[u8] = b"sealift/1 confirm seeder\0";
+    pub(crate) const LEECHER_TO_SEEDER: &[u8] = b"sealift/1 leecher to seeder\0";
+    pub(crate) const SEEDER_TO_LEECHER: &[u8] = b"sealift/1 seeder to leecher\0";
+    pub(crate) const EXPORTER: &[u8] = b"sealift/1 exporter\0";
+
+    pub(crate) const ACK: &[u8] = b"ack\0";
+    pub(crate) const READY: &[u8] = b"ready\0";
+    pub(crate) const LINK_PROOF: &[u8] = b"sealift/1 link proof\0";
+    pub(crate) const LINK: &[u8] = b"sealift/1 link\0";
+}
+
+/// The secret that all present members of a space know and nobody else. It is never a key itself. Cleared when dropped.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct EpochSecret([u8; 32]);
+
+impl EpochSecret {
+    /// Takes 32 random bytes, or those that were kept or received.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes, to be kept or put into an invite package.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// All keys of the epoch.
+    #[must_use]
+    pub fn keys(&self) -> EpochKeys {
+        let key = |label| SealKey::new(*expand(&self.0, label));
+        EpochKeys {
+            catalogue: CatalogueKey(key(label::CATALOGUE)),
+            forward: ForwardKey(key(label::FORWARD)),
+            card: CardKey(key(label::CARD)),
+            record: RecordKey(key(label::RECORD)),
+            psk: Psk(*expand(&self.0, label::PSK)),
+        }
+    }
+}
+
+impl std::fmt::Debug for EpochSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EpochSecret(..)")
+    }
+}
+
+/// The keys of one epoch of a space.
+#[derive(Clone, Debug)]
+pub struct EpochKeys {
+    /// Seals segments and head statuses.
+    pub catalogue: CatalogueKey,
+    /// Seals what the relay forwards.
+    pub forward: ForwardKey,
+    /// Seals cards.
+    pub card: CardKey,
+    /// Seals the private part of the space record.
+    pub record: RecordKey,
+    /// Goes into every session.
+    pub psk: Psk,
+}
+
+macro_rules! purpose {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub(crate) SealKey);
+
+        impl AsRef<SealKey> for $name {
+            fn as_ref(&self) -> &SealKey {
+                &self.0
+            }
+        }
+    )*};
+}
+
+purpose! {
+    /// Key of catalogue segments and head statuses.
+    CatalogueKey;
+    /// Key of forwarded messages.
+    ForwardKey;
+    /// Key of cards.
+    CardKey;
+    /// Key of the private part of the space record.
+    RecordKey;
+    /// Key of one invite's package.
+    PackageKey;
+    /// Key of what the leecher sends in a session.
+    LeecherToSeederKey;
+    /// Key of what the seeder sends in a session.
+    SeederToLeecherKey;
+}
+
+/// Shows in every session that both sides are present members. Cleared when dropped.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct Psk([u8; 32]);
+
+impl std::fmt::Debug for Psk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Psk(..)")
+    }
+}
+
+/// What derives from the secret of an invite.
+#[derive(Clone, Debug)]
+pub struct InviteKeys {
+    /// Under which the relay keeps the package.
+    pub id: [u8; 16],
+    /// Seals the package.
+    pub package: PackageKey,
+}
+
+impl InviteKeys {
+    /// Derives both from the secret in the line.
+    #[must_use]
+    pub fn derive(secret: &[u8; 16]) -> Self {
+        let prk = extract(label::INVITE, &[secret]);
+        let mut id = [0; 16];
+        id.copy_from_slice(&expand(&prk, label::INVITE_ID)[..16]);
+        Self { id, package: PackageKey(SealKey::new(*expand(&prk, label::INVITE_PACKAGE))) }
+    }
+}
+
+/// The fresh secret that a suite delivers. Cleared when dropped.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct FreshKey(pub(crate) [u8; 32]);
+
+impl FreshKey {
+    /// Takes 32 fresh random bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Debug for FreshKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FreshKey(..)")
+    }
+}
+
+/// Everything that derives from one handshake.
+pub(crate) struct Schedule {
+    pub(crate) confirm_leecher: ConfirmKey,
+    pub(crate) confirm_seeder: ConfirmKey,
+    pub(crate) leecher_to_seeder: LeecherToSeederKey,
+    pub(crate) seeder_to_leecher: SeederToLeecherKey,
+    pub(crate) exporter: ExporterKey,
+}
+
+impl Schedule {
+    pub(crate) fn derive(
+        wrap_context: &[u8; 32],
+        transcript: &[u8; 32],
+        fresh: &FreshKey,
+        psk: &Psk,
+    ) -> Self {
+        let prk0 = extract(wrap_context, &[&fresh.0, &psk.0]);
+        let prk = extract(transcript, &[&*expand(&prk0, label::DERIVED)]);
+        let key = |label| SealKey::new(*expand(&prk, label));
+        Self {
+            confirm_leecher: ConfirmKey(*expand(&prk, label::CONFIRM_LEECHER)),
+            confirm_seeder: ConfirmKey(*expand(&prk, label::CONFIRM_SEEDER)),
+            leecher_to_seeder: LeecherToSeederKey(key(label::LEECHER_TO_SEEDER)),
+            seeder_to_leecher: SeederToLeecherKey(key(label::SEEDER_TO_LEECHER)),
+            exporter: ExporterKey(*expand(&prk, label::EXPORTER)),
+        }
+    }
+}
+
+/// Key of the HMAC in ACK or READY. Cleared when dropped.
+#[derive(Clone, ZeroizeOnDrop)]
+pub(crate) struct ConfirmKey([u8; 32]);
+
+impl ConfirmKey {
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hmac(&self.0, parts)
+    }
+}
+
+/// Key of the proofs that open further links of a session. Cleared when dropped.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct ExporterKey([u8; 32]);
+
+impl ExporterKey {
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hmac(&self.0, parts)
+    }
+}
+
+impl std::fmt::Debug for ExporterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ExporterKey(..)")
+    }
+}
+
+/// SHA-256 over all of `parts`, one behind the other.
+pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn extract(salt: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    // HKDF-Extract is an HMAC with the salt as its key (RFC 5869 section 2.2).
+    let mut mac = Hmac::<Sha256>::new_from_slice(salt).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+fn expand(key: &[u8; 32], label: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut okm = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::from_prk(key)
+        .expect("the key is as long as the hash")
+        .expand(label, &mut *okm)
+        .expect("32 bytes are one block");
+    okm
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_all_different_and_none_begins_another() {
+        let source = include_str!("keys.rs");
+        let labels: Vec<_> = source
+            .lines()
+            .filter(|line| line.trim_start().starts_with("pub(crate) const"))
+            .filter_map(|line| line.split('"').nth(1))
+            .collect();
+        assert!(labels.len() > 15);
+        for (index, label) in labels.iter().enumerate() {
+            assert!(label.ends_with("\\0"), "{label}");
+            assert!(!labels[..index].contains(label), "{label}");
+        }
+    }
+
+    #[test]
+    fn keys_print_nothing() {
+        let keys = EpochSecret::new([1; 32]).keys();
+        assert!(format!("{keys:?}").chars().all(|c| !c.is_ascii_digit()));
+    }
+
+    #[test]
+    fn every_input_of_the_schedule_matters() {
+        let derive = |wc: u8, th: u8, fresh: u8, psk: u8| {
+            let schedule =
+                Schedule::derive(&[wc; 32], &[th; 32], &FreshKey([fresh; 32]), &Psk([psk; 32]));
+            schedule.confirm_leecher.0
+        };
+        let base = derive(1, 1, 1, 1);
+        assert_eq!(base, derive(1, 1, 1, 1));
+        for other in
+            [derive(2, 1, 1, 1), derive(1, 2, 1, 1), derive(1, 1, 2, 1), derive(1, 1, 1, 2)]
+        {
+            assert_ne!(base, other);
+        }
+    }
+}
