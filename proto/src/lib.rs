@@ -28,3 +28,5 @@ pub mod object;
 pub mod padme;
 #[cfg(feature = "sealed")]
 pub mod seal;
+#[cfg(feature = "sealed")]
+pub mod wrap;
