@@ -48,7 +48,6 @@ pub(crate) mod label {
 
     pub(crate) const ACK: &[u8] = b"ack\0";
     pub(crate) const READY: &[u8] = b"ready\0";
-    pub(crate) const LINK_PROOF: &[u8] = b"sealift/1 link proof\0";
     pub(crate) const LINK: &[u8] = b"sealift/1 link\0";
 }
 
@@ -227,7 +226,9 @@ impl ConfirmKey {
 pub struct ExporterKey([u8; 32]);
 
 impl ExporterKey {
-    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+    /// HMAC-SHA256 over all of `parts`, one behind the other.
+    #[must_use]
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         hmac(&self.0, parts)
     }
 }

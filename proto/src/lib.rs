@@ -15,9 +15,13 @@ pub mod text;
 #[cfg(feature = "sealed")]
 pub mod catalogue;
 #[cfg(feature = "sealed")]
+pub mod handshake;
+#[cfg(feature = "sealed")]
 pub mod invite;
 #[cfg(feature = "sealed")]
 pub mod keys;
+#[cfg(feature = "sealed")]
+pub mod link;
 #[cfg(feature = "sealed")]
 pub mod manifest;
 #[cfg(feature = "sealed")]

@@ -125,7 +125,7 @@ pub struct ShareSecret(Secret);
 enum Secret {
     X25519(hpke::SecretKey<X25519HkdfSha256>),
     Rsa(Box<rsa::SecretKey>),
-    Hybrid(hpke::SecretKey<XWing>),
+    Hybrid(Box<hpke::SecretKey<XWing>>),
 }
 
 impl ShareSecret {
@@ -137,7 +137,7 @@ impl ShareSecret {
         Ok(Self(match suite {
             Suite::X25519 => Secret::X25519(hpke::SecretKey::generate(rng)),
             Suite::Rsa => Secret::Rsa(Box::new(rsa::SecretKey::generate(rng)?)),
-            Suite::Hybrid => Secret::Hybrid(hpke::SecretKey::generate(rng)),
+            Suite::Hybrid => Secret::Hybrid(Box::new(hpke::SecretKey::generate(rng))),
         }))
     }
 
@@ -149,7 +149,7 @@ impl ShareSecret {
         Ok(Self(match suite {
             Suite::X25519 => Secret::X25519(hpke::SecretKey::from_bytes(bytes)?),
             Suite::Rsa => Secret::Rsa(Box::new(rsa::SecretKey::from_pkcs8(bytes)?)),
-            Suite::Hybrid => Secret::Hybrid(hpke::SecretKey::from_bytes(bytes)?),
+            Suite::Hybrid => Secret::Hybrid(Box::new(hpke::SecretKey::from_bytes(bytes)?)),
         }))
     }
 

@@ -6,7 +6,7 @@ const CONTEXT: [u8; 32] = [0xc0; 32];
 const SUITES: [Suite; 3] = [Suite::X25519, Suite::Rsa, Suite::Hybrid];
 
 /// Made once; tests would spend most of their time making RSA keys.
-pub(crate) const RSA_KEY: &[u8] = include_bytes!("../../testdata/rsa-3072.pk8");
+const RSA_KEY: &[u8] = include_bytes!("../../testdata/rsa-3072.pk8");
 
 fn rng() -> StdRng {
     StdRng::seed_from_u64(42)
@@ -164,7 +164,7 @@ fn modulus(bits: usize) -> Vec<u8> {
     for last in (1..=255).step_by(2) {
         *bytes.last_mut().unwrap() = last;
         let padded = [&[0][..], &bytes].concat();
-        let plain = if bits % 8 == 0 { &padded } else { &bytes };
+        let plain = if bits.is_multiple_of(8) { &padded } else { &bytes };
         if rsa::check(&pkcs1(plain, &[1, 0, 1])).is_ok() || !(2048..=4096).contains(&bits) {
             return plain.clone();
         }

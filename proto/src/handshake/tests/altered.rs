@@ -1,0 +1,164 @@
+//! One flipped bit anywhere, in every message and suite.
+
+use super::*;
+
+/// Every bit for the quick suite; a spread of them, each byte's among them, for the costly ones.
+fn step(suite: Suite) -> usize {
+    match suite {
+        Suite::X25519 => 1,
+        Suite::Rsa => 41,
+        Suite::Hybrid => 13,
+    }
+}
+
+fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    bytes
+}
+
+/// What the seeder makes of the bytes of an offer.
+fn offer_with(world: &mut World, offer: &[u8]) -> Result<AwaitingAck, HandshakeError> {
+    let message = Signed::from_bytes(offer).map_err(|_| HandshakeError::Malformed)?;
+    world.respond(&Message::Offer(message))
+}
+
+#[test]
+fn every_flipped_bit_of_an_offer_is_noticed_by_the_seeder() {
+    for suite in SUITES {
+        let mut world = World::new();
+        let Message::Offer(offer) = world.offer(&[suite]).message() else { panic!("an offer") };
+        let bytes = offer.to_bytes();
+        for bit in (0..bytes.len() * 8).step_by(step(suite)) {
+            assert!(offer_with(&mut world, &flipped(&bytes, bit)).is_err(), "{suite:?} {bit}");
+        }
+        assert!(offer_with(&mut world, &bytes).is_ok());
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_wrap_is_noticed_by_the_leecher() {
+    for suite in SUITES {
+        let mut world = World::new();
+        let start = world.rng.clone();
+        let awaiting = {
+            let offered = world.offer(&[suite]);
+            world.respond(&offered.message()).unwrap()
+        };
+        let Message::Wrap(wrap) = awaiting.message() else { panic!("a wrap") };
+        let bytes = wrap.to_bytes();
+        for bit in (0..bytes.len() * 8).step_by(step(suite)) {
+            let Ok(altered) = Signed::from_bytes(&flipped(&bytes, bit)) else { continue };
+            // The same offer each time: the same generator.
+            let mut again = World { rng: start.clone(), ..World::new() };
+            let offered = again.offer(&[suite]);
+            let answer = again.answer(offered, &Message::Wrap(altered));
+            assert!(answer.is_err(), "{suite:?} {bit}");
+        }
+        let mut again = World { rng: start, ..World::new() };
+        let offered = again.offer(&[suite]);
+        assert!(again.answer(offered, &awaiting.message()).is_ok());
+    }
+}
+
+/// Even the seeder's own signature over an altered key does not lead to a session.
+#[test]
+fn every_flipped_bit_of_a_wrapped_key_is_noticed_at_the_confirmation() {
+    for suite in SUITES {
+        let mut world = World::new();
+        let start = world.rng.clone();
+        let offered = world.offer(&[suite]);
+        let awaiting = world.respond(&offered.message()).unwrap();
+        let Message::Wrap(wrap) = awaiting.message() else { panic!("a wrap") };
+        let wrapped = wrap.unverified().wrapped.clone();
+        let bits = (wrapped.encapsulation.len() + wrapped.sealed.len()) * 8;
+        for bit in (0..bits).step_by(step(suite)) {
+            let altered = changed_wrap(&world, &awaiting.message(), &|wrap| {
+                flip_wrapped(&mut wrap.wrapped, bit);
+            });
+            let mut again = World { rng: start.clone(), ..World::new() };
+            let offered = again.offer(&[suite]);
+            let Ok(answered) = again.answer(offered, &altered) else { continue };
+            assert_eq!(suite, Suite::Rsa, "only RSA goes on");
+            let ack = answered.acknowledge().1.proof;
+            let expected = awaiting_ack_of(&start, suite);
+            assert_eq!(expected.confirm(&ack).err(), Some(HandshakeError::Confirmation));
+        }
+    }
+}
+
+/// The same handshake again, up to the seeder's wait.
+fn awaiting_ack_of(start: &Seeded, suite: Suite) -> AwaitingAck {
+    let mut world = World { rng: start.clone(), ..World::new() };
+    let offered = world.offer(&[suite]);
+    world.respond(&offered.message()).unwrap()
+}
+
+fn flip_wrapped(wrapped: &mut crate::wrap::Wrapped, bit: usize) {
+    let split = wrapped.encapsulation.len() * 8;
+    if bit < split {
+        let bytes = flipped(&wrapped.encapsulation, bit);
+        wrapped.encapsulation = Bytes::new(bytes).unwrap();
+    } else {
+        let bytes = flipped(&wrapped.sealed, bit - split);
+        wrapped.sealed = Bytes::new(bytes).unwrap();
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_refusal_is_noticed() {
+    let mut world = World::new();
+    let start = world.rng.clone();
+    let Message::Offer(offer) = world.offer(&[Suite::X25519]).message() else { panic!("an offer") };
+    let refusal = refuse(&world.seeder.key, &offer, RefuseCode::Busy);
+    let Message::Refuse(refusal) = refusal else { panic!("a refusal") };
+    let bytes = refusal.to_bytes();
+    for bit in 0..bytes.len() * 8 {
+        let Ok(altered) = Signed::from_bytes(&flipped(&bytes, bit)) else { continue };
+        let mut again = World { rng: start.clone(), ..World::new() };
+        let offered = again.offer(&[Suite::X25519]);
+        let error = again.answer(offered, &Message::Refuse(altered)).err();
+        assert_eq!(error, Some(HandshakeError::Signature), "bit {bit}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_what_is_forwarded_is_noticed() {
+    let mut world = World::new();
+    let message = world.offer(&[Suite::X25519]).message();
+    let from = world.leecher.key.id();
+    let object = message.seal(&world.terms(), &from, [1; 24]);
+    for bit in 0..object.len() * 8 {
+        let opened = Message::open(&world.terms(), &from, &flipped(&object, bit));
+        assert!(opened.is_err(), "bit {bit}");
+    }
+    for len in 0..object.len() {
+        assert!(Message::open(&world.terms(), &from, &object[..len]).is_err());
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_ack_and_ready_is_noticed() {
+    let mut world = World::new();
+    let start = world.rng.clone();
+    let (awaiting, acknowledged, opening) = world.wrapped(&[Suite::X25519]);
+    let session = awaiting.session();
+    let ready = awaiting.confirm(&opening.proof).unwrap();
+    let bytes = opening.to_bytes();
+    for bit in 0..bytes.len() * 8 {
+        let mut altered = [0; crate::link::OPENING_LEN];
+        altered.copy_from_slice(&flipped(&bytes, bit));
+        let altered = Opening::from_bytes(&altered);
+        let known = altered.session == session && altered.link == 0;
+        let awaiting = awaiting_ack_of(&start, Suite::X25519);
+        assert!(!known || awaiting.confirm(&altered.proof).is_err(), "bit {bit}");
+    }
+    for bit in 0..256 {
+        let mut again = World { rng: start.clone(), ..World::new() };
+        let (_, acknowledged, _) = again.wrapped(&[Suite::X25519]);
+        let altered = flipped(&ready.proof, bit).try_into().unwrap();
+        let confirmed = acknowledged.confirm(&altered);
+        assert_eq!(confirmed.err(), Some(HandshakeError::Confirmation), "bit {bit}");
+    }
+    assert!(acknowledged.confirm(&ready.proof).is_ok());
+}
