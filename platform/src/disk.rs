@@ -1,8 +1,16 @@
 //! Files and folders, reached only from a folder opened once.
 
+mod helpers;
+#[cfg(unix)]
+mod system;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+pub use helpers::{read_all, replace};
+#[cfg(unix)]
+pub use system::SystemDisk;
 
 /// What an entry of a folder is, links not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

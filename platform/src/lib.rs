@@ -8,6 +8,7 @@ pub mod clock;
 pub mod disk;
 pub mod net;
 pub mod random;
+pub mod redb_file;
 
 use std::sync::Arc;
 
@@ -22,4 +23,18 @@ pub struct Platform {
     pub disk: Arc<dyn disk::Disk>,
     /// Sockets.
     pub net: Arc<dyn net::Net>,
+}
+
+#[cfg(unix)]
+impl Platform {
+    /// The machine itself.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            clock: Arc::new(clock::SystemClock),
+            random: Arc::new(random::SystemRandom),
+            disk: Arc::new(disk::SystemDisk),
+            net: Arc::new(net::SystemNet),
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Sockets.
 
+mod system;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -7,6 +9,8 @@ use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+pub use system::SystemNet;
 
 /// A future that can be stored and sent between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

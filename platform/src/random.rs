@@ -26,7 +26,9 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     fn fill(&self, out: &mut [u8]) {
         if let Err(error) = SysRng.try_fill_bytes(out) {
-            eprintln!("the operating system gave no random bytes ({error}); stopping, because keys would be guessable");
+            eprintln!(
+                "the operating system gave no random bytes ({error}); stopping, because keys would be guessable"
+            );
             std::process::abort();
         }
     }
@@ -35,7 +37,7 @@ impl Random for SystemRandom {
 /// Lends a [`Random`] to code that takes a `rand_core` generator.
 pub struct RandomRng<'a>(pub &'a dyn Random);
 
-impl rand_core::TryRng for RandomRng<'_> {
+impl TryRng for RandomRng<'_> {
     type Error = core::convert::Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Self::Error> {

@@ -1,0 +1,66 @@
+//! Whole small files, on any [`Root`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Root;
+
+/// Puts a file with content `bytes` at `path`, replacing one that is there, so that a crash or power cut at any moment
+/// leaves the old content or the new, whole. Processes that do so at once do not disturb one another: one of them is
+/// last. Mode 0600 if `private`. Folders are not made.
+///
+/// # Errors
+/// What the system says; the old file is then as it was, unless only the last flush of the folder failed.
+pub fn replace(root: &dyn Root, path: &Path, bytes: &[u8], private: bool) -> io::Result<()> {
+    let temporary = temporary_name(path)?;
+    write_new(root, &temporary, bytes, private)
+        .and_then(|()| root.rename(&temporary, path))
+        .inspect_err(|_| drop(root.remove(&temporary)))?;
+    root.sync_folder(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Reads the whole file at `path`.
+///
+/// # Errors
+/// `InvalidData` when it is longer than `max` bytes, or what the system says.
+pub fn read_all(root: &dyn Root, path: &Path, max: usize) -> io::Result<Vec<u8>> {
+    let file = root.open(path)?;
+    let mut bytes = Vec::new();
+    let mut block = [0; 16 * 1024];
+    loop {
+        let count = file.read_at(&mut block, bytes.len() as u64)?;
+        if count == 0 {
+            return Ok(bytes);
+        }
+        if bytes.len() + count > max {
+            let told = format!("{} is over {max} bytes", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, told));
+        }
+        bytes.extend_from_slice(&block[..count]);
+    }
+}
+
+fn write_new(root: &dyn Root, path: &Path, bytes: &[u8], private: bool) -> io::Result<()> {
+    let file = match root.create(path, private) {
+        // The number of this process had an earlier owner, which died before its rename.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            root.remove(path)?;
+            root.create(path, private)?
+        }
+        other => other?,
+    };
+    file.write_all_at(bytes, 0)?;
+    file.sync()
+}
+
+/// A name beside `path` that no other process or thread uses now: `.NAME.PID-COUNT.tmp`.
+fn temporary_name(path: &Path) -> io::Result<PathBuf> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}-{count}.tmp", std::process::id()));
+    Ok(path.with_file_name(temporary))
+}

@@ -1,0 +1,107 @@
+//! Open files and locks of a Unix machine.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustix::fs::FileType;
+
+use crate::disk::{File, Kind, Lock, Stat};
+
+pub(super) struct SystemFile(std::fs::File);
+
+impl SystemFile {
+    pub(super) fn new(file: OwnedFd) -> Self {
+        Self(file.into())
+    }
+}
+
+impl File for SystemFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match self.0.read_at(buffer, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat_of(&rustix::fs::fstat(&self.0)?))
+    }
+
+    fn set_modified(&self, nanoseconds: i128) -> io::Result<()> {
+        // The years 1 to 9999; what a file system cannot hold of them, the kernel clamps.
+        let clamped = nanoseconds.clamp(-62_135_596_800_000_000_000, 253_402_300_799_999_999_999);
+        let billion = 1_000_000_000;
+        let distance = clamped.unsigned_abs();
+        let distance = Duration::new(
+            u64::try_from(distance / billion).unwrap_or(0),
+            u32::try_from(distance % billion).unwrap_or(0),
+        );
+        let time = if clamped < 0 {
+            UNIX_EPOCH.checked_sub(distance)
+        } else {
+            UNIX_EPOCH.checked_add(distance)
+        };
+        self.0.set_modified(time.unwrap_or(UNIX_EPOCH))
+    }
+}
+
+pub(super) fn kind_of_type(file_type: FileType) -> Kind {
+    match file_type {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Folder,
+        FileType::Symlink => Kind::Link,
+        _ => Kind::Other,
+    }
+}
+
+/// The widths of the fields differ between systems; all of them fit.
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "needed on other systems")]
+pub(super) fn stat_of(stat: &rustix::fs::Stat) -> Stat {
+    let time = |seconds: i64, nanoseconds: i64| {
+        i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)
+    };
+    Stat {
+        kind: kind_of_type(FileType::from_raw_mode(stat.st_mode)),
+        len: u64::try_from(stat.st_size).unwrap_or(0),
+        modified_ns: time(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+        changed_ns: time(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        inode: stat.st_ino as u64,
+        device: stat.st_dev as u64,
+        links: stat.st_nlink as u64,
+        owner: stat.st_uid,
+        mode: u32::from(stat.st_mode) & 0o7777,
+    }
+}
+
+/// The system gives the lock back when the file is closed, also when the process is killed. The file stays: removing it
+/// would let two processes lock two files of one name.
+pub(super) struct HeldLock(std::fs::File);
+
+impl HeldLock {
+    pub(super) fn new(file: OwnedFd) -> Self {
+        Self(file.into())
+    }
+}
+
+impl Lock for HeldLock {
+    fn describe(&self, bytes: &[u8]) -> io::Result<()> {
+        self.0.set_len(0)?;
+        self.0.write_all_at(bytes, 0)
+    }
+}

@@ -1,0 +1,197 @@
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use super::*;
+use crate::disk::{read_all, replace};
+
+/// Runs `test` with paths resolved by the kernel, and step by step.
+fn both_ways(test: impl Fn(&Path, &dyn Root)) {
+    for walking in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let opened: OwnedFd = fs::File::open(folder.path()).unwrap().into();
+        let beneath = if walking { Beneath::walking(opened) } else { Beneath::new(opened) };
+        test(folder.path(), &SystemRoot { beneath });
+    }
+}
+
+fn p(text: &str) -> &Path {
+    Path::new(text)
+}
+
+fn kind<T>(result: io::Result<T>) -> io::ErrorKind {
+    result.err().expect("must fail").kind()
+}
+
+#[test]
+fn reads_and_writes_beneath() {
+    both_ways(|_, root| {
+        root.create_folder(p("a"), true).unwrap();
+        root.create_folder(p("a/b"), false).unwrap();
+        let file = root.create(p("a/b/x"), true).unwrap();
+        file.write_all_at(b"hello", 2).unwrap();
+        file.sync().unwrap();
+        root.sync_folder(p("a/b")).unwrap();
+        root.sync_folder(p("")).unwrap();
+        assert_eq!(read_all(root, p("a/b/x"), 7).unwrap(), b"\0\0hello");
+        assert_eq!(kind(read_all(root, p("a/b/x"), 6)), io::ErrorKind::InvalidData);
+        let stat = root.stat(p("a/b/x")).unwrap();
+        assert_eq!((stat.kind, stat.len, stat.mode, stat.links), (Kind::File, 7, 0o600, 1));
+        assert_eq!(root.stat(p("a")).unwrap().mode, 0o700);
+        assert_eq!(root.stat(p("")).unwrap().kind, Kind::Folder);
+        assert!(root.free_bytes().unwrap() > 0);
+        file.set_modified(1_500_000_000_123_456_789).unwrap();
+        assert_eq!(file.stat().unwrap().modified_ns, 1_500_000_000_123_456_789);
+        file.set_modified(i128::MAX).unwrap();
+        file.set_modified(i128::MIN).unwrap();
+        root.remove(p("a/b/x")).unwrap();
+        root.remove_folder(p("a/b")).unwrap();
+        assert!(root.list(p("a")).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn no_link_is_followed_on_the_way_or_at_the_end() {
+    both_ways(|folder, root| {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "x").unwrap();
+        fs::create_dir(folder.join("real")).unwrap();
+        fs::write(folder.join("real/file"), "y").unwrap();
+        symlink(outside.path(), folder.join("out")).unwrap();
+        symlink(outside.path().join("secret"), folder.join("end")).unwrap();
+        symlink("real", folder.join("inside")).unwrap();
+        symlink("nothing", folder.join("dangling")).unwrap();
+        for path in ["out/secret", "end", "inside/file", "dangling"] {
+            assert!(root.open(p(path)).is_err(), "{path}");
+            assert!(root.open_write(p(path)).is_err(), "{path}");
+            assert!(root.try_lock(p(path)).is_err(), "{path}");
+        }
+        for path in ["out/new", "inside/new", "end", "dangling"] {
+            assert!(root.create(p(path), false).is_err(), "{path}");
+            assert!(root.create_folder(p(path), false).is_err(), "{path}");
+        }
+        assert!(root.list(p("inside")).is_err());
+        assert!(root.remove(p("out/secret")).is_err());
+        assert!(root.rename(p("real/file"), p("out/stolen")).is_err());
+        assert!(root.rename_new(p("out/secret"), p("got")).is_err());
+        assert_eq!(root.stat(p("inside")).unwrap().kind, Kind::Link);
+        assert!(root.stat(p("inside/file")).is_err());
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+        assert!(!folder.join("nothing").exists());
+    });
+}
+
+#[test]
+fn nothing_leads_up_or_starts_at_the_top() {
+    both_ways(|folder, root| {
+        fs::create_dir(folder.join("a")).unwrap();
+        for path in ["..", "../x", "a/../x", "/etc/passwd", "a/..", "a/../../x", "."] {
+            assert!(root.open(p(path)).is_err(), "{path}");
+            assert!(root.create(p(path), false).is_err(), "{path}");
+            assert!(root.remove(p(path)).is_err(), "{path}");
+            assert!(root.rename(p("a"), p(path)).is_err(), "{path}");
+        }
+    });
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_without_blocking() {
+    both_ways(|folder, root| {
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            folder.join("pipe"),
+            FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+        fs::create_dir(folder.join("folder")).unwrap();
+        for name in ["pipe", "socket", "folder"] {
+            assert_eq!(kind(root.open(p(name))), io::ErrorKind::InvalidInput, "{name}");
+            assert_eq!(kind(root.open_write(p(name))), io::ErrorKind::InvalidInput, "{name}");
+        }
+        let mut listed: Vec<_> =
+            root.list(p("")).unwrap().into_iter().map(|e| (e.name, e.kind)).collect();
+        listed.sort_by(|a, b| a.0.cmp(&b.0));
+        let want = [("folder", Kind::Folder), ("pipe", Kind::Other), ("socket", Kind::Other)];
+        assert_eq!(listed, want.map(|(name, kind)| (name.into(), kind)));
+    });
+}
+
+#[test]
+fn create_and_rename_new_never_replace() {
+    both_ways(|folder, root| {
+        fs::write(folder.join("old"), "old").unwrap();
+        fs::write(folder.join("new"), "new").unwrap();
+        fs::create_dir(folder.join("folder")).unwrap();
+        symlink("nothing", folder.join("link")).unwrap();
+        let here: OwnedFd = fs::File::open(folder).unwrap().into();
+        for taken in ["old", "folder", "link"] {
+            assert_eq!(kind(root.create(p(taken), false)), io::ErrorKind::AlreadyExists);
+            assert_eq!(kind(root.rename_new(p("new"), p(taken))), io::ErrorKind::AlreadyExists);
+            let linked = link_unlink(&here, p("new"), &here, p(taken));
+            assert_eq!(kind(linked), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(fs::read(folder.join("old")).unwrap(), b"old");
+        root.rename_new(p("new"), p("folder/moved")).unwrap();
+        assert!(!folder.join("new").exists());
+        link_unlink(&here, p("folder/moved"), &here, p("again")).unwrap();
+        assert_eq!(fs::read(folder.join("again")).unwrap(), b"new");
+        assert!(!folder.join("folder/moved").exists());
+        root.rename(p("again"), p("old")).unwrap();
+        assert_eq!(fs::read(folder.join("old")).unwrap(), b"new");
+    });
+}
+
+#[test]
+fn replacing_leaves_one_whole_file() {
+    both_ways(|folder, root| {
+        for content in ["one", "two"] {
+            replace(root, p("state"), content.as_bytes(), true).unwrap();
+            assert_eq!(fs::read_to_string(folder.join("state")).unwrap(), content);
+        }
+        let mode = fs::metadata(folder.join("state")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::create_dir(folder.join("taken")).unwrap();
+        assert!(replace(root, p("taken"), b"x", true).is_err());
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 2, "no temporary file is left");
+    });
+}
+
+#[test]
+fn a_lock_is_held_until_dropped() {
+    both_ways(|folder, root| {
+        let lock = root.try_lock(p("lock")).unwrap().expect("free");
+        lock.describe(b"process 1, long words").unwrap();
+        lock.describe(b"process 1").unwrap();
+        assert!(root.try_lock(p("lock")).unwrap().is_none());
+        assert_eq!(fs::read(folder.join("lock")).unwrap(), b"process 1");
+        drop(lock);
+        assert!(root.try_lock(p("lock")).unwrap().is_some());
+    });
+}
+
+#[test]
+fn missing_folders_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a/b/c");
+    assert_eq!(kind(SystemDisk.open(&path).map(drop)), io::ErrorKind::NotFound);
+    for _ in 0..2 {
+        SystemDisk.open_or_create(&path, true).unwrap();
+    }
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    fs::write(folder.path().join("file"), "").unwrap();
+    assert!(SystemDisk.open_or_create(&folder.path().join("file"), true).is_err());
+    assert!(SystemDisk.open_or_create(&folder.path().join("file/x"), true).is_err());
+}
+
+#[test]
+fn a_local_folder_is_watchable() {
+    let folder = tempfile::tempdir().unwrap();
+    // A file system of the kernel's own is never a network's.
+    let local =
+        if Path::new("/proc/self").exists() { Path::new("/proc/self") } else { folder.path() };
+    assert!(SystemDisk.open(local).unwrap().watchable());
+}

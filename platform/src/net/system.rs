@@ -1,0 +1,233 @@
+//! The sockets of the machine.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
+use super::{BoxFuture, BoxStream, Listener, Net, Stream};
+
+/// Head start of one address before the next is tried beside it (RFC 8305 section 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+/// An idle connection is probed after this long; three probes without an answer end it.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// The network of the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemNet;
+
+impl Net for SystemNet {
+    fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<BoxStream>> {
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+            let stream = race(interleave(addresses)).await?;
+            Ok(Box::new(SystemStream::new(stream)?) as BoxStream)
+        })
+    }
+
+    fn listen(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Listener>>> {
+        Box::pin(async move { Ok(Box::new(SystemListener(bind(address)?)) as Box<dyn Listener>) })
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if address.is_ipv6() {
+        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    // On Unix it lets a restarted program have its port back at once; elsewhere it would let others take it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Addresses of the two families by turns, the family that the system puts first in front (RFC 8305 section 4).
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut mixed = Vec::with_capacity(first.len() + second.len());
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    loop {
+        let (one, other) = (first.next(), second.next());
+        if one.is_none() && other.is_none() {
+            return mixed;
+        }
+        mixed.extend(one.into_iter().chain(other));
+    }
+}
+
+/// The first connection that stands; the others are given up.
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut waiting = addresses.into_iter();
+    let mut attempts = JoinSet::new();
+    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        let started = waiting.next();
+        if let Some(address) = started {
+            attempts.spawn(TcpStream::connect(address));
+        }
+        let ended = if started.is_some() {
+            tokio::time::timeout(HEAD_START, attempts.join_next()).await
+        } else {
+            Ok(attempts.join_next().await)
+        };
+        match ended {
+            Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Ok(Some(Ok(Err(error)))) => last_error = error,
+            Ok(Some(Err(failed))) => last_error = io::Error::other(failed),
+            Ok(None) => return Err(last_error),
+            Err(_elapsed) => {}
+        }
+    }
+}
+
+struct SystemListener(TcpListener);
+
+impl Listener for SystemListener {
+    fn accept(&self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
+        Box::pin(async move {
+            let (stream, from) = self.0.accept().await?;
+            Ok((Box::new(SystemStream::new(stream)?) as BoxStream, from))
+        })
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+struct SystemStream(TcpStream);
+
+impl SystemStream {
+    fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        // A help where the programs' own pings do not reach; its absence harms nothing.
+        let _ = keep_alive(&stream);
+        Ok(Self(stream))
+    }
+}
+
+fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
+    use rustix::net::sockopt;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, KEEPALIVE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEPALIVE / 2)?;
+    sockopt::set_tcp_keepcnt(stream, 3)
+}
+
+impl Stream for SystemStream {
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(&self.0)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl AsyncRead for SystemStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for SystemStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn connects_by_name_and_carries_bytes() {
+        let listener = SystemNet.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // `localhost` may have an IPv6 address first, where nobody listens.
+        let (out, accepted) = tokio::join!(SystemNet.connect("localhost", port), listener.accept());
+        let (mut out, (mut back, from)) = (out.unwrap(), accepted.unwrap());
+        assert_eq!(out.local_addr().unwrap(), from);
+        assert!(out.tcp().unwrap().nodelay().unwrap());
+        out.write_all(b"up").await.unwrap();
+        out.shutdown().await.unwrap();
+        let mut got = Vec::new();
+        back.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got, b"up");
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_refused_and_a_taken_one_cannot_be_had() {
+        let listener = SystemNet.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let taken = SystemNet.listen(address).await.err().unwrap();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        drop(listener);
+        let refused = SystemNet.connect("127.0.0.1", address.port()).await.err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn both_families_share_a_port() {
+        let v6 = SystemNet.listen("[::]:0".parse().unwrap()).await;
+        let Ok(v6) = v6 else { return eprintln!("skipped: no IPv6 here") };
+        let port = v6.local_addr().unwrap().port();
+        SystemNet.listen(([0, 0, 0, 0], port).into()).await.unwrap();
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let parse = |list: &[&str]| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>();
+        let mixed =
+            interleave(parse(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "1.1.1.2:1", "1.1.1.3:1"]));
+        let want = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "1.1.1.3:1"];
+        assert_eq!(mixed, parse(&want));
+        assert!(interleave(Vec::new()).is_empty());
+    }
+}
