@@ -1,1 +1,15 @@
-//! placeholder
+//! What `seeder` and `leecher` share: the profile on disk, the way to the relay, sessions and links, and how a command
+//! speaks with the person who typed it.
+
+pub mod args;
+pub mod connect;
+pub mod console;
+pub mod control;
+pub mod escape;
+pub mod exit;
+pub mod home;
+pub mod human;
+pub mod join;
+pub mod members;
+pub mod profile;
+pub mod session;

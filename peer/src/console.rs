@@ -1,0 +1,161 @@
+//! What the person or program at the other end of the command sees: results on standard output, everything else on
+//! standard error, as text or as one JSON object per line.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde_json::Value;
+
+use crate::exit::Failure;
+
+/// How much is said beside results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Results and errors only (`-q`).
+    Quiet,
+    /// What a person wants to know.
+    Normal,
+    /// Details too (`-v`).
+    Verbose,
+}
+
+/// Where a line goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// Standard output.
+    Result,
+    /// Standard error.
+    Note,
+}
+
+/// Writes what a command has to say. Cheap to clone; all clones share one terminal.
+#[derive(Clone)]
+pub struct Console {
+    json: bool,
+    verbosity: Verbosity,
+    sink: Sink,
+    bars: MultiProgress,
+}
+
+#[derive(Clone)]
+enum Sink {
+    Process { stdout_terminal: bool, stderr_terminal: bool },
+    Memory(Lines),
+}
+
+/// Lines that a captured console wrote.
+pub type Lines = Arc<Mutex<Vec<(Channel, String)>>>;
+
+impl Console {
+    /// The console of this process.
+    #[must_use]
+    pub fn process(json: bool, verbosity: Verbosity) -> Self {
+        let stderr_terminal = std::io::stderr().is_terminal();
+        let live = stderr_terminal && !json && verbosity > Verbosity::Quiet;
+        let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let stdout_terminal = std::io::stdout().is_terminal();
+        Self {
+            json,
+            verbosity,
+            sink: Sink::Process { stdout_terminal, stderr_terminal },
+            bars: MultiProgress::with_draw_target(target),
+        }
+    }
+
+    /// A console whose lines are kept, for programs that run inside another.
+    #[must_use]
+    pub fn captured(json: bool) -> (Self, Lines) {
+        let lines = Lines::default();
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let sink = Sink::Memory(lines.clone());
+        (Self { json, verbosity: Verbosity::Verbose, sink, bars }, lines)
+    }
+
+    /// Whether output is JSON.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// How much is said.
+    #[must_use]
+    pub const fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// Whether a person looks at standard error: live progress makes sense, and hints are welcome.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        matches!(self.sink, Sink::Process { stderr_terminal: true, .. }) && !self.json
+    }
+
+    /// Whether standard output goes to a terminal.
+    #[must_use]
+    pub const fn stdout_is_terminal(&self) -> bool {
+        matches!(self.sink, Sink::Process { stdout_terminal: true, .. })
+    }
+
+    /// Progress bars to draw on; hidden where nobody would see them.
+    #[must_use]
+    pub const fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Writes a result: `text`, or with `--json` the object, to standard output.
+    pub fn result(&self, text: impl AsRef<str>, json: &Value) {
+        self.write(Channel::Result, text.as_ref(), json);
+    }
+
+    /// Tells something on standard error, unless `-q`.
+    pub fn note(&self, text: impl AsRef<str>, json: &Value) {
+        if self.verbosity >= Verbosity::Normal {
+            self.write(Channel::Note, text.as_ref(), json);
+        }
+    }
+
+    /// Tells a detail on standard error, with `-v` only.
+    pub fn detail(&self, text: impl AsRef<str>, json: &Value) {
+        if self.verbosity >= Verbosity::Verbose {
+            self.write(Channel::Note, text.as_ref(), json);
+        }
+    }
+
+    /// Tells on standard error that something is not as it should be, even with `-q`.
+    pub fn warn(&self, text: impl AsRef<str>, json: &Value) {
+        self.write(Channel::Note, &format!("warning: {}", text.as_ref()), json);
+    }
+
+    /// Tells why the command ends.
+    pub fn failure(&self, failure: &Failure) {
+        self.write(Channel::Note, &failure.to_string(), &failure.to_json());
+    }
+
+    fn write(&self, channel: Channel, text: &str, json: &Value) {
+        let line = if self.json { json.to_string() } else { text.to_owned() };
+        match &self.sink {
+            Sink::Memory(lines) => {
+                lines.lock().unwrap_or_else(PoisonError::into_inner).push((channel, line));
+            }
+            Sink::Process { .. } => self.bars.suspend(|| print(channel, &line)),
+        }
+    }
+}
+
+/// A closed standard error cannot be reported anywhere. A closed standard output means that the reader has what it
+/// wanted, as with `| head`: the process ends like any other tool in a pipe.
+fn print(channel: Channel, line: &str) {
+    let failed = match channel {
+        Channel::Result => {
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{line}").and_then(|()| out.flush()).is_err()
+        }
+        Channel::Note => {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+            false
+        }
+    };
+    if failed {
+        std::process::exit(i32::from(crate::exit::Exit::Other.number()));
+    }
+}

@@ -1,0 +1,529 @@
+//! The connection itself: dialling, one task that reads, one that writes, and requests with their answers.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sealift_platform::Platform;
+use sealift_platform::net::BoxStream;
+use sealift_proto::codec::{self, Extensions, List};
+use sealift_proto::control::{
+    Address, FromRelay, Hello, HelloBody, LogHead, Purpose as WirePurpose, Refusal, ToRelay,
+    Welcome,
+};
+use sealift_proto::frame::{self, VERSION};
+use sealift_proto::identity::{DeviceId, SecretKey};
+use sealift_proto::space::{Chain, HostName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::error::{CallError, DialError};
+use super::tls::{self, Pin};
+use crate::args::RelayArg;
+
+/// How long dialling may take in all.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the answer to a request may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// After so long without a frame a Ping is sent.
+const PING_AFTER: Duration = Duration::from_secs(10);
+/// After so long without a frame the relay is taken for gone.
+const DEAD_AFTER: Duration = Duration::from_secs(25);
+/// Frames waiting to be written.
+const OUTGOING: usize = 64;
+/// Events waiting to be read; beyond, the relay waits.
+const EVENTS: usize = 4096;
+
+/// What the connection is for.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// Acting as the member that the chain names; others can reach a serving connection.
+    Member {
+        /// How the device belongs to the space.
+        chain: Chain,
+        /// Whether others may reach it.
+        serving: bool,
+    },
+    /// Taking an invite package.
+    Join,
+}
+
+/// Something the relay told without being asked for it by a request with a number.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A body that another connection forwarded.
+    Deliver {
+        /// Who sent it.
+        from: Address,
+        /// Sealed object.
+        body: Vec<u8>,
+    },
+    /// A Forward or OpenLink that could not be done.
+    Undeliverable {
+        /// Where it was to go.
+        to: Address,
+        /// Why.
+        why: Refusal,
+    },
+    /// A statement, asked for by Heads or new.
+    Head(LogHead),
+    /// All that Heads asked for has come.
+    HeadsEnd,
+    /// This side's half of a link.
+    LinkTicket {
+        /// To be shown when connecting.
+        ticket: [u8; 32],
+        /// Which session it is for.
+        tag: [u8; 16],
+        /// The other side.
+        peer: Address,
+        /// Where to connect; `None` is the relay as it was dialled.
+        address: Option<(HostName, u16)>,
+    },
+    /// A device serves now.
+    PeerHere(DeviceId),
+    /// A device no longer serves.
+    PeerGone(DeviceId),
+    /// All that Peers asked for have come.
+    PeersEnd,
+    /// The connection has ended; the last event.
+    Closed {
+        /// What the relay said, if it said anything.
+        why: Option<Refusal>,
+    },
+}
+
+/// Events in the order in which the relay sent them. The last one is [`Event::Closed`].
+pub type Events = mpsc::Receiver<Event>;
+
+enum Answer {
+    Done,
+    Failed(Refusal),
+    Invite(Vec<u8>),
+}
+
+struct Pending {
+    segments: Vec<(u64, Vec<u8>)>,
+    answer: oneshot::Sender<(Answer, Vec<(u64, Vec<u8>)>)>,
+}
+
+#[derive(Default)]
+struct Calls {
+    open: HashMap<u32, Pending>,
+    ended: bool,
+}
+
+/// A handle on the control connection. Clones share it; it ends when the last one is dropped.
+#[derive(Clone)]
+pub struct Control {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    outgoing: mpsc::Sender<ToRelay>,
+    calls: Arc<Mutex<Calls>>,
+    next: AtomicU32,
+    device: DeviceId,
+    welcome: Welcome,
+    pin: Pin,
+    relay: RelayArg,
+    // Dropped with the last handle, which ends both tasks.
+    _tasks: JoinSet<()>,
+}
+
+/// Connects to `relay` and says Hello; `first` goes out in the same flight.
+///
+/// # Errors
+/// [`DialError`] within ten seconds.
+pub async fn dial(
+    platform: &Platform,
+    relay: &RelayArg,
+    key: &SecretKey,
+    purpose: Purpose,
+    first: Vec<ToRelay>,
+) -> Result<(Control, Events), DialError> {
+    match timeout(DIAL_TIMEOUT, dial_now(platform, relay, key, purpose, first)).await {
+        Ok(result) => result,
+        Err(_) => Err(DialError::Unreachable(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "no answer within 10 s",
+        ))),
+    }
+}
+
+async fn dial_now(
+    platform: &Platform,
+    relay: &RelayArg,
+    key: &SecretKey,
+    purpose: Purpose,
+    first: Vec<ToRelay>,
+) -> Result<(Control, Events), DialError> {
+    let (mut stream, pin) = connect_tls(platform, relay).await?;
+    let exporter =
+        tls::exporter(stream.get_ref().1).map_err(|error| DialError::Foreign(error.to_string()))?;
+    let hello = hello(key, purpose, &exporter)?;
+    let mut flight = encode(&ToRelay::Hello(hello));
+    for message in &first {
+        flight.extend(encode(message));
+    }
+    stream.write_all(&flight).await.map_err(DialError::Unreachable)?;
+    stream.flush().await.map_err(DialError::Unreachable)?;
+    let welcome = match read_message(&mut stream).await.map_err(DialError::Unreachable)? {
+        FromRelay::Welcome(welcome) if welcome.version == VERSION => welcome,
+        FromRelay::Welcome(_) => return Err(DialError::Refused(Refusal::Version)),
+        FromRelay::Refused(why) => return Err(DialError::Refused(why)),
+        _ => return Err(DialError::Foreign("it did not say welcome".into())),
+    };
+    let relay = RelayArg { pin: Some(pin), ..relay.clone() };
+    Ok(start(stream, key.id(), welcome, pin, relay))
+}
+
+async fn connect_tls(
+    platform: &Platform,
+    relay: &RelayArg,
+) -> Result<(TlsStream<BoxStream>, Pin), DialError> {
+    let foreign = |error: rustls::Error| DialError::Foreign(error.to_string());
+    let (config, verifier) = tls::config(relay.pin).map_err(foreign)?;
+    let host = relay.host.as_str();
+    let stream = platform.net.connect(host, relay.port).await.map_err(DialError::Unreachable)?;
+    let name = rustls::pki_types::ServerName::try_from(host.to_owned())
+        .or_else(|_| "relay.invalid".try_into())
+        .map_err(|_| DialError::Foreign("its name cannot be used".into()))?;
+    let result = TlsConnector::from(config).connect(name, stream).await;
+    match (result, verifier.seen()) {
+        (Ok(stream), Some(pin)) => Ok((stream, pin)),
+        (Err(_), Some(seen)) if relay.pin.is_some_and(|expected| expected != seen) => {
+            Err(DialError::OtherKey { seen })
+        }
+        (Err(error), _) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(DialError::Foreign(error.to_string()))
+        }
+        (Err(error), _) => Err(DialError::Unreachable(error)),
+        (Ok(_), None) => Err(DialError::Foreign("it showed no key".into())),
+    }
+}
+
+fn hello(key: &SecretKey, purpose: Purpose, exporter: &[u8; 32]) -> Result<Hello, DialError> {
+    let purpose = match purpose {
+        Purpose::Member { chain, serving } => WirePurpose::Member { chain, serving },
+        Purpose::Join => WirePurpose::Join,
+    };
+    let versions = List::new(vec![VERSION]);
+    let body = versions.map(|versions| HelloBody {
+        versions,
+        device: key.id(),
+        purpose,
+        extensions: Extensions::default(),
+    });
+    body.and_then(|body| Hello::sign(&body, exporter, key))
+        .map_err(|_| DialError::Refused(Refusal::Malformed))
+}
+
+/// Messages to the relay are built from bounded parts and fit a frame.
+fn encode(message: &ToRelay) -> Vec<u8> {
+    frame::frame(&codec::encode(message)).expect("every message to the relay fits a frame")
+}
+
+async fn read_message(stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<FromRelay> {
+    let mut header = [0; frame::FRAME_HEADER];
+    stream.read_exact(&mut header).await?;
+    let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidData, error);
+    let len = frame::body_len(header).map_err(|error| invalid(error.to_string()))?;
+    let mut body = vec![0; len];
+    stream.read_exact(&mut body).await?;
+    codec::decode(&body).map_err(|error| invalid(error.to_string()))
+}
+
+fn start(
+    stream: TlsStream<BoxStream>,
+    device: DeviceId,
+    welcome: Welcome,
+    pin: Pin,
+    relay: RelayArg,
+) -> (Control, Events) {
+    let (reader, writer) = tokio::io::split(stream);
+    let (outgoing, queue) = mpsc::channel(OUTGOING);
+    let (events, received) = mpsc::channel(EVENTS);
+    let calls = Arc::new(Mutex::new(Calls::default()));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(read_loop(reader, calls.clone(), events, outgoing.downgrade()));
+    tasks.spawn(write_loop(writer, queue));
+    let shared = Shared {
+        outgoing,
+        calls,
+        next: AtomicU32::new(1),
+        device,
+        welcome,
+        pin,
+        relay,
+        _tasks: tasks,
+    };
+    (Control { shared: Arc::new(shared) }, received)
+}
+
+async fn write_loop(
+    mut writer: WriteHalf<TlsStream<BoxStream>>,
+    mut queue: mpsc::Receiver<ToRelay>,
+) {
+    while let Some(message) = queue.recv().await {
+        let mut bytes = encode(&message);
+        // What waits already goes out in the same packets.
+        while let Ok(next) = queue.try_recv() {
+            bytes.extend(encode(&next));
+            if bytes.len() >= frame::FRAME_MAX {
+                break;
+            }
+        }
+        // The reader notices the end and reports it.
+        if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = writer.shutdown().await;
+}
+
+async fn read_loop(
+    mut reader: ReadHalf<TlsStream<BoxStream>>,
+    calls: Arc<Mutex<Calls>>,
+    events: mpsc::Sender<Event>,
+    outgoing: mpsc::WeakSender<ToRelay>,
+) {
+    let why = loop {
+        let message = match next_message(&mut reader, &outgoing).await {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::debug!(%error, "the control connection ended");
+                break None;
+            }
+        };
+        match sort(message, &calls) {
+            Sorted::Answered => {}
+            Sorted::Event(event) => {
+                if events.send(event).await.is_err() {
+                    // Nobody listens for events; answers still matter.
+                }
+            }
+            Sorted::Reply(reply) => {
+                if let Some(outgoing) = outgoing.upgrade() {
+                    let _ = outgoing.send(reply).await;
+                }
+            }
+            Sorted::End(why) => break why,
+        }
+    };
+    end_calls(&calls);
+    let _ = events.send(Event::Closed { why }).await;
+}
+
+fn end_calls(calls: &Mutex<Calls>) {
+    let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+    calls.ended = true;
+    calls.open.clear();
+}
+
+/// Reads one message; asks for a sign of life when it is silent for long.
+async fn next_message(
+    reader: &mut ReadHalf<TlsStream<BoxStream>>,
+    outgoing: &mpsc::WeakSender<ToRelay>,
+) -> io::Result<FromRelay> {
+    let since = Instant::now();
+    let read = read_message(reader);
+    tokio::pin!(read);
+    let mut pinged = false;
+    loop {
+        let deadline = since + if pinged { DEAD_AFTER } else { PING_AFTER };
+        tokio::select! {
+            message = &mut read => return message,
+            () = tokio::time::sleep_until(deadline) => {
+                if pinged {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing heard for 25 s"));
+                }
+                pinged = true;
+                if let Some(outgoing) = outgoing.upgrade() {
+                    // A full queue means that the relay does not read: the deadline decides.
+                    let _ = outgoing.try_send(ToRelay::Ping { nonce: 0 });
+                }
+            }
+        }
+    }
+}
+
+enum Sorted {
+    Answered,
+    Event(Event),
+    Reply(ToRelay),
+    End(Option<Refusal>),
+}
+
+fn sort(message: FromRelay, calls: &Mutex<Calls>) -> Sorted {
+    let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut finish = |request, answer| {
+        if let Some(pending) = calls.open.remove(&request) {
+            // A caller that gave up does not want the answer.
+            let _ = pending.answer.send((answer, pending.segments));
+        }
+        Sorted::Answered
+    };
+    match message {
+        FromRelay::Done { request } => finish(request, Answer::Done),
+        FromRelay::Failed { request, why } => finish(request, Answer::Failed(why)),
+        FromRelay::Invite { request, package } => {
+            finish(request, Answer::Invite(package.into_vec()))
+        }
+        FromRelay::Segment { request, position, segment } => {
+            if let Some(pending) = calls.open.get_mut(&request) {
+                // No more than were asked for is ever kept; the caller checks which they are.
+                if pending.segments.len()
+                    < usize::try_from(sealift_proto::control::FETCH_MAX).unwrap_or(0)
+                {
+                    pending.segments.push((position, segment.into_vec()));
+                }
+            }
+            Sorted::Answered
+        }
+        FromRelay::Deliver { from, body } => {
+            Sorted::Event(Event::Deliver { from, body: body.into_vec() })
+        }
+        FromRelay::Undeliverable { to, why } => Sorted::Event(Event::Undeliverable { to, why }),
+        FromRelay::Head(head) => Sorted::Event(Event::Head(head)),
+        FromRelay::HeadsEnd => Sorted::Event(Event::HeadsEnd),
+        FromRelay::LinkTicket { ticket, tag, peer, address, extensions: _ } => {
+            Sorted::Event(Event::LinkTicket { ticket, tag, peer, address })
+        }
+        FromRelay::PeerHere { device } => Sorted::Event(Event::PeerHere(device)),
+        FromRelay::PeerGone { device } => Sorted::Event(Event::PeerGone(device)),
+        FromRelay::PeersEnd => Sorted::Event(Event::PeersEnd),
+        FromRelay::Ping { nonce } => Sorted::Reply(ToRelay::Pong { nonce }),
+        FromRelay::Pong { .. } => Sorted::Answered,
+        FromRelay::Refused(why) => Sorted::End(Some(why)),
+        FromRelay::Welcome(_) => Sorted::End(None),
+    }
+}
+
+impl Control {
+    /// This device.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.shared.device
+    }
+
+    /// This connection as others address it.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address { device: self.shared.device, connection: self.shared.welcome.connection }
+    }
+
+    /// What the relay said first.
+    #[must_use]
+    pub fn welcome(&self) -> &Welcome {
+        &self.shared.welcome
+    }
+
+    /// Pin of the relay's key.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        self.shared.pin
+    }
+
+    /// The relay, with its pin.
+    #[must_use]
+    pub fn relay(&self) -> &RelayArg {
+        &self.shared.relay
+    }
+
+    /// `HOST:PORT` of the relay, for messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        sealift_proto::invite::host_port(&self.shared.relay.host, self.shared.relay.port)
+    }
+
+    /// Sends a message that has no numbered answer.
+    ///
+    /// # Errors
+    /// [`CallError::Closed`] when the connection has ended.
+    pub async fn send(&self, message: ToRelay) -> Result<(), CallError> {
+        self.shared.outgoing.send(message).await.map_err(|_| CallError::Closed)
+    }
+
+    /// Sends a request and waits until the relay has done it.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(&self, message: impl FnOnce(u32) -> ToRelay) -> Result<(), CallError> {
+        match self.exchange(message).await? {
+            (Answer::Done, _) => Ok(()),
+            _ => Err(CallError::Protocol),
+        }
+    }
+
+    /// Fetches the segments `from..to` of a catalogue, at most [`sealift_proto::control::FETCH_MAX`]. What they say is
+    /// not verified yet.
+    ///
+    /// # Errors
+    /// [`CallError`], also when the relay sends others than were asked for.
+    pub async fn fetch(
+        &self,
+        device: DeviceId,
+        log: u16,
+        log_id: [u8; 16],
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Vec<u8>>, CallError> {
+        let message = |request| ToRelay::Fetch { request, device, log, log_id, from, to };
+        let (Answer::Done, segments) = self.exchange(message).await? else {
+            return Err(CallError::Protocol);
+        };
+        if !segments.iter().map(|(position, _)| *position).eq(from..to) {
+            return Err(CallError::Protocol);
+        }
+        Ok(segments.into_iter().map(|(_, segment)| segment).collect())
+    }
+
+    /// Takes an invite package.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn take_invite(&self, id: [u8; 16]) -> Result<Vec<u8>, CallError> {
+        match self.exchange(|request| ToRelay::TakeInvite { request, id }).await? {
+            (Answer::Invite(package), _) => Ok(package),
+            _ => Err(CallError::Protocol),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        message: impl FnOnce(u32) -> ToRelay,
+    ) -> Result<(Answer, Vec<(u64, Vec<u8>)>), CallError> {
+        let request = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut calls = self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            if calls.ended {
+                return Err(CallError::Closed);
+            }
+            calls.open.insert(request, Pending { segments: Vec::new(), answer: sender });
+        }
+        self.send(message(request)).await?;
+        let answer = timeout(CALL_TIMEOUT, receiver).await;
+        match answer {
+            Ok(Ok((Answer::Failed(why), _))) => Err(CallError::Refused(why)),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(CallError::Closed),
+            Err(_) => {
+                self.shared
+                    .calls
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .open
+                    .remove(&request);
+                Err(CallError::Closed)
+            }
+        }
+    }
+}

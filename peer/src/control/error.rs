@@ -1,0 +1,122 @@
+//! What can go wrong on the way to the relay, and the words for it.
+
+use sealift_proto::control::Refusal;
+use sealift_proto::text;
+
+use super::tls::Pin;
+use crate::args::RelayArg;
+use crate::exit::{Exit, Failure};
+
+/// Why there is no control connection.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Nobody answers there.
+    #[error("{0}")]
+    Unreachable(std::io::Error),
+    /// Somebody answers, but not as a relay.
+    #[error("what answers there is no Sealift relay ({0})")]
+    Foreign(String),
+    /// A relay with another key than the one known.
+    #[error("the relay there has another key than the one known: {seen}", seen = text::base32(.seen))]
+    OtherKey {
+        /// The pin of the key it has.
+        seen: Pin,
+    },
+    /// The relay answered no.
+    #[error("the relay refused: {0}")]
+    Refused(Refusal),
+}
+
+impl DialError {
+    /// Whether trying again later may help.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        use Refusal as R;
+        matches!(
+            self,
+            Self::Unreachable(_)
+                | Self::Refused(R::Busy | R::Internal | R::Shutdown | R::Idle | R::Full)
+        )
+    }
+
+    /// As the end of a command that dialled `relay`.
+    #[must_use]
+    pub fn failure(&self, relay: &RelayArg) -> Failure {
+        let place = sealift_proto::invite::host_port(&relay.host, relay.port);
+        match self {
+            Self::Unreachable(error) => Failure::new(
+                Exit::Relay,
+                format!("the relay {place} cannot be reached"),
+            )
+            .why(error)
+            .next(
+                "check that it runs and that the address is right; --relay HOST:PORT names another",
+            ),
+            Self::Foreign(_) => Failure::new(Exit::Relay, format!("{place} is no Sealift relay"))
+                .why(self)
+                .next("check host and port; --relay HOST:PORT names another"),
+            Self::OtherKey { seen } => Failure::new(
+                Exit::Refused,
+                format!("{place} is not the relay that was there before"),
+            )
+            .why(self)
+            .next(format!(
+                "if its operator confirms the new key, accept it with: --relay {place}#{}",
+                text::base32(seen)
+            )),
+            Self::Refused(why) => refusal(*why, &place),
+        }
+    }
+}
+
+/// A refusal by the relay at `place`, in words.
+#[must_use]
+pub(crate) fn refusal(why: Refusal, place: &str) -> Failure {
+    use Refusal as R;
+    let failure = |exit| Failure::new(exit, format!("the relay {place} refused")).why(why);
+    match why {
+        R::NotMember | R::Removed => failure(Exit::Refused).next("ask the space's owner for a new invite"),
+        R::Expired => failure(Exit::Refused)
+            .next("check the clock of this device; if it is right, ask the space's owner for a new invite"),
+        R::SpaceNotAllowed => failure(Exit::Refused).next("ask the relay's operator to allow this space"),
+        R::Version => failure(Exit::Refused).next("use the same version of Sealift on both sides"),
+        R::Spent | R::NotFound => failure(Exit::Refused).next("ask for a new invite"),
+        R::Offline => failure(Exit::Offline),
+        R::Busy | R::Shutdown | R::Idle | R::Full | R::Internal => {
+            failure(Exit::Relay).next("try again in a moment")
+        }
+        R::Malformed | R::NotAllowed | R::Stale | R::Invalid | R::Replaced => failure(Exit::Refused),
+    }
+}
+
+/// Why a request to the relay was not answered as hoped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The relay said no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The connection ended, or the answer took too long.
+    #[error("the connection to the relay ended")]
+    Closed,
+    /// The answer was not one to this request.
+    #[error("the relay answered out of turn")]
+    Protocol,
+}
+
+impl CallError {
+    /// As the end of a command that used the relay at `place`.
+    #[must_use]
+    pub fn failure(&self, place: &str) -> Failure {
+        match self {
+            Self::Refused(why) => refusal(*why, place),
+            Self::Closed => {
+                Failure::new(Exit::Relay, format!("the connection to the relay {place} ended"))
+                    .next("try again in a moment")
+            }
+            Self::Protocol => {
+                Failure::new(Exit::Tampered, format!("the relay {place} answered out of turn"))
+                    .next("tell its operator; another relay may be used with --relay HOST:PORT")
+            }
+        }
+    }
+}

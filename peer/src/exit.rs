@@ -1,0 +1,120 @@
+//! How a command ends: exit codes, and failures that say what happened, why, and what to do next.
+
+/// Exit codes of all three programs. They are part of the interface and never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Done = 0,
+    /// Something else went wrong, or part of it was left out.
+    Other = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
+    /// Nothing has that name.
+    NotFound = 3,
+    /// No seeder that has it is online.
+    Offline = 4,
+    /// Refused: not a member, no right, or a relay with another key.
+    Refused = 5,
+    /// Tampering was noticed and nobody could give the truth.
+    Tampered = 6,
+    /// The relay cannot be reached.
+    Relay = 7,
+    /// The local disk: full, read-only, unreadable or damaged.
+    Disk = 8,
+    /// The name has several contents; one has to be chosen.
+    Choose = 9,
+    /// Ended by Ctrl-C.
+    Interrupted = 130,
+    /// Ended by SIGTERM.
+    Terminated = 143,
+}
+
+impl Exit {
+    /// The code for the process.
+    #[must_use]
+    pub fn code(self) -> std::process::ExitCode {
+        std::process::ExitCode::from(self.number())
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Why a command ends without having done what was asked. Texts from strangers are escaped before they get here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What did not work.
+    pub what: String,
+    /// The reason, if known.
+    pub why: Option<String>,
+    /// What the person can do about it.
+    pub next: Option<String>,
+}
+
+impl Failure {
+    /// A failure that says `what`.
+    #[must_use]
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), why: None, next: None }
+    }
+
+    /// Adds the reason.
+    #[must_use]
+    pub fn why(mut self, why: impl ToString) -> Self {
+        self.why = Some(why.to_string());
+        self
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// A failure of the local disk at `place`.
+    #[must_use]
+    pub fn disk(place: impl std::fmt::Display, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let failure = Self::new(Exit::Disk, format!("cannot use {place}")).why(error);
+        match error.kind() {
+            ErrorKind::StorageFull => {
+                failure.next("free some space and run the same command again")
+            }
+            ErrorKind::PermissionDenied => {
+                failure.next("give this user the right to it, or choose another folder")
+            }
+            ErrorKind::ReadOnlyFilesystem => failure.next("choose a folder that can be written"),
+            _ => failure,
+        }
+    }
+
+    /// As one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "type": "error", "code": self.exit.number(),
+            "what": self.what, "why": self.why, "next": self.next,
+        })
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "error: {}", self.what)?;
+        if let Some(why) = &self.why {
+            write!(f, "\n  why: {why}")?;
+        }
+        if let Some(next) = &self.next {
+            write!(f, "\n  next: {next}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,43 @@
+//! Where the programs of one user keep their files.
+
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+
+use crate::exit::{Exit, Failure};
+
+/// Folders of one user: everything beneath one, or the places of the XDG base directory specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Keys, spaces and what must not be lost.
+    pub profile: PathBuf,
+    /// What can be made again: replica of catalogues, hashes of files.
+    pub cache: PathBuf,
+}
+
+impl Home {
+    /// `home/profile` and `home/cache`.
+    #[must_use]
+    pub fn beneath(home: &Path) -> Self {
+        Self { profile: home.join("profile"), cache: home.join("cache") }
+    }
+
+    /// Beneath `home` if it is given, else `$XDG_DATA_HOME/sealift` and `$XDG_CACHE_HOME/sealift` with their defaults.
+    ///
+    /// # Errors
+    /// When this user has no home folder.
+    pub fn find(home: Option<&Path>) -> Result<Self, Failure> {
+        if let Some(home) = home {
+            return Ok(Self::beneath(home));
+        }
+        let base = etcetera::base_strategy::Xdg::new().map_err(|error| {
+            Failure::new(Exit::Disk, "this user has no home folder")
+                .why(error)
+                .next("name a folder for Sealift's files with --home DIR")
+        })?;
+        Ok(Self {
+            profile: base.data_dir().join("sealift"),
+            cache: base.cache_dir().join("sealift"),
+        })
+    }
+}

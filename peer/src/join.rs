@@ -1,0 +1,137 @@
+//! Joining a space by an invite (DESIGN section 4; PROTOCOL.md section 11).
+
+use sealift_proto::codec::{self, Extensions, List};
+use sealift_proto::frame::VERSION;
+use sealift_proto::identity::{DeviceId, SecretKey, Signed};
+use sealift_proto::invite::{Invite, InvitePackage};
+use sealift_proto::keys::{EpochSecret, InviteKeys};
+use sealift_proto::object;
+use sealift_proto::space::{Certificate, Chain, Role};
+
+use crate::args::RelayArg;
+use crate::connect::{Connected, GIVE_UP, Speaker, connect};
+use crate::control::{CallError, Purpose, dial};
+use crate::exit::{Exit, Failure};
+use crate::profile::space::SpaceState;
+
+/// Joins the space that `invite` leads to, keeps it in the profile, and tells the others by publishing this device's
+/// card. Joining a space twice is no error and changes nothing.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn join(speaker: &Speaker, invite: &Invite) -> Result<Connected, Failure> {
+    let relay = RelayArg {
+        host: invite.relay.host.clone(),
+        port: invite.relay.port,
+        pin: Some(invite.relay.pin),
+    };
+    let keys = InviteKeys::derive(&invite.secret.0);
+    let package = take_package(speaker, &relay, &keys).await?;
+    let joined = accept(speaker, &package)?;
+    let space = match speaker.profile.space(&joined.id())? {
+        Some(known) => known,
+        None => {
+            speaker.profile.save_space(&joined)?;
+            joined
+        }
+    };
+    connect(speaker, space, &relay, false, Some(GIVE_UP)).await
+}
+
+async fn take_package(
+    speaker: &Speaker,
+    relay: &RelayArg,
+    keys: &InviteKeys,
+) -> Result<InvitePackage, Failure> {
+    let platform = speaker.profile.platform();
+    let (control, _events) = dial(platform, relay, &speaker.device.key, Purpose::Join, Vec::new())
+        .await
+        .map_err(|error| other_key_words(error.failure(relay)))?;
+    let sealed =
+        control.take_invite(keys.id).await.map_err(|error| no_package(error, &control.place()))?;
+    let broken = || {
+        Failure::new(Exit::Tampered, "the invite's package does not open")
+            .why("the relay altered it, or the invite was edited")
+            .next("ask for a new invite")
+    };
+    let (_, plain) =
+        object::open_anywhere::<object::Package>(&keys.package, &sealed).map_err(|_| broken())?;
+    codec::decode(&plain).map_err(|_| broken())
+}
+
+/// An invite names the relay's key itself: here, another key cannot be accepted by hand.
+fn other_key_words(failure: Failure) -> Failure {
+    if failure.exit == Exit::Refused {
+        return failure
+            .next("check that the invite was copied whole; if it was, ask for a new one");
+    }
+    failure
+}
+
+fn no_package(error: CallError, place: &str) -> Failure {
+    use sealift_proto::control::Refusal;
+    match error {
+        CallError::Refused(Refusal::Spent) => {
+            Failure::new(Exit::Refused, "this invite has been used up")
+                .why("another device joined by it already")
+                .next(
+                    "ask for a new invite; `seeder invite --uses N` makes one for several devices",
+                )
+        }
+        CallError::Refused(Refusal::NotFound) => {
+            Failure::new(Exit::Refused, "the relay does not know this invite")
+                .why("it has run out, or the line was cut or mistyped")
+                .next("copy the line whole, or ask for a new invite")
+        }
+        error => error.failure(place),
+    }
+}
+
+/// Checks the package and signs this device's own certificate with the invite key.
+fn accept(speaker: &Speaker, package: &InvitePackage) -> Result<SpaceState, Failure> {
+    let refused = |why: String| {
+        Failure::new(Exit::Refused, "the invite does not hold")
+            .why(why)
+            .next("ask for a new invite")
+    };
+    let chain = chain(speaker, package)
+        .ok_or_else(|| refused("its parts do not belong together".into()))?;
+    let space =
+        SpaceState::joined(package.record.clone(), EpochSecret::new(package.epoch_secret), chain)
+            .map_err(|error| refused(error.to_string()))?;
+    let member = space
+        .verify_member(space.chain(), speaker.now())
+        .map_err(|error| refused(error.to_string()))?;
+    if member.device != speaker.device.key.id() {
+        return Err(refused("it is for another device".into()));
+    }
+    Ok(space)
+}
+
+fn chain(speaker: &Speaker, package: &InvitePackage) -> Option<Chain> {
+    let invite_key = SecretKey::from_seed(package.invite_seed);
+    let invite = package.certificate.unverified();
+    if invite.subject != invite_key.id() {
+        return None;
+    }
+    let record = package.record.unverified();
+    let random = &*speaker.profile.platform().random;
+    let own = own_certificate(invite, speaker.device.key.id(), random.bytes());
+    let own = Signed::sign(own, &invite_key).ok()?;
+    let certificates = List::new(vec![package.certificate.clone(), own]).ok()?;
+    Some(Chain { owner: record.owner, salt: record.salt, certificates })
+}
+
+fn own_certificate(invite: &Certificate, device: DeviceId, serial: [u8; 16]) -> Certificate {
+    Certificate {
+        version: VERSION,
+        space: invite.space,
+        subject: device,
+        role: Role::BOTH,
+        depth_left: 0,
+        uses: 0,
+        not_after: invite.not_after,
+        serial,
+        extensions: Extensions::default(),
+    }
+}

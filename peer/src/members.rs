@@ -1,0 +1,246 @@
+//! Who is in a space: the cards seen, the names met, and how often an invite was used.
+//!
+//! Kept with the space, so that names are known offline, that a name met once stays with its device, and that an invite
+//! used by more devices than it allows is noticed whoever relays the cards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sealift_proto::control::LogHead;
+use sealift_proto::identity::{DeviceId, Signed};
+use sealift_proto::space::{Card, CardSecret, Chain, InviteUse, Membership};
+use sealift_proto::text;
+use serde::{Deserialize, Serialize};
+
+use crate::escape::escape;
+use crate::exit::Failure;
+use crate::profile::Profile;
+use crate::profile::file::Kept;
+use crate::profile::space::{SpaceState, path};
+
+#[derive(Default, Serialize, Deserialize)]
+struct MembersFile {
+    /// Newest card of each device, encoded, as hexadecimal.
+    cards: Vec<String>,
+    /// Devices met under each invite, by serial.
+    invites: BTreeMap<String, BTreeSet<String>>,
+    /// The device that first had a name.
+    names: BTreeMap<String, String>,
+}
+
+impl Kept for MembersFile {
+    const KIND: &'static str = "members";
+}
+
+/// One member.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The device.
+    pub device: DeviceId,
+    /// What it says of itself.
+    pub secret: CardSecret,
+    /// How it belongs to the space.
+    pub membership: Membership,
+    /// The card as it was published.
+    card: Signed<Card>,
+}
+
+impl Member {
+    /// Its name as it gave it; to be escaped before it is shown.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.secret.name.as_str()
+    }
+
+    /// Number of its card.
+    #[must_use]
+    pub fn card_number(&self) -> u64 {
+        self.card.unverified().number
+    }
+}
+
+/// What a card changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardNews {
+    /// A member not seen before.
+    New,
+    /// A member's card changed.
+    Changed,
+    /// Nothing new.
+    Known,
+    /// The relay shows an older card than it showed before.
+    Older,
+    /// No card of a member: forged, expired, removed, or of another space.
+    Refused,
+    /// The invite behind it has been used by more devices than it allows.
+    Overused(InviteUse),
+}
+
+/// The members of one space.
+pub struct Members {
+    members: BTreeMap<DeviceId, Member>,
+    invites: BTreeMap<String, BTreeSet<String>>,
+    names: BTreeMap<String, String>,
+    changed: bool,
+    file: String,
+}
+
+impl Members {
+    /// Those met so far.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be read.
+    pub fn load(profile: &Profile, space: &SpaceState, now: u64) -> Result<Self, Failure> {
+        let file = path(&space.id().short(), "members.json");
+        let kept: MembersFile = profile.folder().read(&file)?.unwrap_or_default();
+        let mut members = Self {
+            members: BTreeMap::new(),
+            invites: kept.invites,
+            names: kept.names,
+            changed: false,
+            file,
+        };
+        for card in kept.cards.iter().filter_map(|card| text::from_hex(card)) {
+            // A card that no longer holds, because it ended or was removed, is dropped here.
+            let _ = members.take(space, &card, now);
+        }
+        members.changed = false;
+        Ok(members)
+    }
+
+    /// Writes what has changed since it was read or written.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&mut self, profile: &Profile) -> Result<(), Failure> {
+        if !self.changed {
+            return Ok(());
+        }
+        let file = MembersFile {
+            cards: self.members.values().map(|member| text::hex(&member.card.to_bytes())).collect(),
+            invites: self.invites.clone(),
+            names: self.names.clone(),
+        };
+        profile.folder().write(&self.file, &file, true)?;
+        self.changed = false;
+        Ok(())
+    }
+
+    /// Takes a card that the relay showed as `head`.
+    pub fn take_head(&mut self, space: &SpaceState, head: &LogHead, now: u64) -> CardNews {
+        let news = self.take(space, &head.statement, now);
+        let same = Signed::<Card>::from_bytes(&head.statement)
+            .is_ok_and(|card| card.unverified().device == head.device);
+        if same { news } else { CardNews::Refused }
+    }
+
+    /// Takes this device's own card, just published.
+    pub fn take_own(&mut self, space: &SpaceState, card: &Signed<Card>, now: u64) {
+        let _ = self.take(space, &card.to_bytes(), now);
+    }
+
+    fn take(&mut self, space: &SpaceState, card: &[u8], now: u64) -> CardNews {
+        let Ok(card) = Signed::<Card>::from_bytes(card) else {
+            return CardNews::Refused;
+        };
+        let Some((secret, membership)) = space.open_card(&card, now) else {
+            return CardNews::Refused;
+        };
+        let device = membership.device;
+        let before = self.members.get(&device).map(Member::card_number);
+        match before {
+            Some(number) if number == card.unverified().number => return CardNews::Known,
+            Some(number) if number > card.unverified().number => return CardNews::Older,
+            _ => {}
+        }
+        if let Err(invite) = self.meet(&membership) {
+            return CardNews::Overused(invite);
+        }
+        self.names
+            .entry(secret.name.as_str().to_owned())
+            .or_insert_with(|| text::hex(device.as_bytes()));
+        self.members.insert(device, Member { device, secret, membership, card });
+        self.changed = true;
+        if before.is_some() { CardNews::Changed } else { CardNews::New }
+    }
+
+    /// Counts the device against the invite it came by. Every verifier of a chain asks this, not only readers of cards.
+    ///
+    /// # Errors
+    /// The invite, when it already has as many other devices as it allows.
+    pub fn meet(&mut self, membership: &Membership) -> Result<(), InviteUse> {
+        let Some(invite) = membership.invite else {
+            return Ok(());
+        };
+        let device = text::hex(membership.device.as_bytes());
+        let met = self.invites.entry(text::hex(&invite.serial)).or_default();
+        if met.contains(&device) {
+            return Ok(());
+        }
+        if met.len() >= usize::try_from(invite.uses).unwrap_or(usize::MAX) {
+            return Err(invite);
+        }
+        met.insert(device);
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Checks that `chain` leads to a member who came in by the rules.
+    #[must_use]
+    pub fn verify(&mut self, space: &SpaceState, chain: &Chain, now: u64) -> Option<Membership> {
+        let membership = space.verify_member(chain, now).ok()?;
+        self.meet(&membership).ok().map(|()| membership)
+    }
+
+    /// All members, by device.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// How many members are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether none is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The member that is `device`.
+    #[must_use]
+    pub fn get(&self, device: &DeviceId) -> Option<&Member> {
+        self.members.get(device)
+    }
+
+    /// Name of `device`, safe to show; with its short id where another device has the same name, or had it first.
+    #[must_use]
+    pub fn display_name(&self, device: &DeviceId) -> String {
+        let Some(member) = self.members.get(device) else {
+            return device.short();
+        };
+        let name = member.name();
+        let shown = escape(name).into_owned();
+        let alone = self.members.values().filter(|other| other.name() == name).count() == 1;
+        let first = self.names.get(name).is_none_or(|first| *first == text::hex(device.as_bytes()));
+        if alone && first { shown } else { format!("{shown} [{}]", device.short()) }
+    }
+
+    /// The devices a person may mean by `name`: a name, the part before its `@`, or a short id, plain or in brackets.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Vec<DeviceId> {
+        let id = name.rsplit_once('[').map_or(name, |(_, id)| id.trim_end_matches(']'));
+        let by_id: Vec<_> =
+            self.members.keys().filter(|device| device.short() == id).copied().collect();
+        if !by_id.is_empty() {
+            return by_id;
+        }
+        let having = |fits: &dyn Fn(&str) -> bool| -> Vec<DeviceId> {
+            let all = self.members.values();
+            all.filter(|member| fits(member.name())).map(|member| member.device).collect()
+        };
+        let exact = having(&|full| full == name);
+        if exact.is_empty() { having(&|full| full.split('@').next() == Some(name)) } else { exact }
+    }
+}

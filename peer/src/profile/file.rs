@@ -1,0 +1,192 @@
+//! One file of the profile: a line that names its kind, version and checksum, then JSON.
+//!
+//! The checksum tells damage apart from an empty or missing file, so that a broken disk never passes for a first start.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use sealift_platform::disk::{self, Root};
+use sealift_proto::text;
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Failure};
+
+/// Longest file of a profile, bytes.
+const FILE_MAX: usize = 16 * 1024 * 1024;
+const VERSION: u32 = 1;
+
+/// Something that is kept in a file of its own.
+pub trait Kept: Serialize + DeserializeOwned {
+    /// What the first line calls it: one word.
+    const KIND: &'static str;
+}
+
+/// Folder of the profile, with its path for messages.
+#[derive(Clone)]
+pub struct Folder {
+    root: Arc<dyn Root>,
+    place: std::path::PathBuf,
+}
+
+impl Folder {
+    /// The folder `root`, which is at `place`.
+    #[must_use]
+    pub fn new(root: Arc<dyn Root>, place: &Path) -> Self {
+        Self { root, place: place.to_owned() }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Arc<dyn Root> {
+        &self.root
+    }
+
+    /// Where `path` beneath it is, for messages.
+    #[must_use]
+    pub fn place(&self, path: impl AsRef<Path>) -> std::path::PathBuf {
+        self.place.join(path)
+    }
+
+    /// Reads `path`; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged; the message names the file.
+    pub fn read<T: Kept>(&self, path: &str) -> Result<Option<T>, Failure> {
+        let bytes = match disk::read_all(&*self.root, Path::new(path), FILE_MAX) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::disk(self.place(path).display(), &error)),
+        };
+        decode(&bytes).map(Some).ok_or_else(|| self.damaged(path))
+    }
+
+    /// Writes `path` such that it holds either what it held or all of `value`, whatever happens; `private` files are
+    /// readable by this user only.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write<T: Kept>(&self, path: &str, value: &T, private: bool) -> Result<(), Failure> {
+        let bytes = Zeroizing::new(encode(value));
+        disk::replace(&*self.root, Path::new(path), &bytes, private)
+            .map_err(|error| Failure::disk(self.place(path).display(), &error))
+    }
+
+    /// Writes `path` only if there is nothing: a key is never replaced.
+    ///
+    /// # Errors
+    /// When it exists or cannot be written.
+    pub fn write_new<T: Kept>(&self, path: &str, value: &T) -> Result<(), Failure> {
+        let bytes = Zeroizing::new(encode(value));
+        self.create(Path::new(path), &bytes)
+            .map_err(|error| Failure::disk(self.place(path).display(), &error))
+    }
+
+    /// A crash must not leave half a key under its name, so it is written beside and given its name only if free.
+    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let beside = path.with_extension(format!("new-{}", std::process::id()));
+        let result =
+            self.write_beside(&beside, bytes).and_then(|()| self.root.rename_new(&beside, path));
+        if result.is_err() {
+            // The error is the news; a leftover is overwritten next time.
+            let _ = self.root.remove(&beside);
+        }
+        result?;
+        self.root.sync_folder(path.parent().unwrap_or(Path::new("")))
+    }
+
+    fn write_beside(&self, beside: &Path, bytes: &[u8]) -> io::Result<()> {
+        match self.root.remove(beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = self.root.create(beside, true)?;
+        file.write_all_at(bytes, 0)?;
+        file.sync()
+    }
+
+    fn damaged(&self, path: &str) -> Failure {
+        Failure::new(Exit::Disk, format!("{} is damaged", self.place(path).display()))
+            .why("its content does not match its checksum, or another version of Sealift wrote it")
+            .next("restore this file from a backup; nothing was changed")
+    }
+}
+
+fn encode<T: Kept>(value: &T) -> Vec<u8> {
+    // Values of the profile are plain structs with text keys: they always have a JSON form.
+    let json = serde_json::to_string_pretty(value).expect("profile values have a JSON form");
+    let mut out =
+        format!("sealift {} {VERSION} {}\n", T::KIND, checksum(json.as_bytes())).into_bytes();
+    out.extend_from_slice(json.as_bytes());
+    out.push(b'\n');
+    out
+}
+
+fn decode<T: Kept>(bytes: &[u8]) -> Option<T> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (first, json) = text.split_once('\n')?;
+    let json = json.strip_suffix('\n')?;
+    let expected = format!("sealift {} {VERSION} {}", T::KIND, checksum(json.as_bytes()));
+    if first == expected { serde_json::from_str(json).ok() } else { None }
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    text::hex(&Sha256::digest(bytes)[..16])
+}
+
+/// Bytes as hexadecimal text in JSON.
+pub mod hex {
+    use sealift_proto::text;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    pub fn serialize<S: Serializer>(
+        bytes: impl AsRef<[u8]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text::hex(bytes.as_ref()))
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When the text is not of the right form or length.
+    pub fn deserialize<'de, T: TryFrom<Vec<u8>>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = text::from_hex(&text).ok_or_else(|| D::Error::custom("no hexadecimal text"))?;
+        T::try_from(bytes).map_err(|_| D::Error::custom("wrong length"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Note {
+        text: String,
+    }
+    impl Kept for Note {
+        const KIND: &'static str = "note";
+    }
+
+    #[test]
+    fn every_flipped_byte_and_every_cut_is_noticed() {
+        let note = Note { text: "ü".repeat(20) };
+        let bytes = encode(&note);
+        assert_eq!(decode::<Note>(&bytes), Some(note));
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            assert_eq!(decode::<Note>(&flipped), None, "byte {at}");
+            assert_eq!(decode::<Note>(&bytes[..at]), None, "cut {at}");
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! What one user's programs keep (DESIGN section 4): device keys, settings, relays known, spaces.
+//!
+//! Every file is replaced by rename, so that any number of programs may read while one writes. Files with secrets are
+//! readable by the user only, and a damaged one is named and never silently made anew.
+
+pub mod file;
+pub mod space;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use sealift_platform::Platform;
+use sealift_platform::disk::{Kind, Lock};
+use sealift_proto::identity::SecretKey;
+use sealift_proto::space::{HostName, Label, RelayAddress, SpaceId};
+use sealift_proto::text;
+use serde::{Deserialize, Serialize};
+
+use crate::args::RelayArg;
+use crate::exit::{Exit, Failure};
+use crate::home::Home;
+use file::{Folder, Kept};
+use space::SpaceState;
+
+/// The secret keys of this device.
+#[derive(Serialize, Deserialize, zeroize::ZeroizeOnDrop)]
+struct DeviceFile {
+    #[serde(with = "file::hex")]
+    signing_seed: [u8; 32],
+    #[serde(with = "file::hex")]
+    receive_seed: [u8; 32],
+}
+
+impl Kept for DeviceFile {
+    const KIND: &'static str = "device-key";
+}
+
+/// What was chosen once and is remembered.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// Name of this device, if it was chosen.
+    pub name: Option<Label>,
+    /// Relay used where a space does not name one.
+    pub relay: Option<RelayAddress>,
+    /// Pins of relays met so far, by `HOST:PORT`.
+    pub pins: BTreeMap<String, String>,
+    /// Relay at which each space was last reached, by short space id.
+    pub space_relays: BTreeMap<String, RelayAddress>,
+}
+
+impl Kept for Settings {
+    const KIND: &'static str = "settings";
+}
+
+/// This device and its keys.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Signs for the device.
+    pub key: SecretKey,
+    /// Seed of its X-Wing key.
+    pub receive_seed: SecretSeed,
+}
+
+/// 32 secret bytes from which a key derives. Cleared when dropped; never printed.
+#[derive(Clone, zeroize::ZeroizeOnDrop)]
+pub struct SecretSeed(pub [u8; 32]);
+
+impl std::fmt::Debug for SecretSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretSeed(..)")
+    }
+}
+
+const DEVICE_FILE: &str = "device.key";
+const SETTINGS_FILE: &str = "settings.json";
+const SPACES: &str = "spaces";
+
+/// The profile of one user, open.
+#[derive(Clone)]
+pub struct Profile {
+    folder: Folder,
+    platform: Platform,
+}
+
+impl Profile {
+    /// Opens the profile in `home`, making its folder if there is none.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or read.
+    pub fn open(platform: &Platform, home: &Home) -> Result<Self, Failure> {
+        let root = platform
+            .disk
+            .open_or_create(&home.profile, true)
+            .map_err(|error| Failure::disk(home.profile.display(), &error))?;
+        match root.create_folder(Path::new(SPACES), true) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Failure::disk(home.profile.join(SPACES).display(), &error));
+            }
+            _ => {}
+        }
+        Ok(Self { folder: Folder::new(root, &home.profile), platform: platform.clone() })
+    }
+
+    /// The folder it is in.
+    #[must_use]
+    pub const fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The machine it is on.
+    #[must_use]
+    pub const fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// This device, if it has keys yet.
+    ///
+    /// # Errors
+    /// When the key file is damaged or cannot be read.
+    pub fn device(&self) -> Result<Option<Device>, Failure> {
+        let file: Option<DeviceFile> = self.folder.read(DEVICE_FILE)?;
+        Ok(file.map(|file| Device {
+            key: SecretKey::from_seed(file.signing_seed),
+            receive_seed: SecretSeed(file.receive_seed),
+        }))
+    }
+
+    /// This device, whose keys are made now if it has none. Keys are never made while the profile holds spaces: then
+    /// the key file was lost, and a new one would be another device.
+    ///
+    /// # Errors
+    /// When keys are damaged, missing beside spaces, or cannot be written.
+    pub fn device_or_new(&self) -> Result<Device, Failure> {
+        if let Some(device) = self.device()? {
+            return Ok(device);
+        }
+        if !self.space_names()?.is_empty() {
+            return Err(Failure::new(
+                Exit::Disk,
+                format!("{} is missing", self.folder.place(DEVICE_FILE).display()),
+            )
+            .why("the profile holds spaces that this device joined, but not its keys")
+            .next("restore the file from a backup, or start with an empty --home and join again"));
+        }
+        let file = DeviceFile {
+            signing_seed: self.platform.random.bytes(),
+            receive_seed: self.platform.random.bytes(),
+        };
+        match self.folder.write_new(DEVICE_FILE, &file) {
+            Ok(()) => {}
+            // Another program of the same user made them at the same moment.
+            Err(failure) => return self.device()?.ok_or(failure),
+        }
+        self.device()?.ok_or_else(|| Failure::new(Exit::Disk, "the device keys vanished"))
+    }
+
+    /// What is remembered.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be read.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        Ok(self.folder.read(SETTINGS_FILE)?.unwrap_or_default())
+    }
+
+    /// Changes what is remembered.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Failure> {
+        let mut settings = self.settings()?;
+        change(&mut settings);
+        self.folder.write(SETTINGS_FILE, &settings, true)
+    }
+
+    /// Remembers `relay` with the `pin` it must have from now on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember_relay(&self, host: &HostName, port: u16, pin: [u8; 16]) -> Result<(), Failure> {
+        self.change_settings(|settings| {
+            let place = sealift_proto::invite::host_port(host, port);
+            settings.pins.insert(place, text::base32(&pin));
+            settings.relay = Some(RelayAddress { host: host.clone(), port, pin });
+        })
+    }
+
+    /// The relay to use: `asked` for, else the remembered one, else `localhost`. Its pin is the one asked for, else the
+    /// one it had before.
+    ///
+    /// # Errors
+    /// When settings cannot be read.
+    pub fn relay(&self, asked: Option<&RelayArg>) -> Result<RelayArg, Failure> {
+        let settings = self.settings()?;
+        let mut relay = match (asked, &settings.relay) {
+            (Some(asked), _) => asked.clone(),
+            (None, Some(known)) => {
+                RelayArg { host: known.host.clone(), port: known.port, pin: Some(known.pin) }
+            }
+            (None, None) => localhost(),
+        };
+        let place = sealift_proto::invite::host_port(&relay.host, relay.port);
+        relay.pin =
+            relay.pin.or_else(|| settings.pins.get(&place).and_then(|pin| text::from_base32(pin)));
+        Ok(relay)
+    }
+
+    /// Folder names of the spaces.
+    fn space_names(&self) -> Result<Vec<String>, Failure> {
+        let listed = self
+            .folder
+            .root()
+            .list(Path::new(SPACES))
+            .map_err(|error| Failure::disk(self.folder.place(SPACES).display(), &error))?;
+        let mut names: Vec<String> = listed
+            .into_iter()
+            .filter(|entry| entry.kind == Kind::Folder)
+            .filter_map(|entry| entry.name.into_string().ok())
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// All spaces of the profile.
+    ///
+    /// # Errors
+    /// When one is damaged or cannot be read.
+    pub fn spaces(&self) -> Result<Vec<SpaceState>, Failure> {
+        let names = self.space_names()?;
+        let mut spaces = Vec::with_capacity(names.len());
+        for name in names {
+            // A folder without its state is one that a crash left before the space was complete.
+            spaces.extend(SpaceState::load(&self.folder, &name)?);
+        }
+        Ok(spaces)
+    }
+
+    /// The one space that a command means: the only one, or the one of this `name`.
+    ///
+    /// # Errors
+    /// When there is none, or several and none was named.
+    pub fn one_space(&self, name: Option<&str>) -> Result<SpaceState, Failure> {
+        let mut spaces = self.spaces_named(name)?;
+        if spaces.len() > 1 {
+            let names: Vec<_> = spaces.iter().map(SpaceState::display_name).collect();
+            return Err(Failure::new(Exit::Usage, "this profile has several spaces")
+                .why(format!("they are: {}", names.join(", ")))
+                .next("choose one with --space NAME"));
+        }
+        spaces.pop().ok_or_else(no_space)
+    }
+
+    /// The spaces that a command covers: all, or those of this `name`.
+    ///
+    /// # Errors
+    /// When none fits.
+    pub fn spaces_named(&self, name: Option<&str>) -> Result<Vec<SpaceState>, Failure> {
+        let mut spaces = self.spaces()?;
+        if spaces.is_empty() {
+            return Err(no_space());
+        }
+        if let Some(name) = name {
+            spaces.retain(|space| space.is_called(name));
+            if spaces.is_empty() {
+                let shown = crate::escape::escape(name).into_owned();
+                return Err(Failure::new(Exit::NotFound, format!("no space is called `{shown}`"))
+                    .next("`leecher status` lists the spaces of this profile"));
+            }
+        }
+        Ok(spaces)
+    }
+
+    /// The state of the space `id`, read again from disk.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub fn space(&self, id: &SpaceId) -> Result<Option<SpaceState>, Failure> {
+        SpaceState::load(&self.folder, &id.short())
+    }
+
+    /// Writes `space`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save_space(&self, space: &SpaceState) -> Result<(), Failure> {
+        let name = format!("{SPACES}/{}", space.id().short());
+        match self.folder.root().create_folder(Path::new(&name), true) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Failure::disk(self.folder.place(&name).display(), &error));
+            }
+            _ => {}
+        }
+        space.save(&self.folder)
+    }
+
+    /// Name of this device: the one chosen, else `user@host`.
+    ///
+    /// # Errors
+    /// When settings cannot be read.
+    pub fn device_name(&self) -> Result<Label, Failure> {
+        Ok(self.settings()?.name.unwrap_or_else(default_name))
+    }
+
+    /// Takes the lock that only one `seeder --watch` of a profile may hold; `None` if another holds it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be used.
+    pub fn lock_seeder(&self) -> Result<Option<Box<dyn Lock>>, Failure> {
+        let path = "seeder.lock";
+        self.folder
+            .root()
+            .try_lock(Path::new(path))
+            .map_err(|error| Failure::disk(self.folder.place(path).display(), &error))
+    }
+}
+
+fn no_space() -> Failure {
+    Failure::new(Exit::Refused, "this device is not in any space yet")
+        .next("paste the line that the other side printed: leecher join sealift:…; or share a folder: seeder --watch DIR")
+}
+
+fn localhost() -> RelayArg {
+    let host = HostName::new("localhost").expect("a plain host name");
+    RelayArg { host, port: sealift_proto::frame::DEFAULT_PORT, pin: None }
+}
+
+/// `user@host`, as far as the system tells, cut to what a name may be.
+fn default_name() -> Label {
+    let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_default();
+    let host = host_name();
+    let text = match (user.is_empty(), host.is_empty()) {
+        (false, false) => format!("{user}@{host}"),
+        (false, true) => user,
+        (true, false) => host,
+        (true, true) => "device".to_owned(),
+    };
+    let mut plain: String = text.chars().filter(|c| !c.is_control()).collect();
+    while plain.len() > sealift_proto::space::LABEL_MAX {
+        plain.pop();
+    }
+    Label::new(plain).unwrap_or_else(|| Label::new("device").expect("a plain name"))
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}

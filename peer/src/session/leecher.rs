@@ -1,0 +1,270 @@
+//! The leecher's side: many sessions over one control connection.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sealift_platform::net::BoxStream;
+use sealift_platform::random::RandomRng;
+use sealift_proto::codec::Bytes;
+use sealift_proto::control::{Address, Refusal, ToRelay};
+use sealift_proto::handshake::{Acknowledged, Answered, HandshakeError, Message, Offered, Peer};
+use sealift_proto::link::{LinkReceiver, LinkSender, ToLeecher, ToSeeder};
+use sealift_proto::space::HostName;
+use sealift_proto::wrap::{ShareSecret, Suite};
+use tokio::io::{AsyncReadExt, ReadHalf};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::link::{self, LinkReader, LinkWriter};
+use super::{SessionError, Side};
+use crate::control::{Control, Event};
+
+/// How long the seeder may take to answer, and READY to come.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// Which suites to offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WrapChoice {
+    /// The hybrid, or X25519 where the seeder prefers it.
+    #[default]
+    Auto,
+    /// One suite only.
+    Only(Suite),
+}
+
+impl std::str::FromStr for WrapChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "hybrid" => Ok(Self::Only(Suite::Hybrid)),
+            "x25519" => Ok(Self::Only(Suite::X25519)),
+            "rsa" => Ok(Self::Only(Suite::Rsa)),
+            _ => Err("it is one of auto, hybrid, x25519, rsa".into()),
+        }
+    }
+}
+
+enum News {
+    Answer(Address, Box<Message>),
+    Ticket([u8; 32], Option<(HostName, u16)>),
+    Failed(SessionError),
+}
+
+struct Waiting {
+    seeder: Address,
+    offer: [u8; 32],
+    news: mpsc::UnboundedSender<News>,
+}
+
+/// The handshakes under way on one control connection. Whoever reads its events hands each to [`Sessions::handle`].
+#[derive(Default)]
+pub struct Sessions {
+    waiting: Mutex<HashMap<[u8; 16], Waiting>>,
+}
+
+/// A session. The seeder is verified; that it has the same keys shows when [`LeecherReader::confirm`] succeeds.
+pub struct LeecherSession {
+    /// The seeder.
+    pub peer: Peer,
+    /// How the key was wrapped.
+    pub suite: Suite,
+    /// Requests go here, at once.
+    pub writer: LinkWriter<ToSeeder>,
+    /// Answers come from here.
+    pub reader: LeecherReader,
+}
+
+/// The receiving half before READY has come.
+pub struct LeecherReader {
+    stream: ReadHalf<BoxStream>,
+    acknowledged: Acknowledged,
+}
+
+impl LeecherReader {
+    /// Waits for READY: from then on what comes can be opened.
+    ///
+    /// # Errors
+    /// When it does not come in time or does not verify.
+    pub async fn confirm(mut self) -> Result<LinkReader<ToLeecher>, SessionError> {
+        let mut ready = [0; 32];
+        timeout(ANSWER, self.stream.read_exact(&mut ready))
+            .await
+            .map_err(|_| SessionError::Timeout)??;
+        let keys = self.acknowledged.confirm(&ready)?;
+        Ok(LinkReader::new(self.stream, LinkReceiver::new(keys.to_leecher, keys.id, 0)))
+    }
+}
+
+impl Sessions {
+    /// Takes an event if it belongs to a handshake under way.
+    pub fn handle(&self, side: &Side<'_>, event: &Event) {
+        match event {
+            Event::Deliver { from, body } => self.answer(side, *from, body),
+            Event::LinkTicket { ticket, tag, address, .. } => {
+                let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(waiting) = waiting.get(tag) {
+                    let _ = waiting.news.send(News::Ticket(*ticket, address.clone()));
+                }
+            }
+            Event::Undeliverable { to, why } => {
+                let why = *why;
+                self.fail(
+                    |waiting| waiting.seeder == *to,
+                    || match why {
+                        Refusal::Offline => SessionError::Offline,
+                        why => SessionError::Relay(why),
+                    },
+                );
+            }
+            Event::PeerGone(device) => {
+                self.fail(|waiting| waiting.seeder.device == *device, || SessionError::Offline);
+            }
+            Event::Closed { .. } => self.fail(|_| true, || SessionError::Closed),
+            _ => {}
+        }
+    }
+
+    fn answer(&self, side: &Side<'_>, from: Address, body: &[u8]) {
+        let opened = side.with(|terms, _| Message::open(terms, &from.device, body));
+        let message = match opened {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::debug!(%error, "a forwarded message was ignored");
+                return;
+            }
+        };
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = message.offer_hash();
+        if let Some(waiting) = waiting.values().find(|waiting| waiting.offer == hash) {
+            let _ = waiting.news.send(News::Answer(from, Box::new(message)));
+        }
+    }
+
+    fn fail(&self, which: impl Fn(&Waiting) -> bool, error: impl Fn() -> SessionError) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for waiting in waiting.values().filter(|waiting| which(waiting)) {
+            let _ = waiting.news.send(News::Failed(error()));
+        }
+    }
+
+    /// Opens a session with `seeder`: OFFER and OpenLink in one flight, then the link, with the ACK first on it.
+    ///
+    /// # Errors
+    /// [`SessionError`] within about half a minute.
+    pub async fn open(
+        &self,
+        side: &Side<'_>,
+        control: &Control,
+        seeder: Address,
+        choice: WrapChoice,
+    ) -> Result<LeecherSession, SessionError> {
+        let secrets = make_shares(side, choice).await?;
+        let random = &*side.platform.random;
+        let tag: [u8; 16] = random.bytes();
+        let (offered, body) = side.with(|terms, party| {
+            let offered = Offered::new(terms, party, seeder, tag, secrets, &mut RandomRng(random))?;
+            let body = offered.message().seal(terms, &party.key.id(), random.bytes());
+            Ok::<_, HandshakeError>((offered, body))
+        })?;
+        let body = Bytes::new(body).map_err(|_| HandshakeError::Malformed)?;
+        let (news, mut received) = mpsc::unbounded_channel();
+        let _registered = self.register(tag, Waiting { seeder, offer: *offered.hash(), news });
+        let closed = |_| SessionError::Closed;
+        control.send(ToRelay::Forward { to: seeder, body }).await.map_err(closed)?;
+        control.send(ToRelay::OpenLink { to: seeder, tag }).await.map_err(closed)?;
+        let (from, message, ticket, address) =
+            timeout(ANSWER, collect(&mut received)).await.unwrap_or(Err(SessionError::Timeout))?;
+        let answered =
+            side.with(|terms, _| offered.answer(terms, from, &message, &mut RandomRng(random)))?;
+        let relay = control.relay();
+        let place = address.unwrap_or_else(|| (relay.host.clone(), relay.port));
+        finish(side, answered, place, ticket).await
+    }
+
+    fn register(&self, tag: [u8; 16], waiting: Waiting) -> Registered<'_> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(tag, waiting);
+        Registered { sessions: self, tag }
+    }
+}
+
+/// Forgets the handshake however it ends.
+struct Registered<'a> {
+    sessions: &'a Sessions,
+    tag: [u8; 16],
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.sessions.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tag);
+    }
+}
+
+type Place = (HostName, u16);
+
+/// The seeder's answer and the link ticket come in any order.
+async fn collect(
+    received: &mut mpsc::UnboundedReceiver<News>,
+) -> Result<(Address, Box<Message>, [u8; 32], Option<Place>), SessionError> {
+    let (mut answer, mut ticket) = (None, None);
+    loop {
+        match received.recv().await {
+            // A refusal brings no link.
+            Some(News::Answer(from, message)) if matches!(*message, Message::Refuse(_)) => {
+                return Ok((from, message, [0; 32], None));
+            }
+            Some(News::Answer(from, message)) => answer = Some((from, message)),
+            Some(News::Ticket(value, place)) => ticket = Some((value, place)),
+            Some(News::Failed(error)) => return Err(error),
+            None => return Err(SessionError::Closed),
+        }
+        if let (Some(_), Some(_)) = (&answer, &ticket)
+            && let (Some((from, message)), Some((ticket, place))) = (answer.take(), ticket.take())
+        {
+            return Ok((from, message, ticket, place));
+        }
+    }
+}
+
+async fn finish(
+    side: &Side<'_>,
+    answered: Answered,
+    (host, port): Place,
+    ticket: [u8; 32],
+) -> Result<LeecherSession, SessionError> {
+    let (peer, suite) = (*answered.peer(), answered.suite());
+    let (acknowledged, opening) = answered.acknowledge();
+    let stream = link::connect(side.platform, (&host, port), ticket, &opening.to_bytes()).await?;
+    let (reader, writer) = tokio::io::split(stream);
+    let sender = LinkSender::new(acknowledged.to_seeder().clone(), acknowledged.session(), 0);
+    Ok(LeecherSession {
+        peer,
+        suite,
+        writer: LinkWriter::new(writer, sender, side.platform.random.clone()),
+        reader: LeecherReader { stream: reader, acknowledged },
+    })
+}
+
+/// Makes the single-use keys. An RSA key takes long, so it is made off the runtime's threads.
+async fn make_shares(
+    side: &Side<'_>,
+    choice: WrapChoice,
+) -> Result<Vec<ShareSecret>, SessionError> {
+    let suites = match choice {
+        WrapChoice::Auto => vec![Suite::Hybrid, Suite::X25519],
+        WrapChoice::Only(suite) => vec![suite],
+    };
+    let random = side.platform.random.clone();
+    let make = move || -> Result<Vec<_>, _> {
+        let mut rng = RandomRng(&*random);
+        suites.into_iter().map(|suite| ShareSecret::generate(suite, &mut rng)).collect()
+    };
+    let made = if choice == WrapChoice::Only(Suite::Rsa) {
+        tokio::task::spawn_blocking(make).await.map_err(|_| SessionError::Closed)?
+    } else {
+        make()
+    };
+    made.map_err(|error| HandshakeError::Wrap(error).into())
+}

@@ -1,0 +1,133 @@
+//! Sessions between a leecher and a seeder: the handshake of `sealift_proto::handshake`, driven over the control connection
+//! and a link.
+
+mod leecher;
+mod link;
+mod seeder;
+
+use sealift_platform::Platform;
+use sealift_proto::control::{Address, Refusal};
+use sealift_proto::handshake::{HandshakeError, Party, RefuseCode, Terms};
+use sealift_proto::identity::SecretKey;
+use sealift_proto::link::LinkError;
+
+pub use leecher::{LeecherReader, LeecherSession, Sessions, WrapChoice};
+pub use link::{Incoming, LinkReader, LinkWriter, RunReader, RunWriter};
+pub use seeder::{Acceptor, SeederSession, Ticket};
+
+use crate::exit::{Exit, Failure};
+use crate::profile::space::SpaceState;
+
+/// Why there is no session, or why it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The other side is not connected to the relay.
+    #[error("it is not connected to the relay")]
+    Offline,
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// The control connection ended meanwhile.
+    #[error("the connection to the relay ended")]
+    Closed,
+    /// The relay would not carry it.
+    #[error("the relay refused: {0}")]
+    Relay(Refusal),
+    /// The handshake failed.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// A message on the link was altered, or is none.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A sealed message that says nothing known.
+    #[error("the other side sent a malformed message")]
+    Malformed,
+    /// The link broke.
+    #[error("the link broke: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl SessionError {
+    /// Whether another try may help.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Offline
+                | Self::Timeout
+                | Self::Closed
+                | Self::Relay(_)
+                | Self::Io(_)
+                | Self::Handshake(HandshakeError::Refused(RefuseCode::Busy | RefuseCode::Shutdown))
+        )
+    }
+
+    /// Whether somebody between the two altered something, or one of the two lies.
+    #[must_use]
+    pub const fn is_tampering(&self) -> bool {
+        use HandshakeError as H;
+        match self {
+            Self::Link(_) | Self::Malformed => true,
+            Self::Handshake(error) => matches!(
+                error,
+                H::Malformed
+                    | H::Sealed
+                    | H::Address
+                    | H::Signature
+                    | H::OtherOffer
+                    | H::Suite
+                    | H::Confirmation
+                    | H::Wrap(_)
+            ),
+            _ => false,
+        }
+    }
+
+    /// As the end of a command that wanted a session with `who` (escaped).
+    #[must_use]
+    pub fn failure(&self, who: &str) -> Failure {
+        let failure = |exit| Failure::new(exit, format!("no session with {who}")).why(self);
+        match self {
+            _ if self.is_tampering() => failure(Exit::Tampered)
+                .next("nothing wrong was kept; try again, or over another relay"),
+            Self::Handshake(HandshakeError::Refused(RefuseCode::Busy | RefuseCode::Shutdown))
+            | Self::Offline
+            | Self::Timeout => failure(Exit::Offline).next("try again later, or add --wait"),
+            Self::Handshake(_) => failure(Exit::Refused),
+            Self::Closed | Self::Relay(_) | Self::Io(_) => {
+                failure(Exit::Relay).next("try again in a moment")
+            }
+            Self::Link(_) | Self::Malformed => failure(Exit::Tampered),
+        }
+    }
+}
+
+/// What this side brings to a handshake.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    /// The machine.
+    pub platform: &'a Platform,
+    /// The space.
+    pub space: &'a SpaceState,
+    /// This device's key.
+    pub key: &'a SecretKey,
+    /// The connection it speaks from.
+    pub address: Address,
+}
+
+impl Side<'_> {
+    /// Calls `with` with the terms of the space now and this party.
+    fn with<R>(&self, with: impl FnOnce(&Terms<'_>, &Party<'_>) -> R) -> R {
+        let removed = self.space.removed();
+        let terms = Terms {
+            space: self.space.id(),
+            epoch: self.space.epoch(),
+            keys: self.space.keys(),
+            lowest_suite: self.space.secret().lowest_suite,
+            removed: &removed,
+            now: self.platform.clock.unix_seconds(),
+        };
+        let party = Party { key: self.key, chain: self.space.chain(), address: self.address };
+        with(&terms, &party)
+    }
+}
