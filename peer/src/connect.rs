@@ -9,7 +9,7 @@ use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::space::{Card, SpaceRecord};
 use sealift_proto::wrap::{ShareSecret, Suite};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::args::RelayArg;
 use crate::console::Console;
@@ -25,6 +25,9 @@ pub const GIVE_UP: Duration = Duration::from_secs(10);
 const TELL_AFTER: Duration = Duration::from_secs(3);
 /// Shortest and longest pause between two attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(20));
+
+/// Longer than any attempt lasts.
+const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// What is needed to speak for this device.
 #[derive(Clone)]
@@ -134,9 +137,12 @@ async fn dial_patiently(
     loop {
         let purpose = Purpose::Member { chain: space.chain().clone(), serving };
         let first = vec![ToRelay::Heads, ToRelay::Peers];
-        let error = match dial(platform, relay, &speaker.device.key, purpose, first).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
+        let left = patience.map_or(FOR_EVER, |patience| patience.saturating_sub(start.elapsed()));
+        let dialling = dial(platform, relay, &speaker.device.key, purpose, first);
+        let error = match timeout(left.max(PAUSE.0), dialling).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => error,
+            Err(_) => DialError::Unreachable(std::io::ErrorKind::TimedOut.into()),
         };
         let waited = start.elapsed();
         let over = patience.is_some_and(|patience| waited + pause > patience);

@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(size(0), "0 B");
         assert_eq!(size(1023), "1023 B");
         assert_eq!(size(1300 << 20), "1.26 GiB");
-        assert_eq!(size(u64::MAX), "16384 PiB");
+        assert_eq!(size(u64::MAX), "16383 PiB");
         assert_eq!(speed(812_000_000), "812 MB/s");
         assert_eq!(speed(12_340), "12.3 kB/s");
         assert_eq!(duration(200), "3 min 20 s");
