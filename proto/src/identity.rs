@@ -46,12 +46,13 @@ impl DeviceId {
         body: &[u8],
         signature: &[u8; 64],
     ) -> Result<(), SignatureError> {
+        self.verify_message(&with_context(context, body), signature)
+    }
+
+    fn verify_message(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), SignatureError> {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| SignatureError)?;
-        key.verify_strict(
-            &with_context(context, body),
-            &ed25519_dalek::Signature::from_bytes(signature),
-        )
-        .map_err(|_| SignatureError)
+        key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature))
+            .map_err(|_| SignatureError)
     }
 }
 
@@ -206,6 +207,9 @@ impl<'de, T: Statement> Deserialize<'de> for Signed<T> {
         Self::from_wire(SignedBytes::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(all(test, feature = "sealed"))]
+mod published;
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,11 @@
 //! Every label and every derivation of the protocol, on one screen (PROTOCOL.md sections 6 and 7).
 //!
 //! ```text
-//! Expand(key, label) = HKDF-Expand-SHA256(key, label, 32)      Extract(salt, ikm) = HKDF-Extract-SHA256(salt, ikm)
+//! Expand = HKDF-Expand-SHA256 to 32 bytes unless said otherwise      Extract = HKDF-Extract-SHA256
 //!
 //! epoch secret ─ Expand ─┬─ CATALOGUE ─▶ catalogue key          invite secret [16]
 //!                        ├─ FORWARD ───▶ forward key                 │ Extract(salt INVITE)
-//!                        ├─ CARD ──────▶ card key                    ├─ Expand INVITE_ID ──────▶ id (first 16)
+//!                        ├─ CARD ──────▶ card key                    ├─ Expand INVITE_ID ──────▶ id, 16 bytes
 //!                        ├─ RECORD ────▶ record key                  └─ Expand INVITE_PACKAGE ─▶ package key
 //!                        └─ PSK ───────▶ psk
 //!
@@ -158,9 +158,10 @@ impl InviteKeys {
     #[must_use]
     pub fn derive(secret: &[u8; 16]) -> Self {
         let prk = extract(label::INVITE, &[secret]);
-        let mut id = [0; 16];
-        id.copy_from_slice(&expand(&prk, label::INVITE_ID)[..16]);
-        Self { id, package: PackageKey(SealKey::new(*expand(&prk, label::INVITE_PACKAGE))) }
+        Self {
+            id: *expand(&prk, label::INVITE_ID),
+            package: PackageKey(SealKey::new(*expand(&prk, label::INVITE_PACKAGE))),
+        }
     }
 }
 
@@ -199,7 +200,7 @@ impl Schedule {
         psk: &Psk,
     ) -> Self {
         let prk0 = extract(wrap_context, &[&fresh.0, &psk.0]);
-        let prk = extract(transcript, &[&*expand(&prk0, label::DERIVED)]);
+        let prk = extract(transcript, &[&*expand::<32>(&prk0, label::DERIVED)]);
         let key = |label| SealKey::new(*expand(&prk, label));
         Self {
             confirm_leecher: ConfirmKey(*expand(&prk, label::CONFIRM_LEECHER)),
@@ -248,7 +249,7 @@ pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(part);
@@ -265,14 +266,18 @@ fn extract(salt: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
-fn expand(key: &[u8; 32], label: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut okm = Zeroizing::new([0; 32]);
+fn expand<const N: usize>(key: &[u8; 32], label: &[u8]) -> Zeroizing<[u8; N]> {
+    const { assert!(N <= 255 * 32) };
+    let mut okm = Zeroizing::new([0; N]);
     Hkdf::<Sha256>::from_prk(key)
         .expect("the key is as long as the hash")
         .expand(label, &mut *okm)
-        .expect("32 bytes are one block");
+        .expect("HKDF gives up to 255 blocks");
     okm
 }
+
+#[cfg(test)]
+mod published;
 
 #[cfg(test)]
 mod tests {

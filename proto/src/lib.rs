@@ -34,3 +34,6 @@ pub mod padme;
 pub mod seal;
 #[cfg(feature = "sealed")]
 pub mod wrap;
+
+#[cfg(all(test, feature = "sealed"))]
+mod testing;

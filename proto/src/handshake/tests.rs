@@ -3,10 +3,6 @@
 mod altered;
 mod pending;
 
-use std::convert::Infallible;
-
-use rand_core::{TryCryptoRng, TryRng};
-
 use super::*;
 use crate::codec::{Bytes, Extensions, List};
 use crate::frame::VERSION;
@@ -14,51 +10,12 @@ use crate::identity::Signed;
 use crate::keys::EpochSecret;
 use crate::link::Opening;
 use crate::space::Certificate;
+use crate::testing::{RSA_KEY, Seeded};
 use crate::wrap::ShareSecret;
 
 const NOW: u64 = 1_800_000_000;
 const SALT: [u8; 16] = [3; 16];
-const RSA_KEY: &[u8] = include_bytes!("../../testdata/rsa-3072.pk8");
 const SUITES: [Suite; 3] = [Suite::X25519, Suite::Rsa, Suite::Hybrid];
-
-/// Randomness that can be had twice: SHA-256 over a seed and a count.
-#[derive(Clone)]
-struct Seeded {
-    seed: u64,
-    count: u64,
-}
-
-impl Seeded {
-    const fn new(seed: u64) -> Self {
-        Self { seed, count: 0 }
-    }
-
-    fn block(&mut self) -> [u8; 32] {
-        self.count += 1;
-        crate::keys::hash(&[&self.seed.to_be_bytes(), &self.count.to_be_bytes()])
-    }
-}
-
-impl TryRng for Seeded {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(u32::from_be_bytes(*self.block().first_chunk().unwrap()))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(u64::from_be_bytes(*self.block().first_chunk().unwrap()))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for part in bytes.chunks_mut(32) {
-            part.copy_from_slice(&self.block()[..part.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Seeded {}
 
 fn owner() -> SecretKey {
     SecretKey::from_seed([1; 32])

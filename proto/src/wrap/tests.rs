@@ -1,15 +1,13 @@
-use rand::{SeedableRng, rngs::StdRng};
+mod published;
 
 use super::*;
+use crate::testing::{RSA_KEY, Seeded};
 
 const CONTEXT: [u8; 32] = [0xc0; 32];
 const SUITES: [Suite; 3] = [Suite::X25519, Suite::Rsa, Suite::Hybrid];
 
-/// Made once; tests would spend most of their time making RSA keys.
-const RSA_KEY: &[u8] = include_bytes!("../../testdata/rsa-3072.pk8");
-
-fn rng() -> StdRng {
-    StdRng::seed_from_u64(42)
+fn rng() -> Seeded {
+    Seeded::new(42)
 }
 
 fn share(suite: Suite) -> ShareSecret {
@@ -73,7 +71,7 @@ fn what_was_altered_does_not_open() {
 fn encapsulations_do_not_cross_between_keys() {
     for suite in [Suite::X25519, Suite::Hybrid] {
         let mut rng = rng();
-        let (a, b) = (share(suite), ShareSecret::generate(suite, &mut StdRng::seed_from_u64(1)));
+        let (a, b) = (share(suite), ShareSecret::generate(suite, &mut Seeded::new(1)));
         let b = b.unwrap();
         let for_a = wrap(suite, &a.public(), &CONTEXT, &fresh(), &mut rng).unwrap();
         let for_b = wrap(suite, &b.public(), &CONTEXT, &fresh(), &mut rng).unwrap();
@@ -310,7 +308,7 @@ fn suite_1_is_what_the_rfc_says() {
     for seed in 0..20 {
         let secret = [seed + 1; 32];
         let share = ShareSecret::from_bytes(Suite::X25519, &secret).unwrap();
-        let mut rng = StdRng::seed_from_u64(u64::from(seed));
+        let mut rng = Seeded::new(u64::from(seed));
         let wrapped = wrap(Suite::X25519, &share.public(), &CONTEXT, &fresh(), &mut rng).unwrap();
         let opened = independent::open(secret, &wrapped.encapsulation, &CONTEXT, &wrapped.sealed);
         assert_eq!(opened, fresh().0);
