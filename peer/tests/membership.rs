@@ -1,4 +1,5 @@
 //! Profiles, spaces and members on a real disk, without any relay.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::sync::Arc;
 

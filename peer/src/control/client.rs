@@ -108,9 +108,12 @@ enum Answer {
     Invite(Vec<u8>),
 }
 
+/// Segments with their positions, in the order in which they came.
+type Segments = Vec<(u64, Vec<u8>)>;
+
 struct Pending {
-    segments: Vec<(u64, Vec<u8>)>,
-    answer: oneshot::Sender<(Answer, Vec<(u64, Vec<u8>)>)>,
+    segments: Segments,
+    answer: oneshot::Sender<(Answer, Segments)>,
 }
 
 #[derive(Default)]
@@ -499,7 +502,7 @@ impl Control {
     async fn exchange(
         &self,
         message: impl FnOnce(u32) -> ToRelay,
-    ) -> Result<(Answer, Vec<(u64, Vec<u8>)>), CallError> {
+    ) -> Result<(Answer, Segments), CallError> {
         let request = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         {
