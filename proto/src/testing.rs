@@ -1,5 +1,7 @@
 //! What tests of several modules share.
 
+#![allow(clippy::unwrap_used, reason = "only tests use it")]
+
 use std::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};

@@ -459,3 +459,51 @@ fn replayed_answers_and_acks_are_refused() {
     assert_ne!(first.session(), second.session());
     assert_eq!(second.confirm(&opening.proof).err(), Some(HandshakeError::Confirmation));
 }
+
+/// Every message that can reach a state at the wrong time, other than those that do not compile.
+#[test]
+fn no_state_takes_the_message_of_another() {
+    let mut world = World::new();
+    let other_offer = world.offer(&[Suite::X25519]);
+    let other_wrap = world.respond(&other_offer.message()).unwrap().message();
+    let Message::Offer(offer) = other_offer.message() else { panic!("an offer") };
+    let other_refusal = refuse(&world.seeder.key, &offer, RefuseCode::Busy);
+    let own = world.offer(&[Suite::X25519]).message();
+    for (message, error) in [
+        (own, HandshakeError::Unexpected),
+        (other_offer.message(), HandshakeError::Unexpected),
+        (other_wrap, HandshakeError::OtherOffer),
+        (other_refusal, HandshakeError::OtherOffer),
+    ] {
+        let offered = world.offer(&[Suite::X25519]);
+        assert_eq!(world.answer(offered, &message).err(), Some(error));
+    }
+    let (other, _, other_opening) = world.wrapped(&[Suite::X25519]);
+    let other_ready = other.confirm(&other_opening.proof).unwrap().proof;
+    for which in 0..5 {
+        let (awaiting, acknowledged, opening) = world.wrapped(&[Suite::X25519]);
+        let nonce = *awaiting.nonce();
+        let foreign = [other_ready, other_opening.proof, [0; 32], [0xff; 32], nonce][which];
+        let ready = awaiting.confirm(&foreign).err();
+        assert_eq!(ready, Some(HandshakeError::Confirmation), "{which}");
+        let confirmed = acknowledged.confirm(&foreign).err();
+        assert_eq!(confirmed, Some(HandshakeError::Confirmation), "{which}");
+        let (_, again, _) = world.wrapped(&[Suite::X25519]);
+        assert!(again.confirm(&opening.proof).is_err(), "an ACK of another session");
+    }
+}
+
+#[test]
+fn two_leechers_of_one_file_share_no_key() {
+    let mut first = World::new();
+    let mut second = World { leecher: Device::new(4, 9, Role::FETCH), ..World::new() };
+    second.rng = Seeded::new(2);
+    let mut keys = Vec::new();
+    for world in [&mut first, &mut second] {
+        let (awaiting, _, opening) = world.wrapped(&[Suite::Hybrid]);
+        keys.push(awaiting.confirm(&opening.proof).unwrap().keys);
+    }
+    assert_ne!(keys[0].id, keys[1].id);
+    keys[1].id = keys[0].id;
+    assert!(!same_keys(&keys[0], &keys[1]));
+}
