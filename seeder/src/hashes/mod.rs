@@ -1,0 +1,4 @@
+//! Hashes of files: reading them, remembering what was read, and the order in which it is done.
+
+pub mod cache;
+pub mod file;

@@ -1,0 +1,247 @@
+//! Walks a watched folder: what is there to offer, and what is left out and why.
+//!
+//! Only what [`Root`] gives is looked at, so no link is ever followed and nothing outside the folder is reached. A file that
+//! cannot be offered is reported and never stops the rest.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sealift_platform::disk::{Kind, Root, Stat};
+use sealift_proto::manifest::FILE_MAX;
+use sealift_proto::path::{DEPTH_MAX, RelativePath};
+
+use crate::names::{NameError, offered_path};
+use crate::rules::Rules;
+
+/// A regular file that may be offered.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its path in the catalogue.
+    pub path: RelativePath,
+    /// Its path beneath the folder.
+    pub local: PathBuf,
+    /// Its state.
+    pub stat: Stat,
+}
+
+/// Why something is left out.
+#[derive(Debug, thiserror::Error)]
+pub enum Skipped {
+    /// Links are not followed, wherever they lead.
+    #[error("a symbolic link; links are not followed")]
+    Link,
+    /// A pipe, socket or device.
+    #[error("not a regular file")]
+    Special,
+    /// Its name is none that can be shared.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A further name of a file that belongs to somebody else.
+    #[error("a hard link to a file of another user")]
+    ForeignLink,
+    /// Over the largest size.
+    #[error("over 16 TiB")]
+    TooLarge,
+    /// Another file system is mounted there.
+    #[error("another file system; watch it by itself to offer it")]
+    Mount,
+    /// Sealift's own files.
+    #[error("Sealift keeps its own files there")]
+    Home,
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    /// A file with rules, or a line of it, makes no sense.
+    #[error("cannot be used as rules: {0}")]
+    Rules(String),
+}
+
+impl Skipped {
+    /// Whether somebody should know: the rest is as it is meant to be.
+    #[must_use]
+    pub const fn is_news(&self) -> bool {
+        !matches!(self, Self::Home)
+    }
+}
+
+/// Takes what a walk finds.
+pub trait Visitor {
+    /// A file to offer.
+    fn found(&mut self, found: Found);
+    /// Something left out, at `local` beneath the folder.
+    fn skipped(&mut self, local: &Path, why: Skipped);
+    /// Whether to stop.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// What does not change from walk to walk of one folder.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// Name under which the folder is offered.
+    pub name: RelativePath,
+    /// Device and inode of folders that are never entered.
+    pub forbidden: HashSet<(u64, u64)>,
+}
+
+/// Walks the entry at `start` beneath `root` (empty: the whole folder) and everything below it. True if the walk came to its
+/// end and saw all that is there; a folder that could not be read makes no difference, what it holds counts as gone.
+///
+/// # Errors
+/// When the folder itself cannot be looked at: nothing is known then about what it holds.
+pub fn walk(
+    root: &dyn Root,
+    bounds: &Bounds,
+    rules: &mut Rules,
+    start: &Path,
+    visitor: &mut dyn Visitor,
+) -> io::Result<bool> {
+    let top = root.stat(Path::new(""))?;
+    let mut walk = Walk { root, bounds, rules, visitor, top, open: Vec::new() };
+    walk.begin(start)?;
+    while let Some(folder) = walk.open.pop() {
+        if walk.visitor.cancelled() {
+            return Ok(false);
+        }
+        match root.list(&folder) {
+            Ok(listed) => walk.enter(&folder, listed),
+            Err(error) if folder.as_os_str().is_empty() => return Err(error),
+            Err(error) => walk.unreadable(&folder, error),
+        }
+    }
+    Ok(true)
+}
+
+struct Walk<'a> {
+    root: &'a dyn Root,
+    bounds: &'a Bounds,
+    rules: &'a mut Rules,
+    visitor: &'a mut dyn Visitor,
+    top: Stat,
+    open: Vec<PathBuf>,
+}
+
+impl Walk<'_> {
+    /// Looks at `start` as a walk from the top would have come to it: nothing is offered below something left out.
+    fn begin(&mut self, start: &Path) -> io::Result<()> {
+        if start.as_os_str().is_empty() {
+            self.open.push(PathBuf::new());
+            return Ok(());
+        }
+        let mut parents: Vec<_> = start.ancestors().skip(1).collect();
+        parents.pop();
+        for parent in parents.into_iter().rev() {
+            match self.root.stat(parent) {
+                Ok(stat) if stat.kind == Kind::Folder && self.may_enter(parent, &stat).is_ok() => {}
+                _ => return Ok(()),
+            }
+            if self.rules.excludes(self.root, parent, true) {
+                return Ok(());
+            }
+        }
+        match self.root.stat(start) {
+            Ok(stat) => self.look(start, stat.kind),
+            // Gone, or never there: the caller sees that it was not found.
+            Err(error) if is_absence(&error) => {}
+            Err(error) => self.unreadable(start, error),
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, folder: &Path, mut listed: Vec<sealift_platform::disk::Listed>) {
+        // In order of name, last pushed first taken: the same tree always gives the same sequence.
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let below = self.open.len();
+        for entry in listed {
+            self.look(&folder.join(&entry.name), entry.kind);
+        }
+        self.open[below..].reverse();
+        for (path, why) in self.rules.take_problems() {
+            self.visitor.skipped(&path, Skipped::Rules(why));
+        }
+    }
+
+    fn look(&mut self, path: &Path, kind: Kind) {
+        if self.rules.excludes(self.root, path, kind == Kind::Folder) {
+            return;
+        }
+        let result = match kind {
+            Kind::File => self.file(path),
+            Kind::Folder => self.folder(path),
+            Kind::Link => Err(Skipped::Link),
+            Kind::Other => Err(Skipped::Special),
+        };
+        if let Err(why) = result {
+            self.visitor.skipped(path, why);
+        }
+    }
+
+    fn file(&mut self, path: &Path) -> Result<(), Skipped> {
+        let offered = offered_path(&self.bounds.name, path)?;
+        let stat = match self.root.stat(path) {
+            Ok(stat) => stat,
+            Err(error) if is_absence(&error) => return Ok(()),
+            Err(error) => return Err(Skipped::Unreadable(error)),
+        };
+        match stat.kind {
+            Kind::File => {}
+            Kind::Link => return Err(Skipped::Link),
+            // Became something else since it was listed; the next event tells.
+            Kind::Folder => return Ok(()),
+            Kind::Other => return Err(Skipped::Special),
+        }
+        if stat.links > 1 && stat.owner != self.top.owner {
+            return Err(Skipped::ForeignLink);
+        }
+        if stat.len > FILE_MAX {
+            return Err(Skipped::TooLarge);
+        }
+        self.visitor.found(Found { path: offered, local: path.to_owned(), stat });
+        Ok(())
+    }
+
+    fn folder(&mut self, path: &Path) -> Result<(), Skipped> {
+        if let Err(error) = offered_path(&self.bounds.name, path) {
+            return Err(error.into());
+        }
+        if path.components().count() + 1 >= DEPTH_MAX {
+            return Err(NameError::Path(sealift_proto::path::PathError::Depth).into());
+        }
+        let stat = match self.root.stat(path) {
+            Ok(stat) => stat,
+            Err(error) if is_absence(&error) => return Ok(()),
+            Err(error) => return Err(Skipped::Unreadable(error)),
+        };
+        self.may_enter(path, &stat)?;
+        self.open.push(path.to_owned());
+        Ok(())
+    }
+
+    fn may_enter(&self, path: &Path, stat: &Stat) -> Result<(), Skipped> {
+        debug_assert!(!path.as_os_str().is_empty());
+        if self.bounds.forbidden.contains(&(stat.device, stat.inode)) {
+            return Err(Skipped::Home);
+        }
+        if stat.device != self.top.device {
+            return Err(Skipped::Mount);
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, path: &Path, error: io::Error) {
+        if !is_absence(&error) {
+            self.visitor.skipped(path, Skipped::Unreadable(error));
+        }
+    }
+}
+
+/// Whether `error` says that nothing of that name is there, now or beneath folders only.
+#[must_use]
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+use super::*;
+use crate::testing::Share;
+
+#[derive(Default)]
+struct Seen {
+    found: Vec<String>,
+    skipped: Vec<(String, String)>,
+}
+
+impl Visitor for Seen {
+    fn found(&mut self, found: Found) {
+        self.found.push(found.path.as_str().to_owned());
+    }
+    fn skipped(&mut self, local: &Path, why: Skipped) {
+        self.skipped.push((local.to_string_lossy().into_owned(), why.to_string()));
+    }
+}
+
+fn bounds() -> Bounds {
+    Bounds { name: RelativePath::new("share").unwrap(), forbidden: HashSet::new() }
+}
+
+fn see_from(share: &Share, bounds: &Bounds, start: &str) -> Seen {
+    let mut seen = Seen::default();
+    let mut rules = Rules::default();
+    walk(&*share.root(), bounds, &mut rules, Path::new(start), &mut seen).unwrap();
+    seen
+}
+
+fn see(share: &Share) -> Seen {
+    see_from(share, &bounds(), "")
+}
+
+impl Seen {
+    fn skips(&self, path: &str, words: &str) -> bool {
+        self.skipped.iter().any(|(at, why)| at == path && why.contains(words))
+    }
+}
+
+#[test]
+fn regular_files_are_found_in_order() {
+    let share = Share::new();
+    for path in ["b.txt", "a/z.txt", "a/b/c.txt", ".hidden", "a-b.txt"] {
+        share.write(path, "x");
+    }
+    let seen = see(&share);
+    assert_eq!(
+        seen.found,
+        ["share/.hidden", "share/a-b.txt", "share/b.txt", "share/a/z.txt", "share/a/b/c.txt"]
+    );
+    assert!(seen.skipped.is_empty());
+    assert_eq!(see_from(&share, &bounds(), "a/b").found, ["share/a/b/c.txt"]);
+    assert_eq!(see_from(&share, &bounds(), "b.txt").found, ["share/b.txt"]);
+    assert!(see_from(&share, &bounds(), "gone/x").found.is_empty());
+}
+
+/// T079
+#[cfg(unix)]
+#[test]
+fn links_are_never_followed() {
+    use std::os::unix::fs::symlink;
+    let share = Share::new();
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret"), "s").unwrap();
+    share.write("real.txt", "x");
+    symlink("/etc/passwd", share.path("pw")).unwrap();
+    symlink(outside.path(), share.path("dir")).unwrap();
+    symlink("dir", share.path("chain")).unwrap();
+    symlink("nowhere", share.path("dangling")).unwrap();
+    symlink("real.txt", share.path("inside")).unwrap();
+    let seen = see(&share);
+    assert_eq!(seen.found, ["share/real.txt"]);
+    for name in ["pw", "dir", "chain", "dangling", "inside"] {
+        assert!(seen.skips(name, "link"), "{name}");
+        assert!(see_from(&share, &bounds(), name).found.is_empty());
+    }
+    assert!(see_from(&share, &bounds(), "dir/secret").found.is_empty());
+}
+
+/// T081
+#[cfg(target_os = "linux")]
+#[test]
+fn pipes_sockets_and_devices_never_block() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let share = Share::new();
+    share.write("a.txt", "x");
+    mknodat(CWD, share.path("pipe"), FileType::Fifo, Mode::from(0o600), 0).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(share.path("socket")).unwrap();
+    // Making a device takes rights that a test may not have.
+    let device = mknodat(
+        CWD,
+        share.path("device"),
+        FileType::CharacterDevice,
+        Mode::from(0o600),
+        rustix::fs::makedev(1, 5),
+    );
+    let seen = see(&share);
+    assert_eq!(seen.found, ["share/a.txt"]);
+    assert!(seen.skips("pipe", "regular") && seen.skips("socket", "regular"));
+    assert!(device.is_err() || seen.skips("device", "regular"));
+}
+
+/// T082: only a further name of somebody else's file is refused; that takes two users, so the owner is changed here.
+#[cfg(target_os = "linux")]
+#[test]
+fn hard_links_to_files_of_others_are_left_out() {
+    let share = Share::new();
+    share.write("mine", "x");
+    std::fs::hard_link(share.path("mine"), share.path("again")).unwrap();
+    share.write("other", "x");
+    std::fs::hard_link(share.path("other"), share.path("other2")).unwrap();
+    let changed = std::os::unix::fs::chown(share.path("other"), Some(4711), None).is_ok();
+    let seen = see(&share);
+    assert!(seen.found.contains(&"share/mine".to_owned()));
+    assert!(seen.found.contains(&"share/again".to_owned()));
+    if changed {
+        assert!(seen.skips("other", "another user") && seen.skips("other2", "another user"));
+    }
+}
+
+/// T090: each name is offered as it is, or shown with a reason.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_bad_name_never_stops_the_rest() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let share = Share::new();
+    let long = "x".repeat(255);
+    let good = [
+        &long,
+        "👩‍🚀",
+        "exe.\u{202e}gpj",
+        "e\u{301}",
+        "\u{e9}",
+        "A.txt",
+        "a.txt",
+        "dot.",
+        "space ",
+        "-x",
+        "CON",
+        "aux.txt",
+        "COM¹",
+        "a:b",
+    ];
+    for name in good {
+        share.write(name, "x");
+    }
+    let bad: [&[u8]; 5] =
+        [b"new\nline", b"esc\x1b]0;x\x07", b"c1\xc2\x9b31m", b"\xff\xfe", b"back\\slash"];
+    for name in bad {
+        share.write(OsStr::from_bytes(name), "x");
+    }
+    share.write(Path::new(OsStr::from_bytes(b"bad\xff")).join("inner"), "x");
+    let seen = see(&share);
+    assert_eq!(seen.found.len(), good.len());
+    assert_eq!(seen.skipped.len(), bad.len() + 1);
+}
+
+#[test]
+fn deep_folders_end_at_the_limit() {
+    let share = Share::new();
+    let deep: PathBuf = std::iter::repeat_n("d", 70).collect();
+    share.write(deep.join("x"), "x");
+    let at_limit: PathBuf = std::iter::repeat_n("d", 62).collect();
+    share.write(at_limit.join("y"), "y");
+    let seen = see(&share);
+    assert_eq!(seen.found.len(), 1);
+    assert!(seen.found[0].ends_with("/y"));
+    assert_eq!(seen.skipped.len(), 1);
+}
+
+/// T092
+#[test]
+fn the_home_of_sealift_is_never_entered() {
+    let share = Share::new();
+    share.write("home/profile/device.key", "secret");
+    share.write("a.txt", "x");
+    let home = share.root().stat(Path::new("home")).unwrap();
+    let bounds = Bounds { forbidden: HashSet::from([(home.device, home.inode)]), ..bounds() };
+    let seen = see_from(&share, &bounds, "");
+    assert_eq!(seen.found, ["share/a.txt"]);
+    for start in ["home", "home/profile", "home/profile/device.key"] {
+        assert!(see_from(&share, &bounds, start).found.is_empty());
+    }
+}
+
+#[test]
+fn rules_hold_for_single_paths_too() {
+    let share = Share::new();
+    share.write(".sealiftignore", "skip/\n*.tmp\n");
+    share.write("skip/a.txt", "x");
+    share.write("x.tmp", "x");
+    share.write("keep/b.txt", "x");
+    assert_eq!(see(&share).found, ["share/keep/b.txt"]);
+    for start in ["skip/a.txt", "skip", "x.tmp", ".sealiftignore"] {
+        assert!(see_from(&share, &bounds(), start).found.is_empty(), "{start}");
+    }
+}
