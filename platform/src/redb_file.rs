@@ -7,12 +7,18 @@ use redb::{Database, DatabaseError, StorageBackend};
 
 use crate::disk::{File, Root};
 
-/// Opens the database at `path`, making an empty one if there is none; its folder must exist. Mode 0600 if `private`.
+/// Opens the database at `path`, making an empty one if there is none; its folder must exist. Mode 0600 if `private`;
+/// it keeps at most `cache` bytes in memory.
 /// Nothing here keeps a second process away: the caller holds a lock of its own ([`Root::try_lock`]). Blocks.
 ///
 /// # Errors
 /// When the file cannot be read or written, or is no intact database.
-pub fn open(root: &dyn Root, path: &Path, private: bool) -> Result<Database, DatabaseError> {
+pub fn open(
+    root: &dyn Root,
+    path: &Path,
+    private: bool,
+    cache: usize,
+) -> Result<Database, DatabaseError> {
     let file = match root.open_write(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             initialise(root, path, private)?;
@@ -25,7 +31,7 @@ pub fn open(root: &dyn Root, path: &Path, private: bool) -> Result<Database, Dat
         // An empty file would count as new, and what was lost would go unnoticed.
         return Err(storage(io::Error::new(io::ErrorKind::InvalidData, "the database is empty")));
     }
-    Database::builder().create_with_backend(file)
+    Database::builder().set_cache_size(cache).create_with_backend(file)
 }
 
 /// Makes an empty database under another name first: a power cut leaves none or a whole one.
@@ -108,7 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = SystemDisk.open(folder.path()).unwrap();
         for round in 0..3_u64 {
-            let database = open(&*root, Path::new("x.redb"), true).unwrap();
+            let database = open(&*root, Path::new("x.redb"), true, 1 << 20).unwrap();
             let write = database.begin_write().unwrap();
             write.open_table(TABLE).unwrap().insert(round, &[7; 5000][..]).unwrap();
             write.commit().unwrap();
@@ -126,7 +132,7 @@ mod tests {
         let root = SystemDisk.open(folder.path()).unwrap();
         for content in [&b""[..], &[1; 9000]] {
             std::fs::write(folder.path().join("x.redb"), content).unwrap();
-            assert!(open(&*root, Path::new("x.redb"), true).is_err());
+            assert!(open(&*root, Path::new("x.redb"), true, 1 << 20).is_err());
         }
     }
 }

@@ -1,1 +1,7 @@
-//! placeholder
+//! The blind relay of Sealift: it carries what it cannot read.
+
+mod limits;
+mod rate;
+mod switchboard;
+
+pub use limits::Limits;
