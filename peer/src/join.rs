@@ -6,7 +6,8 @@ use sealift_proto::identity::{DeviceId, SecretKey, Signed};
 use sealift_proto::invite::{Invite, InvitePackage};
 use sealift_proto::keys::{EpochSecret, InviteKeys};
 use sealift_proto::object;
-use sealift_proto::space::{Certificate, Chain, Role};
+use sealift_proto::space::{Certificate, Chain, Label, Role};
+use serde_json::json;
 
 use crate::args::RelayArg;
 use crate::connect::{Connected, GIVE_UP, Speaker, connect};
@@ -134,4 +135,83 @@ fn own_certificate(invite: &Certificate, device: DeviceId, serial: [u8; 16]) -> 
         serial,
         extensions: Extensions::default(),
     }
+}
+
+/// The command `join` of both programs: takes the invite from the command line, standard input (`-`) or a prompt. `then` is
+/// the command that makes sense next.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn command(
+    speaker: &Speaker,
+    invite: Option<&str>,
+    name: Option<&str>,
+    then: &str,
+) -> Result<(), Failure> {
+    let line = match invite {
+        Some("-") => read_line()?,
+        Some(line) => line.to_owned(),
+        None => ask()?,
+    };
+    let invite = Invite::parse(&line).map_err(|error| {
+        Failure::new(Exit::Usage, "this is no invite")
+            .why(error)
+            .next("copy the whole line that `seeder invite` printed")
+    })?;
+    if let Some(name) = name {
+        choose_name(speaker, name)?;
+    }
+    let connected = join(speaker, &invite).await?;
+    let space = connected.space.display_name();
+    let known: Vec<_> = connected
+        .members
+        .iter()
+        .filter(|member| member.device != speaker.device.key.id())
+        .map(|member| connected.members.display_name(&member.device))
+        .collect();
+    let with = if known.is_empty() { String::new() } else { format!(" with {}", known.join(", ")) };
+    speaker.console.result(
+        format!("joined the space {space}{with}"),
+        &json!({"type": "joined", "space": space, "id": connected.space.id().short(), "members": known}),
+    );
+    speaker.console.note(format!("next: {then}"), &json!({"type": "hint", "next": then}));
+    Ok(())
+}
+
+/// Remembers what others shall see this device as.
+///
+/// # Errors
+/// When it is no name, or cannot be written.
+pub fn choose_name(speaker: &Speaker, name: &str) -> Result<(), Failure> {
+    let label = Label::new(name).ok_or_else(|| {
+        Failure::new(Exit::Usage, "this name cannot be used")
+            .why("a name has 1 to 64 bytes and no control characters")
+    })?;
+    speaker.profile.change_settings(|settings| settings.name = Some(label))
+}
+
+/// Reads one line of at most a kilobyte from standard input.
+fn read_line() -> Result<String, Failure> {
+    use std::io::{BufRead, Read};
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .take(1024)
+        .read_line(&mut line)
+        .map_err(|error| Failure::new(Exit::Other, "cannot read standard input").why(error))?;
+    Ok(line)
+}
+
+fn ask() -> Result<String, Failure> {
+    use std::io::{IsTerminal, Write};
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(Exit::Usage, "no invite was given").next(
+            "join sealift:HOST:PORT/PIN/SECRET, or `join -` to read it from standard input",
+        ));
+    }
+    let mut stderr = std::io::stderr().lock();
+    // A terminal that cannot be written to shows nothing; the answer can be typed all the same.
+    let _ = write!(stderr, "Paste the invite (sealift:…): ").and_then(|()| stderr.flush());
+    drop(stderr);
+    read_line()
 }

@@ -11,5 +11,8 @@ pub mod home;
 pub mod human;
 pub mod join;
 pub mod members;
+pub mod process;
 pub mod profile;
+pub mod roster;
 pub mod session;
+pub mod trace;

@@ -1,0 +1,133 @@
+//! The command line of `leecher`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use sealift_peer::args::CommonArgs;
+use sealift_peer::human::parse_duration;
+use sealift_peer::session::WrapChoice;
+
+/// Find and fetch files that members of your space share, end-to-end encrypted through a relay that can read nothing
+#[derive(Debug, Parser)]
+#[command(name = "leecher", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub struct Arguments {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  leecher join sealift:relay.example.org:7743/PIN/SECRET    become a member, once per device
+  leecher search report                                     find files by name
+  leecher download report.pdf --out Downloads               fetch one
+  leecher download 'share/photos/*.jpg' --out Pictures      fetch what fits
+
+Exit codes:
+  0 done   1 other, or part left out   2 usage   3 not found   4 no seeder of it is online   5 refused
+  6 tampering noticed   7 relay unreachable   8 local disk   9 several contents, choose
+  130 interrupted   143 terminated";
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Become a member of a space by an invite
+    #[command(after_help = "Without INVITE it is asked for; `-` reads it from standard input.")]
+    Join {
+        /// The line that `seeder invite` printed
+        invite: Option<String>,
+        /// What others see this device as, instead of user@host
+        #[arg(long, value_name = "ME")]
+        name: Option<String>,
+    },
+    /// Find files by name: exact, part of a name, glob, or a close misspelling; best first
+    #[command(after_help = "Examples:\n  leecher search report.pdf\n  leecher search '*.iso'\n  leecher search raport")]
+    Search {
+        /// What to look for
+        pattern: String,
+        /// Show at most so many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// Look only at what is known already
+        #[arg(long)]
+        offline: bool,
+    },
+    /// List what is shared, or what is in a folder
+    List {
+        /// Folder, as `list` or `search` shows it
+        path: Option<String>,
+        /// Look only at what is known already
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Fetch files and folders, verified
+    #[command(after_help = DOWNLOAD_HELP)]
+    Download(DownloadArgs),
+    /// Show who is in the space
+    Members,
+    /// Show this device, its spaces, and how far their catalogues are known
+    Status,
+}
+
+const DOWNLOAD_HELP: &str = "\
+NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a folder as OUT/folder/…, what a
+glob finds below its deepest common folder. Nothing is ever overwritten: a second copy gets a new name, and
+what is there already with the same content is not fetched again. The same command goes on where an
+interrupted one stopped.";
+
+/// Arguments of `download`.
+#[derive(Debug, Clone, Args)]
+pub struct DownloadArgs {
+    /// What to fetch
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Where to put it; made if missing
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// Take it from this member
+    #[arg(long, value_name = "PERSON")]
+    pub from: Option<String>,
+    /// Take the content whose hash begins so
+    #[arg(long, value_name = "H")]
+    pub hash: Option<String>,
+    /// How the key is wrapped: auto, hybrid, x25519 or rsa
+    #[arg(long, value_name = "SUITE", default_value = "auto")]
+    pub wrap: WrapChoice,
+    /// Wait until a seeder that has it is online, for ever or for TIME
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "365d", value_parser = parse_duration)]
+    pub wait: Option<Duration>,
+    /// How long to go on trying when the way to every seeder is lost
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
+    pub patience: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn waiting_takes_a_time_or_none() {
+        let parse = |line: &str| {
+            let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+            match arguments.command {
+                Command::Download(args) => (args.wait, args.names),
+                _ => unreachable!("a download was typed"),
+            }
+        };
+        assert_eq!(parse("leecher download a").0, None);
+        assert_eq!(parse("leecher download --wait=2m a").0, Some(Duration::from_secs(120)));
+        let (wait, names) = parse("leecher download --wait a b");
+        assert!(wait.is_some());
+        assert_eq!(names, ["a", "b"]);
+    }
+}

@@ -1,0 +1,13 @@
+//! `leecher join`.
+
+use sealift_peer::connect::Speaker;
+use sealift_peer::exit::{Exit, Failure};
+
+/// Joins by the invite given, asked for, or read from standard input.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn run(speaker: &Speaker, invite: Option<&str>, name: Option<&str>) -> Result<Exit, Failure> {
+    sealift_peer::join::command(speaker, invite, name, "leecher search NAME").await?;
+    Ok(Exit::Done)
+}

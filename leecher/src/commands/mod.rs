@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+pub mod download;
+pub mod join;
+pub mod list;
+pub mod members;
+pub mod search;
+pub mod status;

@@ -1,0 +1,60 @@
+//! Running a command as a process: its runtime, and the signals that end it.
+
+use std::future::Future;
+
+use crate::exit::{Exit, Failure};
+
+/// Runs the future that `command` makes until it is done or a signal comes. A command that is interrupted is dropped where it
+/// stands, which every command of Sealift must bear, as it must bear a crash.
+///
+/// # Errors
+/// What the command says; or [`Exit::Interrupted`] and [`Exit::Terminated`] as a failure in words.
+pub fn run<F>(command: impl FnOnce() -> F) -> Result<Exit, Failure>
+where
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Other, "cannot start").why(error))?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = command() => result,
+            exit = signal() => Err(ended(exit)),
+        }
+    });
+    // What still runs on other threads writes nothing that matters.
+    runtime.shutdown_background();
+    result
+}
+
+fn ended(exit: Exit) -> Failure {
+    let what = if exit == Exit::Interrupted { "interrupted" } else { "terminated" };
+    Failure::new(exit, what).next("the same command goes on where this one stopped")
+}
+
+/// Waits for Ctrl-C, SIGTERM or SIGHUP.
+#[cfg(unix)]
+pub async fn signal() -> Exit {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+        // Without handlers the signals end the process as they always do.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Terminated,
+        _ = hangup.recv() => Exit::Terminated,
+    }
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+pub async fn signal() -> Exit {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => Exit::Interrupted,
+        Err(_) => std::future::pending().await,
+    }
+}
