@@ -1,1 +1,3 @@
-//! placeholder
+//! What the whole-system tests stand on: a simulated machine, and real programs kept on a leash.
+
+pub mod sim;
