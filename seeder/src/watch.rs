@@ -1,0 +1,196 @@
+//! Hints that something changed, from the system's watcher.
+//!
+//! A hint is never believed: the path is looked at again. Where the system does not watch (network file systems, its limit
+//! reached, or a simulation), the folder is walked again and again instead, which [`Watching::Poll`] asks for from the start.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode};
+use notify_debouncer_full::{
+    DebounceEventResult, DebouncedEvent, Debouncer, NoCache, new_debouncer_opt,
+};
+use tokio::sync::mpsc;
+
+/// How long events are gathered: part of the two seconds within which a file is to be found.
+const GATHER: Duration = Duration::from_millis(120);
+/// How often gathered events are handed over.
+const TICK: Duration = Duration::from_millis(40);
+
+/// How folders are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Watching {
+    /// By the system where it can, else by walking them.
+    #[default]
+    System,
+    /// By walking them this often.
+    Poll(Duration),
+}
+
+/// Something that may have changed in a folder.
+#[derive(Debug)]
+pub enum Hint {
+    /// At or beneath `local`.
+    Changed {
+        /// Number of the folder.
+        folder: usize,
+        /// Path beneath it.
+        local: PathBuf,
+        /// Whether a file was closed after writing, or put there whole.
+        closed: bool,
+    },
+    /// Anywhere: events were lost.
+    Rescan {
+        /// Number of the folder.
+        folder: usize,
+    },
+    /// The watcher does not work any more.
+    Broken {
+        /// Number of the folder.
+        folder: usize,
+        /// Why.
+        why: WatchError,
+    },
+}
+
+/// Why a folder is not watched by the system.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    /// As many folders are watched as the system allows.
+    #[error("the system watches no more folders for this user")]
+    Limit,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl WatchError {
+    /// What a person can do about it.
+    #[must_use]
+    pub const fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Limit => Some(
+                "raise the limit with: sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024",
+            ),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+/// A running watcher; it ends when it is dropped.
+pub struct Watcher {
+    _debouncer: Debouncer<RecommendedWatcher, NoCache>,
+}
+
+/// Has the system watch the folder at `dir`, with everything beneath it; hints about it carry the number `folder`. Blocks
+/// while the system is told about each folder in it.
+///
+/// # Errors
+/// [`WatchError`].
+pub fn watch(
+    folder: usize,
+    dir: &Path,
+    hints: mpsc::UnboundedSender<Hint>,
+) -> Result<Watcher, WatchError> {
+    let base = dir.to_owned();
+    let handler = move |result: DebounceEventResult| match result {
+        Ok(events) => {
+            for event in events {
+                translate(folder, &base, &event, &hints);
+            }
+        }
+        Err(errors) => {
+            for error in errors {
+                // Nobody listens only while everything ends.
+                let _ = hints.send(Hint::Broken { folder, why: explain(&error) });
+            }
+        }
+    };
+    let config = notify::Config::default().with_follow_symlinks(false);
+    let mut debouncer =
+        new_debouncer_opt::<_, RecommendedWatcher, _>(GATHER, Some(TICK), handler, NoCache, config)
+            .map_err(|error| explain(&error))?;
+    debouncer.watch(dir, RecursiveMode::Recursive).map_err(|error| explain(&error))?;
+    Ok(Watcher { _debouncer: debouncer })
+}
+
+fn explain(error: &notify::Error) -> WatchError {
+    let limit = match &error.kind {
+        ErrorKind::MaxFilesWatch => true,
+        ErrorKind::Io(error) => {
+            error.kind() == std::io::ErrorKind::StorageFull || error.raw_os_error() == Some(EMFILE)
+        }
+        _ => false,
+    };
+    if limit { WatchError::Limit } else { WatchError::Other(error.to_string()) }
+}
+
+/// What Linux answers when a user has too many watchers.
+const EMFILE: i32 = 24;
+
+fn translate(
+    folder: usize,
+    base: &Path,
+    event: &DebouncedEvent,
+    hints: &mpsc::UnboundedSender<Hint>,
+) {
+    if event.need_rescan() {
+        let _ = hints.send(Hint::Rescan { folder });
+        return;
+    }
+    let closed = match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        // Reading a file is no change.
+        EventKind::Access(_) => return,
+        EventKind::Modify(notify::event::ModifyKind::Name(_)) => true,
+        _ => false,
+    };
+    for path in &event.paths {
+        if let Ok(local) = path.strip_prefix(base) {
+            let _ = hints.send(Hint::Changed { folder, local: local.to_owned(), closed });
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    async fn hints_until(
+        hints: &mut mpsc::UnboundedReceiver<Hint>,
+        wanted: &[(&str, bool)],
+    ) -> bool {
+        let mut missing: HashSet<_> = wanted.iter().copied().collect();
+        let collect = async {
+            while !missing.is_empty() {
+                if let Some(Hint::Changed { local, closed, .. }) = hints.recv().await {
+                    missing.retain(|seen| *seen != (local.to_str().unwrap(), closed));
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), collect).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn closing_moving_and_removing_are_hinted() {
+        let share = crate::testing::Share::new();
+        let outside = tempfile::tempdir().unwrap();
+        share.write("sub/before", "x");
+        let (sender, mut hints) = mpsc::unbounded_channel();
+        let _watcher = watch(3, share.dir.path(), sender).unwrap();
+        share.write("sub/a", "x");
+        assert!(hints_until(&mut hints, &[("sub/a", true)]).await);
+        std::fs::rename(share.path("sub/a"), share.path("b")).unwrap();
+        assert!(hints_until(&mut hints, &[("sub/a", true), ("b", true)]).await);
+        std::fs::rename(share.path("b"), outside.path().join("b")).unwrap();
+        assert!(hints_until(&mut hints, &[("b", true)]).await);
+        std::fs::remove_file(share.path("sub/before")).unwrap();
+        assert!(hints_until(&mut hints, &[("sub/before", false)]).await);
+        std::fs::create_dir(share.path("new")).unwrap();
+        assert!(hints_until(&mut hints, &[("new", false)]).await);
+        std::fs::write(share.path("new/inner"), "x").unwrap();
+        assert!(hints_until(&mut hints, &[("new/inner", true)]).await);
+    }
+}
