@@ -286,6 +286,7 @@ mod tests {
     #[test]
     fn labels_are_all_different_and_none_begins_another() {
         let source = include_str!("keys.rs");
+        let specification = include_str!("../../docs/PROTOCOL.md");
         let labels: Vec<_> = source
             .lines()
             .filter(|line| line.trim_start().starts_with("pub(crate) const"))
@@ -295,6 +296,7 @@ mod tests {
         for (index, label) in labels.iter().enumerate() {
             assert!(label.ends_with("\\0"), "{label}");
             assert!(!labels[..index].contains(label), "{label}");
+            assert!(specification.contains(label), "{label} stands in no section");
         }
     }
 
