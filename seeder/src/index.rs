@@ -119,6 +119,17 @@ impl Index {
         (item.state == State::Waiting).then_some(item.print)
     }
 
+    /// The file `name`, in the state `print`, was not complete after all. False if it does not wait to be read in it.
+    pub fn unsettle(&mut self, name: &str, print: &Print) -> bool {
+        match self.files.get_mut(name) {
+            Some(item) if item.state == State::Waiting && item.print == *print => {
+                item.state = State::Settling;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The file `name` was read in the state `print`. False if that is not its state any more.
     pub fn hashed(&mut self, name: &Name, print: &Print, root: Root) -> bool {
         self.change(name, print, State::Hashed(root))

@@ -31,3 +31,8 @@ impl Share {
         std::fs::write(path, content).unwrap();
     }
 }
+
+/// The real machine.
+pub(crate) fn platform() -> sealift_platform::Platform {
+    sealift_platform::Platform::system()
+}

@@ -1,0 +1,117 @@
+//! Walks on a thread of its own, and what they tell the engine.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sealift_proto::catalogue::Root;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use crate::index::Name;
+use crate::print::Print;
+use crate::rules::Rules;
+use crate::scan::{Found, Skipped, Visitor, walk};
+
+/// Files told at once.
+const BATCH: usize = 512;
+
+/// A file that a walk found.
+pub(super) struct WalkedFile {
+    pub(super) name: Name,
+    pub(super) print: Print,
+    pub(super) executable: bool,
+    /// Its content, if it was read before in this state.
+    pub(super) known: Option<Root>,
+    /// Whether it is known to be complete.
+    pub(super) closed: bool,
+}
+
+/// From a walk to the engine.
+pub(super) enum Walked {
+    /// Files found.
+    Files { folder: usize, walk: u64, files: Vec<WalkedFile> },
+    /// Something is left out.
+    Skipped { folder: usize, local: PathBuf, why: Skipped },
+    /// All at and beneath `start` has been told, if `result` says so.
+    Ended { folder: usize, walk: u64, start: PathBuf, result: io::Result<bool> },
+    /// The walk is over.
+    Free { folder: usize, whole: bool },
+}
+
+/// One walk through one folder, of the whole of it or of some paths.
+pub(super) struct Walker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) folder: usize,
+    pub(super) walk: u64,
+    /// Each with whether what is there is known to be complete. An empty path is the whole folder.
+    pub(super) starts: Vec<(PathBuf, bool)>,
+    pub(super) whole: bool,
+    pub(super) out: mpsc::Sender<Walked>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Walker {
+    /// Walks. Blocks.
+    pub(super) fn run(mut self) {
+        let mut rules = Rules::default();
+        for (start, closed) in std::mem::take(&mut self.starts) {
+            let result = self.walk(&mut rules, &start, closed);
+            self.send(Walked::Ended { folder: self.folder, walk: self.walk, start, result });
+        }
+        self.send(Walked::Free { folder: self.folder, whole: self.whole });
+    }
+
+    fn walk(&self, rules: &mut Rules, start: &Path, closed: bool) -> io::Result<bool> {
+        let folder = self.shared.folders.get(self.folder).ok_or(io::ErrorKind::NotFound)?;
+        let root = folder.root().ok_or(io::ErrorKind::NotFound)?;
+        let mut gather = Gather { walker: self, closed, files: Vec::new() };
+        let result = walk(&*root, &folder.bounds, rules, start, &mut gather);
+        gather.hand_over();
+        result
+    }
+
+    fn send(&self, walked: Walked) {
+        // Nobody listens only while everything ends.
+        let _ = self.out.blocking_send(walked);
+    }
+}
+
+struct Gather<'a> {
+    walker: &'a Walker,
+    closed: bool,
+    files: Vec<WalkedFile>,
+}
+
+impl Gather<'_> {
+    fn hand_over(&mut self) {
+        if !self.files.is_empty() {
+            let files = std::mem::take(&mut self.files);
+            let Walker { folder, walk, .. } = *self.walker;
+            self.walker.send(Walked::Files { folder, walk, files });
+        }
+    }
+}
+
+impl Visitor for Gather<'_> {
+    fn found(&mut self, found: Found) {
+        let name: Name = found.path.as_str().into();
+        let print = Print::of(&found.stat);
+        let known = self.walker.shared.cache.find(&print, &name);
+        let executable = found.stat.mode & 0o100 != 0;
+        self.files.push(WalkedFile { name, print, executable, known, closed: self.closed });
+        if self.files.len() >= BATCH {
+            self.hand_over();
+        }
+    }
+
+    fn skipped(&mut self, local: &Path, why: Skipped) {
+        let folder = self.walker.folder;
+        self.walker.send(Walked::Skipped { folder, local: local.to_owned(), why });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.walker.stop.load(Ordering::Relaxed)
+    }
+}
