@@ -248,13 +248,23 @@ impl<D: Direction> RunReader<'_, D> {
     /// # Errors
     /// When the link breaks or a piece does not open; what was handed out before counts.
     pub async fn next(&mut self) -> Result<Option<&[u8]>, SessionError> {
+        self.take(PIECE_LEN).await
+    }
+
+    /// As [`RunReader::next`], but at most `most` bytes.
+    ///
+    /// # Errors
+    /// As [`RunReader::next`].
+    pub async fn take(&mut self, most: usize) -> Result<Option<&[u8]>, SessionError> {
         while self.plain.is_empty() {
             if !self.open().await? {
                 return Ok(None);
             }
         }
-        let plain = std::mem::replace(&mut self.plain, 0..0);
-        Ok(Some(&self.link.buffer[plain]))
+        let start = self.plain.start;
+        let end = self.plain.end.min(start + most);
+        self.plain.start = end;
+        Ok(Some(&self.link.buffer[start..end]))
     }
 
     /// Opens the next piece; false if there is none.

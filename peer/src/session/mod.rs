@@ -1,6 +1,7 @@
 //! Sessions between a leecher and a seeder: the handshake of `sealift_proto::handshake`, driven over the control connection
 //! and a link.
 
+mod allowance;
 mod leecher;
 mod link;
 mod seeder;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use sealift_platform::random::RandomRng;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, ToRelay};
-use sealift_proto::handshake::{HandshakeError, Message, Offer, Peer, Pending, refuse, respond};
+use sealift_proto::handshake::{
+    HandshakeError, Message, Offer, Peer, Pending, RefuseCode, refuse, respond,
+};
 use sealift_proto::identity::Signed;
 use sealift_proto::link::{LinkReceiver, LinkSender, OPENING_LEN, Opening, ToLeecher, ToSeeder};
 use sealift_proto::space::{HostName, Membership};
@@ -14,6 +16,7 @@ use sealift_proto::wrap::Suite;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
+use super::allowance::Allowance;
 use super::link::{self, LinkReader, LinkWriter};
 use super::{SessionError, Side};
 use crate::control::Control;
@@ -24,12 +27,13 @@ const ACK: Duration = Duration::from_secs(30);
 /// The handshakes that wait for their ACK.
 pub struct Acceptor {
     pending: Mutex<Pending>,
+    allowance: Mutex<Allowance>,
     start: Instant,
 }
 
 impl Default for Acceptor {
     fn default() -> Self {
-        Self { pending: Mutex::default(), start: Instant::now() }
+        Self { pending: Mutex::default(), allowance: Mutex::default(), start: Instant::now() }
     }
 }
 
@@ -83,7 +87,11 @@ impl Acceptor {
         let (answer, result) = match self.answer(side, from, &offer, admit) {
             Ok(answer) => (Some(answer), Ok(())),
             Err(error) => {
-                let refusal = error.code().map(|code| refuse(side.key, &offer, code));
+                let code = match error {
+                    HandshakeError::Refused(code) => Some(code),
+                    error => error.code(),
+                };
+                let refusal = code.map(|code| refuse(side.key, &offer, code));
                 (refusal, Err(error.into()))
             }
         };
