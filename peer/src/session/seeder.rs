@@ -121,6 +121,10 @@ impl Acceptor {
         if let Some(same) = pending.repeated(&from.device, &nonce, now) {
             return Ok(same);
         }
+        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        if !allowance.take(from.device, now) {
+            return Err(HandshakeError::Refused(RefuseCode::Busy));
+        }
         let random = &*side.platform.random;
         let awaiting =
             side.with(|terms, party| respond(terms, party, from, offer, &mut RandomRng(random)))?;
