@@ -1,3 +1,6 @@
 //! What the whole-system tests stand on: a simulated machine, and real programs kept on a leash.
 
+pub mod process;
+pub mod proxy;
 pub mod sim;
+pub mod sweep;

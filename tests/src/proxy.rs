@@ -1,0 +1,141 @@
+//! A TCP proxy that keeps a copy of all bytes, and can cut and refuse connections.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Stands between clients and a relay on this machine.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    to: SocketAddr,
+    /// One copy for each direction of each connection.
+    copies: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
+    streams: Mutex<Vec<TcpStream>>,
+    refusing: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Proxy {
+    /// A proxy to `to` on a port of its own.
+    ///
+    /// # Panics
+    /// When there is no port left.
+    #[must_use]
+    pub fn new(to: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            to,
+            copies: Mutex::default(),
+            streams: Mutex::default(),
+            refusing: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                if accepting.ended.load(Ordering::Acquire) {
+                    return;
+                }
+                if !accepting.refusing.load(Ordering::Acquire) {
+                    accepting.join(near);
+                }
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Where clients are to connect.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All bytes so far, one entry for each direction of each connection.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<Vec<u8>> {
+        lock(&self.shared.copies).iter().map(|copy| lock(copy).clone()).collect()
+    }
+
+    /// Ends all connections.
+    pub fn cut(&self) {
+        for stream in lock(&self.shared.streams).drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Whether new connections are to be closed at once.
+    pub fn refuse(&self, refusing: bool) {
+        self.shared.refusing.store(refusing, Ordering::Release);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Release);
+        self.cut();
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn join(&self, near: TcpStream) {
+        let Ok(far) = TcpStream::connect(self.to) else { return };
+        for stream in [&near, &far] {
+            let _ = stream.set_nodelay(true);
+            lock(&self.streams).extend(stream.try_clone());
+        }
+        if let (Ok(near), Ok(far)) = (near.try_clone(), far.try_clone()) {
+            self.carry(near, far);
+        }
+        self.carry(far, near);
+    }
+
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream) {
+        let copy = Arc::new(Mutex::new(Vec::new()));
+        lock(&self.copies).push(Arc::clone(&copy));
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                lock(&copy).extend_from_slice(&buffer[..count]);
+                if to.write_all(&buffer[..count]).is_err() {
+                    break;
+                }
+            }
+            let _ = to.shutdown(Shutdown::Write);
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_carries_keeps_and_cuts() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy::new(server.local_addr().unwrap());
+        let mut near = TcpStream::connect(proxy.address()).unwrap();
+        let (mut far, _) = server.accept().unwrap();
+        near.write_all(b"question").unwrap();
+        let mut buffer = [0; 8];
+        far.read_exact(&mut buffer).unwrap();
+        far.write_all(b"answer").unwrap();
+        near.read_exact(&mut buffer[..6]).unwrap();
+        let mut bytes = proxy.bytes();
+        bytes.sort();
+        assert_eq!(bytes, [b"answer".to_vec(), b"question".to_vec()]);
+        proxy.cut();
+        assert!(matches!(near.read(&mut buffer), Ok(0) | Err(_)));
+    }
+}
