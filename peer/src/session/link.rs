@@ -317,3 +317,6 @@ impl<D: Direction> RunReader<'_, D> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

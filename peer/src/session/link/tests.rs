@@ -1,0 +1,173 @@
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use sealift_platform::net::Stream;
+use sealift_platform::random::SystemRandom;
+use sealift_proto::handshake::SessionId;
+use sealift_proto::message::{Missing, Outcome};
+use sealift_proto::seal::SealKey;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+use super::*;
+
+struct Pipe(DuplexStream);
+
+impl Stream for Pipe {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// A direction for tests: real keys come from handshakes only.
+enum Across {}
+
+struct Key(SealKey);
+
+impl AsRef<SealKey> for Key {
+    fn as_ref(&self) -> &SealKey {
+        &self.0
+    }
+}
+
+impl Direction for Across {
+    const NUMBER: u8 = 9;
+    type Key = Key;
+}
+
+fn key() -> Key {
+    Key(SealKey::new([7; 32]))
+}
+
+fn link(pipe: usize) -> (LinkWriter<Across>, LinkReader<Across>) {
+    let (here, there) = tokio::io::duplex(pipe);
+    let (_, writer) = tokio::io::split(Box::new(Pipe(here)) as BoxStream);
+    let (reader, _) = tokio::io::split(Box::new(Pipe(there)) as BoxStream);
+    let session = SessionId([3; 16]);
+    (
+        LinkWriter::new(writer, LinkSender::new(key(), session, 0), Arc::new(SystemRandom)),
+        LinkReader::new(reader, LinkReceiver::new(key(), session, 0)),
+    )
+}
+
+fn header(lengths: &[usize]) -> RunHeader {
+    let data = |len: &usize| Outcome::Data { len: u32::try_from(*len).unwrap() };
+    RunHeader { request: 9, outcomes: List::new(lengths.iter().map(data).collect()).unwrap() }
+}
+
+async fn send(writer: &mut LinkWriter<Across>, header: &RunHeader, content: &[u8], step: usize) {
+    let mut run = writer.run(header).unwrap();
+    for part in content.chunks(step) {
+        run.write(part).await.unwrap();
+    }
+    run.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn runs_of_every_length_pass_through_any_pipe() {
+    let lengths =
+        [0, 1, PIECE_LEN - 40, PIECE_LEN - 1, PIECE_LEN, PIECE_LEN + 1, 20 * PIECE_LEN, 700_001];
+    for (pipe, step) in [(7, 1000), (64 * 1024, PIECE_LEN), (1 << 20, 1 << 20)] {
+        let (mut writer, mut reader) = link(pipe);
+        let sending = tokio::spawn(async move {
+            for len in lengths {
+                let content: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+                send(&mut writer, &header(&[len]), &content, step).await;
+                writer.message(&"between").await.unwrap();
+            }
+        });
+        for len in lengths {
+            let Incoming::Run(mut run) = reader.next().await.unwrap() else {
+                panic!("a run was sent")
+            };
+            assert_eq!(*run.header(), header(&[len]));
+            let mut content = Vec::new();
+            while let Some(part) = run.take(5000).await.unwrap() {
+                content.extend_from_slice(part);
+            }
+            assert_eq!(content, (0..len).map(|i| (i % 251) as u8).collect::<Vec<_>>());
+            let Incoming::Message(message) = reader.next().await.unwrap() else {
+                panic!("a message was sent")
+            };
+            assert_eq!(codec::decode::<String>(&message).unwrap(), "between");
+        }
+        sending.await.unwrap();
+        assert!(matches!(reader.next().await, Ok(Incoming::End)));
+    }
+}
+
+#[tokio::test]
+async fn a_header_of_many_pieces_is_read() {
+    let (mut writer, mut reader) = link(1 << 16);
+    let outcomes = vec![Outcome::Missing(Missing::Changed); 4095];
+    let mut outcomes = [outcomes, vec![Outcome::Data { len: 3 }]].concat();
+    outcomes.rotate_left(1000);
+    let header = RunHeader { request: 1, outcomes: List::new(outcomes).unwrap() };
+    let sent = header.clone();
+    tokio::spawn(async move { send(&mut writer, &sent, b"abc", 3).await });
+    let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
+    assert_eq!(*run.header(), header);
+    assert_eq!(run.next().await.unwrap(), Some(&b"abc"[..]));
+    assert_eq!(run.next().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_run_is_exactly_as_long_as_announced() {
+    let (mut writer, _reader) = link(1 << 20);
+    let mut run = writer.run(&header(&[10])).unwrap();
+    assert!(run.write(&[0; 11]).await.is_err());
+    let (mut writer, _reader) = link(1 << 20);
+    let mut run = writer.run(&header(&[10])).unwrap();
+    run.write(&[0; 9]).await.unwrap();
+    assert!(run.finish().await.is_err());
+    let (mut writer, _reader) = link(1 << 20);
+    assert!(writer.run(&header(&[16 << 20, 1])).is_err(), "over 16 MiB");
+}
+
+#[tokio::test]
+async fn a_cut_run_gives_what_came_and_then_an_error() {
+    let (mut writer, mut reader) = link(1 << 20);
+    let mut run = writer.run(&header(&[40 * PIECE_LEN])).unwrap();
+    run.write(&vec![5; 20 * PIECE_LEN]).await.unwrap();
+    drop(writer);
+    let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
+    let mut got = 0;
+    let error = loop {
+        match run.next().await {
+            Ok(Some(part)) => got += part.len(),
+            Ok(None) => panic!("the run was cut"),
+            Err(error) => break error,
+        }
+    };
+    assert!(got >= 15 * PIECE_LEN - 100, "{got}");
+    assert!(matches!(error, SessionError::Io(_)), "{error}");
+}
