@@ -12,7 +12,8 @@ use std::sync::Arc;
 use sealift_platform::disk::{File, Root as Folder};
 
 const HEAD: usize = 12;
-const KIND: usize = 16;
+/// Length of a file's kind, bytes; the first record follows it.
+pub const KIND: usize = 16;
 /// Longest body, bytes: the values of the largest file.
 const BODY_MAX: usize = 1 << 30;
 /// Bytes read or written at once.
@@ -89,6 +90,24 @@ impl Journal {
                 Err(error)
             }
         }
+    }
+
+    /// Where the last record ends.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Drops the records behind `end`, where one ended.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn cut(&mut self, end: u64) -> io::Result<()> {
+        if end < self.end {
+            self.file.set_len(end)?;
+            self.end = end;
+        }
+        Ok(())
     }
 
     /// Puts `bodies` in the place of all records, in one step. Blocks.

@@ -1,6 +1,7 @@
 //! The seeder: watches folders, hashes what is in them, tells the space what it offers, and serves it.
 
 pub mod activity;
+pub mod catalogue;
 pub mod engine;
 pub mod folder;
 pub mod hashes;
