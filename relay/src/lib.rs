@@ -2,6 +2,7 @@
 
 mod limits;
 mod rate;
+mod store;
 mod switchboard;
 
 pub use limits::Limits;

@@ -1,0 +1,259 @@
+//! What the relay keeps on disk: statements, sealed segments and invite packages (PROTOCOL.md section 5.5).
+//!
+//! Everything lies in one database file. One task owns all writing: it gathers the requests that are waiting into one
+//! transaction, so that many publishers share one flush, and answers only when that flush is done. Segments arrive
+//! ahead of the head that covers them and become part of the catalogue in the transaction that stores this head.
+
+mod core;
+mod heads;
+mod invites;
+mod read;
+mod staging;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use sealift_platform::disk::Root;
+use sealift_proto::control::{Hash, LogHead, Refusal};
+use sealift_proto::identity::DeviceId;
+use sealift_proto::space::{Role, Serial, SpaceId};
+
+use self::core::{Core, Shared};
+use crate::limits::Limits;
+
+pub(crate) use read::{Cursor, SegmentRange};
+
+/// Name of the database in the relay's home.
+pub(crate) const FILE: &str = "relay.redb";
+/// Requests that may wait for the writer; beyond, connections are not read.
+const QUEUE: usize = 64;
+/// Requests that one transaction takes at most: with the largest segments, 8 MiB.
+const BATCH: usize = 128;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The database refused.
+    #[error(transparent)]
+    Database(Box<redb::Error>),
+    /// A value is not what was written.
+    #[error("a stored value is damaged")]
+    Damaged,
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+    /// Written by a later version.
+    #[error("the store has format {0}, which this version does not know")]
+    Format(u64),
+    /// A task of the store ended by itself.
+    #[error("the store stopped")]
+    Stopped,
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError
+where
+    E: RedbError,
+{
+    fn from(error: E) -> Self {
+        Self::Database(Box::new(error.into()))
+    }
+}
+
+/// The kinds of error that redb's calls return.
+pub(crate) trait RedbError {}
+impl RedbError for redb::DatabaseError {}
+impl RedbError for redb::TransactionError {}
+impl RedbError for redb::TableError {}
+impl RedbError for redb::StorageError {}
+impl RedbError for redb::CommitError {}
+impl RedbError for redb::SetDurabilityError {}
+
+/// A member as far as storing goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writer {
+    pub(crate) space: SpaceId,
+    pub(crate) device: DeviceId,
+    pub(crate) role: Role,
+}
+
+/// A change.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// Keep a segment aside. A refusal is told by the Publish that follows.
+    Stage { log: u16, log_id: [u8; 16], position: u64, segment: Vec<u8> },
+    /// Forget what is kept aside for the device.
+    DropStaged,
+    /// Replace a statement.
+    Publish { log: u16, follows: Option<Hash>, statement: Vec<u8> },
+    /// Keep an invite package.
+    PutInvite { id: [u8; 16], deadline: u64, uses: u32, package: Vec<u8>, now: u64 },
+}
+
+/// What a change led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is on disk.
+    Done,
+    /// A statement is on disk and new; with the serials that a record removes.
+    Published(LogHead, Vec<Serial>),
+    /// An invite package is handed out.
+    Package(Vec<u8>),
+}
+
+enum Op {
+    Change(Writer, Change),
+    TakeInvite { device: DeviceId, id: [u8; 16], now: u64 },
+    SweepInvites { now: u64 },
+}
+
+struct Request {
+    op: Op,
+    answer: Option<oneshot::Sender<Result<Outcome, Refusal>>>,
+}
+
+/// The open store. Clones share it; it closes when the last is gone and [`Closing`] has been awaited.
+#[derive(Clone)]
+pub(crate) struct Store {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+}
+
+/// The writer's end.
+pub(crate) struct Closing(JoinHandle<()>);
+
+impl Closing {
+    /// Waits until all that was asked is written; every [`Store`] must be dropped.
+    pub(crate) async fn wait(self) {
+        if self.0.await.is_err() {
+            tracing::error!("the store's writer failed");
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store in `root`, making an empty one if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged: it is never replaced by an empty one.
+    pub(crate) async fn open(
+        root: Arc<dyn Root>,
+        limits: &Limits,
+    ) -> Result<(Self, Closing), StoreError> {
+        let limits = limits.clone();
+        let core = blocking(move || Core::open(root, limits)).await??;
+        let shared = core.shared();
+        let (requests, waiting) = mpsc::channel(QUEUE);
+        let writer = tokio::spawn(write_all(core, waiting));
+        Ok((Self { shared, requests }, Closing(writer)))
+    }
+
+    /// Whether there is a store in `root` already.
+    pub(crate) fn exists(root: &dyn Root) -> bool {
+        root.stat(Path::new(FILE)).is_ok()
+    }
+
+    /// Hands over a segment; returns as soon as it waits in order.
+    pub(crate) async fn stage(&self, writer: Writer, change: Change) -> Result<(), Refusal> {
+        let request = Request { op: Op::Change(writer, change), answer: None };
+        self.requests.send(request).await.map_err(|_| Refusal::Internal)
+    }
+
+    /// Makes a change and waits until it is on disk.
+    pub(crate) async fn change(&self, writer: Writer, change: Change) -> Result<Outcome, Refusal> {
+        self.ask(Op::Change(writer, change)).await
+    }
+
+    /// Hands an invite package to `device`, which counts as one use, however often it asks.
+    pub(crate) async fn take_invite(
+        &self,
+        device: DeviceId,
+        id: [u8; 16],
+        now: u64,
+    ) -> Result<Outcome, Refusal> {
+        self.ask(Op::TakeInvite { device, id, now }).await
+    }
+
+    /// Forgets the invites whose deadline is before `now`, unix seconds.
+    pub(crate) async fn sweep_invites(&self, now: u64) -> Result<Outcome, Refusal> {
+        self.ask(Op::SweepInvites { now }).await
+    }
+
+    async fn ask(&self, op: Op) -> Result<Outcome, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request { op, answer: Some(answer) };
+        self.requests.send(request).await.map_err(|_| Refusal::Internal)?;
+        answered.await.unwrap_or(Err(Refusal::Internal))
+    }
+
+    /// The serials that the owner of `space` has removed.
+    pub(crate) async fn removed(&self, space: SpaceId) -> Result<Vec<Serial>, StoreError> {
+        self.read(move |shared| shared.removed(&space)).await
+    }
+
+    /// The next statements of `space` behind `cursor`, the space record first, and the cursor behind them; no cursor
+    /// when that was all.
+    pub(crate) async fn heads(
+        &self,
+        space: SpaceId,
+        cursor: Cursor,
+    ) -> Result<(Vec<LogHead>, Option<Cursor>), StoreError> {
+        self.read(move |shared| shared.heads(&space, cursor)).await
+    }
+
+    /// The segments of `range`, or `None` when not all of them are part of a catalogue.
+    pub(crate) async fn segments(
+        &self,
+        range: SegmentRange,
+    ) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+        self.read(move |shared| shared.segments(&range)).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || read(&shared)).await?
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopped)
+}
+
+/// Writes what is asked until nobody can ask any more.
+async fn write_all(mut core: Core, mut waiting: mpsc::Receiver<Request>) {
+    while let Some(first) = waiting.recv().await {
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            let Ok(next) = waiting.try_recv() else { break };
+            batch.push(next);
+        }
+        let (ops, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|request| (request.op, request.answer)).unzip();
+        let applied = blocking(move || {
+            let outcomes = core.apply(ops);
+            (core, outcomes)
+        });
+        let Ok((back, outcomes)) = applied.await else {
+            tracing::error!("the store's writer stopped; nothing more can be stored");
+            return;
+        };
+        core = back;
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            if let Some(answer) = answer {
+                // Who asked may be gone; what it asked for is done all the same.
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+}

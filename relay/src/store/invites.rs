@@ -1,0 +1,119 @@
+//! Invite packages: sealed, for a number of device keys, until a deadline.
+
+use redb::ReadableTable;
+use serde::{Deserialize, Serialize};
+
+use sealift_proto::codec::{self, List};
+use sealift_proto::control::Refusal;
+use sealift_proto::identity::DeviceId;
+use sealift_proto::space::SpaceId;
+
+use super::core::{Core, Failure};
+use super::tables::{Charge, Tables, checked, cost, stored_cost, unchecked};
+use super::{Outcome, StoreError};
+
+/// Most takers that one invite can have.
+const TAKERS: usize = 10_000;
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Invite {
+    space: SpaceId,
+    deadline: u64,
+    uses: u32,
+    takers: List<DeviceId, TAKERS>,
+}
+
+impl Core {
+    /// Keeps a package. The same one again, until it is used, is acknowledged again.
+    #[allow(clippy::too_many_arguments, reason = "the fields of the message")]
+    pub(super) fn put_invite(
+        &self,
+        tables: &mut Tables<'_>,
+        space: &SpaceId,
+        id: &[u8; 16],
+        deadline: u64,
+        uses: u32,
+        package: &[u8],
+        now: u64,
+    ) -> Result<Outcome, Failure> {
+        let latest = now.saturating_add(self.limits.invite_life.as_secs());
+        let fits =
+            (1..=self.limits.invite_uses).contains(&uses) && (now..=latest).contains(&deadline);
+        if !fits {
+            return Err(Refusal::Invalid.into());
+        }
+        if let Some(old) = invite(tables, id)? {
+            let same = (old.space, old.deadline, old.uses) == (*space, deadline, uses);
+            let same = same && self::package(tables, id)? == package;
+            return if same { Ok(Outcome::Done) } else { Err(Refusal::Invalid.into()) };
+        }
+        let invite = Invite { space: *space, deadline, uses, takers: List::default() };
+        let charge = Charge { bytes: cost(package), statements: 0, invites: 1 };
+        tables.charge(space, None, charge, &self.limits)?;
+        tables.packages.insert(id, &checked(id, package)[..])?;
+        keep(tables, id, &invite)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Hands a package to a device, which may ask again until the deadline.
+    pub(super) fn take_invite(
+        tables: &mut Tables<'_>,
+        device: DeviceId,
+        id: &[u8; 16],
+        now: u64,
+    ) -> Result<Outcome, Failure> {
+        let found = invite(tables, id)?.filter(|invite| now <= invite.deadline);
+        let mut invite = found.ok_or(Refusal::NotFound)?;
+        if !invite.takers.contains(&device) {
+            if invite.takers.len() as u64 >= u64::from(invite.uses) {
+                return Err(Refusal::Spent.into());
+            }
+            let mut takers = invite.takers.into_vec();
+            takers.push(device);
+            invite.takers = List::new(takers).map_err(|_| Refusal::Spent)?;
+            keep(tables, id, &invite)?;
+        }
+        Ok(Outcome::Package(package(tables, id)?))
+    }
+
+    pub(super) fn sweep_invites(
+        &self,
+        tables: &mut Tables<'_>,
+        now: u64,
+    ) -> Result<Outcome, Failure> {
+        let mut old = Vec::new();
+        for found in tables.invites.iter()? {
+            let (id, value) = found?;
+            let invite = decode(id.value(), value.value())?;
+            if invite.deadline < now {
+                old.push((*id.value(), invite.space));
+            }
+        }
+        for (id, space) in old {
+            tables.invites.remove(&id)?;
+            let freed =
+                tables.packages.remove(&id)?.map_or(0, |package| stored_cost(package.value()));
+            let charge = Charge { bytes: -freed, statements: 0, invites: -1 };
+            tables.charge(&space, None, charge, &self.limits)?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn invite(tables: &Tables<'_>, id: &[u8; 16]) -> Result<Option<Invite>, StoreError> {
+    tables.invites.get(id)?.map(|found| decode(id, found.value())).transpose()
+}
+
+fn decode(id: &[u8; 16], stored: &[u8]) -> Result<Invite, StoreError> {
+    codec::decode(&unchecked(id, stored)?).map_err(|_| StoreError::Damaged)
+}
+
+fn keep(tables: &mut Tables<'_>, id: &[u8; 16], invite: &Invite) -> Result<(), StoreError> {
+    tables.invites.insert(id, &checked(id, &codec::encode(invite))[..])?;
+    Ok(())
+}
+
+fn package(tables: &Tables<'_>, id: &[u8; 16]) -> Result<Vec<u8>, StoreError> {
+    let found = tables.packages.get(id)?.ok_or(StoreError::Damaged)?;
+    unchecked(id, found.value())
+}
