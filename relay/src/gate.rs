@@ -1,0 +1,138 @@
+//! Connections that have not shown who they are: few at a time, the oldest of too many is closed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// Lets connections in until they have shown who they are.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Inner>);
+
+struct Inner {
+    state: Mutex<State>,
+    most: usize,
+    most_per_source: usize,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    waiting: BTreeMap<u64, (IpAddr, oneshot::Sender<()>)>,
+    /// Per source, oldest first.
+    sources: HashMap<IpAddr, BTreeMap<u64, ()>>,
+}
+
+/// A place in the gate, given back when dropped.
+pub(crate) struct Place {
+    gate: Gate,
+    number: u64,
+    evicted: Option<oneshot::Receiver<()>>,
+}
+
+impl Gate {
+    pub(crate) fn new(most: usize, most_per_source: usize) -> Self {
+        Self(Arc::new(Inner { state: Mutex::default(), most, most_per_source }))
+    }
+
+    /// Takes a place, from the oldest holder if there is none left.
+    pub(crate) fn enter(&self, from: IpAddr) -> Place {
+        let source = source_of(from);
+        let (sender, evicted) = oneshot::channel();
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_source = state.sources.get(&source);
+        let oldest = of_source
+            .filter(|numbers| numbers.len() >= self.0.most_per_source)
+            .and_then(|numbers| numbers.keys().next().copied());
+        if let Some(number) = oldest {
+            state.remove(number);
+        } else if state.waiting.len() >= self.0.most
+            && let Some(number) = state.waiting.keys().next().copied()
+        {
+            state.remove(number);
+        }
+        state.next += 1;
+        let number = state.next;
+        state.waiting.insert(number, (source, sender));
+        state.sources.entry(source).or_default().insert(number, ());
+        Place { gate: self.clone(), number, evicted: Some(evicted) }
+    }
+}
+
+impl State {
+    /// Dropping the sender tells the holder.
+    fn remove(&mut self, number: u64) {
+        let Some((source, _)) = self.waiting.remove(&number) else { return };
+        if let Some(numbers) = self.sources.get_mut(&source) {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.sources.remove(&source);
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Waits until the place is taken away.
+    pub(crate) async fn evicted(&mut self) {
+        if let Some(evicted) = self.evicted.as_mut() {
+            let _ = evicted.await;
+        }
+        self.evicted = None;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.gate.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.remove(self.number);
+    }
+}
+
+/// One IPv4 address, or the IPv6 network that one customer usually has.
+fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    async fn is_evicted(place: &mut Place) -> bool {
+        let wait = std::time::Duration::from_millis(1);
+        tokio::time::timeout(wait, place.evicted()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn the_oldest_goes_first_of_its_source_then_of_all() {
+        let gate = Gate::new(3, 2);
+        let mut one = gate.enter(at("10.0.0.1"));
+        let mut two = gate.enter(at("10.0.0.2"));
+        let mut three = gate.enter(at("10.0.0.2"));
+        let mut four = gate.enter(at("10.0.0.2"));
+        assert!(is_evicted(&mut two).await && !is_evicted(&mut one).await);
+        let mut five = gate.enter(at("10.0.0.3"));
+        assert!(is_evicted(&mut one).await && !is_evicted(&mut three).await);
+        drop(three);
+        let _six = gate.enter(at("10.0.0.4"));
+        assert!(!is_evicted(&mut four).await && !is_evicted(&mut five).await);
+        drop((one, two, four, five));
+        assert_eq!(gate.0.state.lock().unwrap().waiting.len(), 1);
+        assert_eq!(gate.0.state.lock().unwrap().sources.len(), 1);
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_source() {
+        assert_eq!(source_of(at("2001:db8::1")), source_of(at("2001:db8::ffff:1")));
+        assert_ne!(source_of(at("2001:db8::1")), source_of(at("2001:db8:0:1::1")));
+        assert_eq!(source_of(at("::ffff:10.0.0.1")), at("10.0.0.1"));
+    }
+}

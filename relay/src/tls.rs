@@ -1,0 +1,182 @@
+//! The relay's identity: its key, which a pin names, and TLS with it (PROTOCOL.md section 5.1).
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
+
+use sealift_platform::disk::{Root, read_all};
+use sealift_platform::random::Random;
+use sealift_proto::frame::ALPN;
+use sealift_proto::identity::SecretKey;
+use sealift_proto::text::{base32, from_base32};
+
+/// Name of the key file in the relay's home.
+pub(crate) const FILE: &str = "relay.key";
+/// First line of the key file.
+const TITLE: &str = "sealift relay key 1";
+/// Name in the certificate. Nobody checks it: clients know the key.
+const NAME: &str = "sealift.invalid";
+/// An Ed25519 private key in PKCS#8 (RFC 8410 section 7), up to its 32 bytes.
+const PKCS8: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+/// An Ed25519 public key as SubjectPublicKeyInfo (RFC 8410 section 4), up to its 32 bytes.
+const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+
+/// Why the relay has no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read or made.
+    #[error("{FILE}: {0}")]
+    Disk(#[from] io::Error),
+    /// The file is not what was written.
+    #[error(
+        "{FILE} is damaged: restore it from a backup. Without it every client refuses this relay; to start as another \
+         one, move it and the store away"
+    )]
+    Damaged,
+    /// The file is gone, but there is a store.
+    #[error(
+        "{FILE} is missing, though this relay has been used: restore it from a backup. Without it every client refuses \
+         this relay; to start as another one, move the store away too"
+    )]
+    Missing,
+    /// TLS cannot be set up with it.
+    #[error("cannot set up TLS: {0}")]
+    Tls(String),
+}
+
+/// What the relay is known by.
+pub(crate) struct Identity {
+    pub(crate) pin: [u8; 16],
+    pub(crate) tls: Arc<ServerConfig>,
+}
+
+impl Identity {
+    /// Reads the key, or makes it if `new`: a relay that was used before never gets another one by itself.
+    pub(crate) fn open(root: &dyn Root, random: &dyn Random, new: bool) -> Result<Self, KeyError> {
+        let path = Path::new(FILE);
+        let key = match read_all(root, path, 1024) {
+            Ok(bytes) => parse(&bytes).ok_or(KeyError::Damaged)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && new => make(root, random)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyError::Missing),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(KeyError::Damaged);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let tls = Arc::new(server_config(&key).map_err(KeyError::Tls)?);
+        Ok(Self { pin: pin(&key), tls })
+    }
+}
+
+/// The first 16 bytes of the SHA-256 of the SubjectPublicKeyInfo.
+fn pin(key: &SecretKey) -> [u8; 16] {
+    let hash: [u8; 32] =
+        Sha256::new().chain_update(SPKI).chain_update(key.id().as_bytes()).finalize().into();
+    let mut pin = [0; 16];
+    pin.copy_from_slice(&hash[..16]);
+    pin
+}
+
+/// Makes the key file in one step, so that there is never a part of one.
+fn make(root: &dyn Root, random: &dyn Random) -> Result<SecretKey, KeyError> {
+    let key = SecretKey::from_seed(random.bytes());
+    let text = format!("{TITLE}\nseed {}\npin {}\n", base32(key.seed()), base32(&pin(&key)));
+    let temporary = Path::new("relay.key.new");
+    match root.remove(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let file = root.create(temporary, true)?;
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.sync()?;
+    root.rename_new(temporary, Path::new(FILE))?;
+    root.sync_folder(Path::new(""))?;
+    Ok(key)
+}
+
+/// The pin in the file shows that the seed is the one that was written.
+fn parse(bytes: &[u8]) -> Option<SecretKey> {
+    let mut lines = std::str::from_utf8(bytes).ok()?.lines();
+    let title = lines.next()?;
+    let seed = lines.next()?.strip_prefix("seed ")?;
+    let told = lines.next()?.strip_prefix("pin ")?;
+    let key = SecretKey::from_seed(from_base32(seed)?);
+    let whole = title == TITLE && lines.next().is_none();
+    (whole && from_base32(told)? == pin(&key)).then_some(key)
+}
+
+fn server_config(key: &SecretKey) -> Result<ServerConfig, String> {
+    let der = PrivatePkcs8KeyDer::from([&PKCS8[..], key.seed()].concat());
+    let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ED25519)
+        .map_err(|error| error.to_string())?;
+    let certificate = rcgen::CertificateParams::new(vec![NAME.to_owned()])
+        .and_then(|params| params.self_signed(&pair))
+        .map_err(|error| error.to_string())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(der))
+        .map_err(|error| error.to_string())?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    // Every connection proves everything anew; nothing is kept for resuming it.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use sealift_platform::disk::{Disk, SystemDisk};
+    use sealift_platform::random::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = SystemDisk.open(folder.path()).unwrap();
+        let missing = Identity::open(&*root, &SystemRandom, false).err().unwrap();
+        assert!(matches!(missing, KeyError::Missing));
+        let first = Identity::open(&*root, &SystemRandom, true).unwrap();
+        let again = Identity::open(&*root, &SystemRandom, false).unwrap();
+        assert_eq!(first.pin, again.pin);
+        assert_eq!(root.stat(Path::new(FILE)).unwrap().mode, 0o600);
+    }
+
+    #[test]
+    fn the_pin_is_the_hash_of_what_the_certificate_shows() {
+        let key = SecretKey::from_seed([3; 32]);
+        let der = PrivatePkcs8KeyDer::from([&PKCS8[..], key.seed()].concat());
+        let pair =
+            rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_ED25519).unwrap();
+        let hash = Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&pair));
+        assert_eq!(pin(&key), hash[..16]);
+    }
+
+    #[test]
+    fn a_damaged_key_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = SystemDisk.open(folder.path()).unwrap();
+        Identity::open(&*root, &SystemRandom, true).unwrap();
+        let path = folder.path().join(FILE);
+        let good = std::fs::read(&path).unwrap();
+        let mut damaged = vec![Vec::new(), good[..good.len() / 2].to_vec(), vec![b'x'; 5000]];
+        for at in 0..good.len() - 1 {
+            let mut one = good.clone();
+            one[at] ^= 1;
+            damaged.push(one);
+        }
+        for bytes in damaged {
+            std::fs::write(&path, &bytes).unwrap();
+            let error = Identity::open(&*root, &SystemRandom, true).err().unwrap();
+            assert!(matches!(error, KeyError::Damaged), "{error}");
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+    }
+}
