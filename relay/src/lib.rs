@@ -3,6 +3,7 @@
 mod gate;
 mod limits;
 mod rate;
+mod splice;
 mod store;
 mod switchboard;
 mod tls;
