@@ -1,0 +1,363 @@
+//! A disk in memory for tests: it can be without letter case, of limited size, and fail at a chosen operation.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use sealift_platform::disk::{Disk, File, Kind, Listed, Lock, Root, Stat};
+
+/// One stored thing.
+#[derive(Clone)]
+pub(crate) enum Node {
+    Folder,
+    Link,
+    Other,
+    File(Arc<Mutex<Content>>),
+}
+
+#[derive(Default, Clone)]
+pub(crate) struct Content {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) modified_ns: i128,
+    inode: u64,
+}
+
+/// The disk; clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryDisk(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    nodes: Mutex<BTreeMap<PathBuf, Node>>,
+    locks: Mutex<HashSet<PathBuf>>,
+    ignores_case: bool,
+    capacity: Option<u64>,
+    /// Altering operations done so far.
+    operations: AtomicU64,
+    /// From this operation on, all of them fail, as if the process had been stopped there.
+    stop_at: Mutex<Option<u64>>,
+    inodes: AtomicU64,
+}
+
+impl MemoryDisk {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn without_case() -> Self {
+        Self(Arc::new(Inner { ignores_case: true, ..Inner::default() }))
+    }
+
+    pub(crate) fn of_capacity(bytes: u64) -> Self {
+        Self(Arc::new(Inner { capacity: Some(bytes), ..Inner::default() }))
+    }
+
+    pub(crate) fn root(&self) -> Arc<dyn Root> {
+        Arc::new(self.clone())
+    }
+
+    pub(crate) fn operations(&self) -> u64 {
+        self.0.operations.load(Ordering::SeqCst)
+    }
+
+    /// Lets `count` more altering operations pass; `None` lifts the limit.
+    pub(crate) fn stop_after(&self, count: Option<u64>) {
+        *self.0.stop_at.lock().unwrap() = count.map(|count| self.operations() + count);
+    }
+
+    pub(crate) fn put(&self, path: &str, node: Node) {
+        self.0.nodes.lock().unwrap().insert(self.key(Path::new(path)), node);
+    }
+
+    pub(crate) fn put_file(&self, path: &str, bytes: &[u8]) {
+        let content = Content { bytes: bytes.to_vec(), ..Content::default() };
+        self.put(path, Node::File(Arc::new(Mutex::new(content))));
+    }
+
+    pub(crate) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        match self.0.nodes.lock().unwrap().get(&self.key(Path::new(path)))? {
+            Node::File(content) => Some(content.lock().unwrap().bytes.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn alter(&self, path: &str, alter: impl FnOnce(&mut Vec<u8>)) {
+        match self.0.nodes.lock().unwrap().get(&self.key(Path::new(path))) {
+            Some(Node::File(content)) => alter(&mut content.lock().unwrap().bytes),
+            _ => panic!("no file {path}"),
+        }
+    }
+
+    /// All files, without the hidden ones of a store.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let nodes = self.0.nodes.lock().unwrap();
+        let files = nodes.iter().filter(|(_, node)| matches!(node, Node::File(_)));
+        files.map(|(path, _)| path.to_str().unwrap().to_owned()).collect()
+    }
+
+    fn key(&self, path: &Path) -> PathBuf {
+        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        assert!(plain, "{} is not beneath the folder", path.display());
+        if self.0.ignores_case {
+            PathBuf::from(path.to_str().unwrap().to_uppercase())
+        } else {
+            path.to_owned()
+        }
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Node>> {
+        self.0.nodes.lock().unwrap()
+    }
+
+    /// Counts an altering operation.
+    fn alters(&self) -> io::Result<()> {
+        let number = self.0.operations.fetch_add(1, Ordering::SeqCst);
+        match *self.0.stop_at.lock().unwrap() {
+            Some(stop) if number >= stop => Err(io::Error::other("stopped")),
+            _ => Ok(()),
+        }
+    }
+
+    fn get(&self, path: &Path) -> io::Result<Node> {
+        let key = self.key(path);
+        let nodes = self.nodes();
+        let above = key.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty());
+        for path in above {
+            match nodes.get(path) {
+                Some(Node::Folder) => {}
+                Some(_) => return Err(ErrorKind::NotADirectory.into()),
+                None => return Err(ErrorKind::NotFound.into()),
+            }
+        }
+        if key.as_os_str().is_empty() {
+            return Ok(Node::Folder);
+        }
+        nodes.get(&key).cloned().ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    fn insert_new(&self, path: &Path, node: Node) -> io::Result<()> {
+        self.alters()?;
+        match self.get(path) {
+            Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Err(_) => {
+                let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+                above.map(|above| self.get(above)).transpose()?;
+                self.nodes().insert(self.key(path), node);
+                Ok(())
+            }
+        }
+    }
+
+    fn open_file(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        match self.get(path)? {
+            Node::File(content) => Ok(Box::new(Open { disk: self.clone(), content })),
+            _ => Err(ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn used(&self) -> u64 {
+        let nodes = self.nodes();
+        let files = nodes.values().map(|node| match node {
+            Node::File(content) => content.lock().unwrap().bytes.len() as u64,
+            _ => 0,
+        });
+        files.sum()
+    }
+}
+
+fn stat_of(kind: Kind, content: Option<&Content>) -> Stat {
+    Stat {
+        kind,
+        len: content.map_or(0, |content| content.bytes.len() as u64),
+        modified_ns: content.map_or(0, |content| content.modified_ns),
+        changed_ns: 0,
+        inode: content.map_or(0, |content| content.inode),
+        device: 1,
+        links: 1,
+        owner: 1000,
+        mode: 0o644,
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn open(&self, _: &Path) -> io::Result<Arc<dyn Root>> {
+        Ok(self.root())
+    }
+
+    fn open_or_create(&self, _: &Path, _: bool) -> io::Result<Arc<dyn Root>> {
+        Ok(self.root())
+    }
+}
+
+impl Root for MemoryDisk {
+    fn list(&self, path: &Path) -> io::Result<Vec<Listed>> {
+        self.get(path)?;
+        let key = self.key(path);
+        let nodes = self.nodes();
+        let within = nodes.iter().filter(|(at, _)| at.parent() == Some(&key));
+        let listed = within.map(|(at, node)| Listed {
+            name: at.file_name().unwrap().to_owned(),
+            kind: match node {
+                Node::Folder => Kind::Folder,
+                Node::Link => Kind::Link,
+                Node::Other => Kind::Other,
+                Node::File(_) => Kind::File,
+            },
+        });
+        Ok(listed.collect())
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        Ok(match self.get(path)? {
+            Node::Folder => stat_of(Kind::Folder, None),
+            Node::Link => stat_of(Kind::Link, None),
+            Node::Other => stat_of(Kind::Other, None),
+            Node::File(content) => stat_of(Kind::File, Some(&content.lock().unwrap())),
+        })
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.open_file(path)
+    }
+
+    fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.open_file(path)
+    }
+
+    fn create(&self, path: &Path, _: bool) -> io::Result<Box<dyn File>> {
+        let inode = self.0.inodes.fetch_add(1, Ordering::SeqCst) + 1;
+        let content = Arc::new(Mutex::new(Content { inode, ..Content::default() }));
+        self.insert_new(path, Node::File(Arc::clone(&content)))?;
+        Ok(Box::new(Open { disk: self.clone(), content }))
+    }
+
+    fn create_folder(&self, path: &Path, _: bool) -> io::Result<()> {
+        self.insert_new(path, Node::Folder)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.alters()?;
+        let node = self.get(from)?;
+        let mut nodes = self.nodes();
+        nodes.remove(&self.key(from));
+        nodes.insert(self.key(to), node);
+        Ok(())
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.get(from)?;
+        if self.get(to).is_ok() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.alters()?;
+        match self.get(path)? {
+            Node::Folder => Err(ErrorKind::IsADirectory.into()),
+            _ => {
+                self.nodes().remove(&self.key(path));
+                Ok(())
+            }
+        }
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.alters()?;
+        if !self.list(path)?.is_empty() {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.nodes().remove(&self.key(path));
+        Ok(())
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.get(path).map(drop)
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        Ok(self.0.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used())))
+    }
+
+    fn watchable(&self) -> bool {
+        true
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        let key = self.key(path);
+        if !self.0.locks.lock().unwrap().insert(key.clone()) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Held { disk: self.clone(), key })))
+    }
+}
+
+struct Held {
+    disk: MemoryDisk,
+    key: PathBuf,
+}
+
+impl Lock for Held {
+    fn describe(&self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.disk.0.locks.lock().unwrap().remove(&self.key);
+    }
+}
+
+struct Open {
+    disk: MemoryDisk,
+    content: Arc<Mutex<Content>>,
+}
+
+impl File for Open {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let content = self.content.lock().unwrap();
+        let rest = content.bytes.get(offset as usize..).unwrap_or_default();
+        let read = rest.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&rest[..read]);
+        Ok(read)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.disk.alters()?;
+        let end = offset as usize + bytes.len();
+        let grows = end.saturating_sub(self.content.lock().unwrap().bytes.len());
+        if self.disk.free_bytes()? < grows as u64 {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        let mut content = self.content.lock().unwrap();
+        if content.bytes.len() < end {
+            content.bytes.resize(end, 0);
+        }
+        content.bytes[offset as usize..end].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.alters()?;
+        self.content.lock().unwrap().bytes.resize(len as usize, 0);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.alters()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat_of(Kind::File, Some(&self.content.lock().unwrap())))
+    }
+
+    fn set_modified(&self, nanoseconds: i128) -> io::Result<()> {
+        self.content.lock().unwrap().modified_ns = nanoseconds;
+        Ok(())
+    }
+}

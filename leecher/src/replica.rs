@@ -1,0 +1,64 @@
+//! The local copy of the catalogues: what `search`, `list` and `download` look at.
+//!
+//! Each log of each seeder has a folder `replica/SPACE/DEVICE-LOG/` in the profile. Its file `state` says how far the copy is
+//! and lists index files, which are immutable; both are replaced by rename only. Any number of processes read without a
+//! lock, and one at a time writes. Nothing here is precious: what is damaged is noticed and built anew by the next sync.
+
+mod block;
+mod cursor;
+mod index;
+mod state;
+mod update;
+mod view;
+
+pub(crate) use block::{Lines, Text};
+pub(crate) use index::{BlockRef, Index};
+pub use state::{LogKey, LogState};
+pub(crate) use state::{read_checked, write_checked};
+pub use update::{Update, forget};
+pub use view::{Listed, LogView, logs};
+
+use sealift_proto::catalogue::Root;
+
+/// Where in its log an entry was stated: how a file is named that has no root yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Position of the segment.
+    pub position: u64,
+    /// Place of the change within the segment.
+    pub index: u32,
+}
+
+/// An entry of the replica; its path is the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Length in bytes.
+    pub size: u64,
+    /// Last change of the content, unix milliseconds.
+    pub modified: i64,
+    /// Flags of the entry.
+    pub flags: u8,
+    /// The content; `None` until the seeder has read it.
+    pub root: Option<Root>,
+    /// Where it was stated.
+    pub place: Place,
+}
+
+/// A file of the replica that is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("damaged {0}")]
+pub struct Corrupt(pub(crate) &'static str);
+
+/// Why the replica cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// What the system says.
+    #[error(transparent)]
+    Disk(#[from] std::io::Error),
+    /// A file is damaged; the next sync builds it anew.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Finding files in the replica: exact name, part of a name, glob, close misspelling, best first.
+
+mod fuzzy;
+mod query;
+mod scan;
+
+use std::collections::HashMap;
+
+use sealift_proto::catalogue::Root;
+
+pub use query::Match;
+pub(crate) use query::{compile, is_glob};
+
+use crate::replica::{LogKey, LogView, ReplicaError, Stored};
+use query::Query;
+use scan::{Candidate, Scan, Wanted, scan};
+
+/// How many of the best entries are looked at for copies: copies of a hit that rank behind these are counted as more.
+const DETAILED: usize = 20_000;
+
+/// One file of one seeder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// Who has it, in which log.
+    pub key: LogKey,
+    /// Its path there.
+    pub path: String,
+    /// What is known of it.
+    pub stored: Stored,
+}
+
+/// A file name with one content, wherever it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// How its best place answers the pattern.
+    pub kind: Match,
+    /// Who has it and where, best first; never empty.
+    pub holdings: Vec<Holding>,
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// How many more there are.
+    pub more: u64,
+    /// Logs that are damaged and were left out.
+    pub damaged: Vec<LogKey>,
+}
+
+/// The best `limit` answers to `pattern` in `views`. The order depends on the entries alone: kind of answer, letter case as
+/// typed first, newest, path, device.
+///
+/// # Errors
+/// What the disk says; damage is not an error but listed.
+pub fn search(views: &[LogView], pattern: &str, limit: usize) -> Result<Found, ReplicaError> {
+    let query = Query::new(pattern);
+    let mut found = scan(views, &Wanted::Query(&query));
+    if found.total == 0
+        && let Some(fuzzy) = query.fuzzy()
+    {
+        let failed = std::mem::take(&mut found.failed);
+        found = scan(views, &Wanted::Close(&fuzzy));
+        found.failed.extend(failed);
+    }
+    let damaged = damaged(views, std::mem::take(&mut found.failed))?;
+    let mut result = group(views, found, limit)?;
+    result.damaged = damaged;
+    Ok(result)
+}
+
+/// File names close to `name`, for "did you mean".
+///
+/// # Errors
+/// What the disk says.
+pub fn near_misses(
+    views: &[LogView],
+    name: &str,
+    limit: usize,
+) -> Result<Vec<String>, ReplicaError> {
+    let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or(name);
+    let found = search(views, last, limit * 4)?;
+    let mut names: Vec<String> = Vec::new();
+    for path in found.hits.iter().filter_map(|hit| hit.holdings.first()).map(|h| &h.path) {
+        if !names.contains(path) {
+            names.push(path.clone());
+        }
+    }
+    names.truncate(limit);
+    Ok(names)
+}
+
+fn damaged(
+    views: &[LogView],
+    failed: Vec<(usize, ReplicaError)>,
+) -> Result<Vec<LogKey>, ReplicaError> {
+    let mut damaged = Vec::new();
+    for (view, error) in failed {
+        match error {
+            ReplicaError::Corrupt(_) => damaged.push(*views[view].key()),
+            other => return Err(other),
+        }
+    }
+    damaged.sort_unstable();
+    damaged.dedup();
+    Ok(damaged)
+}
+
+/// Puts entries of the same name and content together.
+fn group(views: &[LogView], found: Scan, limit: usize) -> Result<Found, ReplicaError> {
+    let detailed = found.best.len().min(DETAILED);
+    let mut entries = details(views, &found.best[..detailed])?;
+    entries.sort_by(|(a, x), (b, y)| {
+        let (older, newer) = (x.stored.modified, y.stored.modified);
+        a.cmp(b).then(newer.cmp(&older)).then(x.path.cmp(&y.path)).then(x.key.cmp(&y.key))
+    });
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut places: HashMap<(Root, String), usize> = HashMap::new();
+    for (rank, holding) in entries {
+        let name = holding.path.rsplit('/').next().unwrap_or_default().to_owned();
+        if let Some(root) = holding.stored.root {
+            if let Some(at) = places.get(&(root, name.clone())) {
+                hits[*at].holdings.push(holding);
+                continue;
+            }
+            places.insert((root, name), hits.len());
+        }
+        hits.push(Hit { kind: rank.kind, holdings: vec![holding] });
+    }
+    let unseen = found.total.saturating_sub(detailed as u64);
+    let more = hits.len().saturating_sub(limit) as u64 + unseen;
+    hits.truncate(limit);
+    Ok(Found { hits, more, damaged: Vec::new() })
+}
+
+/// Reads the details of `candidates`, block by block.
+fn details(
+    views: &[LogView],
+    candidates: &[Candidate],
+) -> Result<Vec<(query::Rank, Holding)>, ReplicaError> {
+    let mut in_place: Vec<&Candidate> = candidates.iter().collect();
+    in_place.sort_unstable_by_key(|candidate| candidate.spot);
+    let (mut text, mut detail) = (Vec::new(), Vec::new());
+    let mut entries = Vec::with_capacity(candidates.len());
+    for block in in_place.chunk_by(|a, b| {
+        (a.spot.view, a.spot.level, a.spot.block) == (b.spot.view, b.spot.level, b.spot.block)
+    }) {
+        let Some(first) = block.first().map(|candidate| candidate.spot) else { continue };
+        let view = &views[first.view as usize];
+        let index = &view.levels()[first.level as usize];
+        let text = index.text(first.block as usize, &mut text)?;
+        index.detail(first.block as usize, &mut detail)?;
+        for candidate in block {
+            let entry = candidate.spot.entry as usize;
+            if let Some(stored) = text.stored(entry, &detail)? {
+                let path = text.path(entry)?.to_owned();
+                entries.push((candidate.rank, Holding { key: *view.key(), path, stored }));
+            }
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What a person typed, and how well a path answers it.
+
+use globset::{GlobBuilder, GlobMatcher};
+use memchr::memmem::Finder;
+
+use super::fuzzy::Fuzzy;
+use crate::text::fold;
+
+/// How a path answers a pattern, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Match {
+    /// The pattern is the file name.
+    Name,
+    /// The pattern is the path, or its end from some folder on.
+    Path,
+    /// The file name begins with it.
+    Prefix,
+    /// It is within the file name.
+    InName,
+    /// It is within the path.
+    InPath,
+    /// The glob fits.
+    Glob,
+    /// The file name has something close to it.
+    Close,
+}
+
+/// Place in the order of hits; less is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    pub(super) kind: Match,
+    /// 0 in the case typed and 1 in another; for [`Match::Close`] how far off.
+    pub(super) off: u16,
+}
+
+/// A pattern prepared for search by substring and glob.
+pub(super) struct Query {
+    typed: String,
+    folded: String,
+    glob: Option<GlobMatcher>,
+    glob_on_path: bool,
+    anchor: Finder<'static>,
+}
+
+impl Query {
+    pub(super) fn new(pattern: &str) -> Self {
+        let typed = pattern.trim_end_matches('/').to_owned();
+        let folded = fold(&typed).into_owned();
+        let glob_on_path = folded.contains('/');
+        let glob = if is_glob(&folded) { compile(&folded, glob_on_path) } else { None };
+        let anchor = match &glob {
+            Some(_) => longest_literal(&folded),
+            None => folded.clone(),
+        };
+        let anchor = Finder::new(anchor.as_bytes()).into_owned();
+        Self { typed, folded, glob, glob_on_path, anchor }
+    }
+
+    /// Every path that answers contains this, in its folded form; empty when nothing can be said.
+    pub(super) const fn anchor(&self) -> &Finder<'static> {
+        &self.anchor
+    }
+
+    pub(super) fn fuzzy(&self) -> Option<Fuzzy> {
+        if self.glob.is_some() || self.glob_on_path { None } else { Fuzzy::new(&self.folded) }
+    }
+
+    /// How `path`, of which `folded` is the folded form, answers; `None` if it does not.
+    pub(super) fn rank(&self, path: &str, folded: &str) -> Option<Rank> {
+        if let Some(kind) = kind_of(&self.folded, folded) {
+            let exact = kind_of(&self.typed, path) == Some(kind);
+            return Some(Rank { kind, off: u16::from(!exact) });
+        }
+        let subject = if self.glob_on_path { folded } else { name_of(folded) };
+        let fits = self.glob.as_ref().is_some_and(|glob| glob.is_match(subject));
+        fits.then_some(Rank { kind: Match::Glob, off: 0 })
+    }
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// How `path` contains `pattern`, both in the same letter case.
+fn kind_of(pattern: &str, path: &str) -> Option<Match> {
+    let name = name_of(path);
+    if name == pattern {
+        return Some(Match::Name);
+    }
+    let above = path.strip_suffix(pattern);
+    if above
+        .is_some_and(|above| above.is_empty() || (pattern.contains('/') && above.ends_with('/')))
+    {
+        return Some(Match::Path);
+    }
+    if name.starts_with(pattern) {
+        Some(Match::Prefix)
+    } else if name.contains(pattern) {
+        Some(Match::InName)
+    } else if path.contains(pattern) {
+        Some(Match::InPath)
+    } else {
+        None
+    }
+}
+
+/// Whether `text` has signs that a glob gives a meaning.
+pub(crate) fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+/// The matcher of a folded glob; one with `/` fits the end of a path from some folder on. `None` if it is malformed, and
+/// then is only text.
+pub(crate) fn compile(glob: &str, on_path: bool) -> Option<GlobMatcher> {
+    let anywhere;
+    let glob = if on_path {
+        anywhere = format!("**/{}", glob.trim_start_matches('/'));
+        &anywhere
+    } else {
+        glob
+    };
+    let glob = GlobBuilder::new(glob).literal_separator(true).backslash_escape(true).build();
+    glob.ok().map(|glob| glob.compile_matcher())
+}
+
+/// The longest run of letters that everything which fits `glob` must contain.
+fn longest_literal(glob: &str) -> String {
+    let (mut best, mut run) = (String::new(), String::new());
+    let (mut braces, mut class) = (0u32, false);
+    let mut letters = glob.chars();
+    while let Some(letter) = letters.next() {
+        let literal = match letter {
+            ']' if class => {
+                class = false;
+                None
+            }
+            _ if class => None,
+            '[' => {
+                class = true;
+                None
+            }
+            '{' => {
+                braces += 1;
+                None
+            }
+            '}' => {
+                braces = braces.saturating_sub(1);
+                None
+            }
+            '*' | '?' => None,
+            '\\' => letters.next().filter(|_| braces == 0),
+            other => (braces == 0).then_some(other),
+        };
+        match literal {
+            Some(letter) => run.push(letter),
+            None => run.clear(),
+        }
+        if run.len() > best.len() {
+            best.clone_from(&run);
+        }
+    }
+    // `a/**/b` also fits `a/b`: slashes beside stars are not certain.
+    best.trim_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rank(pattern: &str, path: &str) -> Option<(Match, u16)> {
+        Query::new(pattern).rank(path, &fold(path)).map(|rank| (rank.kind, rank.off))
+    }
+
+    #[test]
+    fn paths_answer_by_kind_and_case() {
+        assert_eq!(rank("a.txt", "s/a.txt"), Some((Match::Name, 0)));
+        assert_eq!(rank("A.txt", "s/a.TXT"), Some((Match::Name, 1)));
+        assert_eq!(rank("s/a.txt", "s/a.txt"), Some((Match::Path, 0)));
+        assert_eq!(rank("d/a.txt", "s/d/a.txt"), Some((Match::Path, 0)));
+        assert_eq!(rank("xd/a.txt", "s/d/a.txt"), None);
+        assert_eq!(rank("a", "s/a.txt"), Some((Match::Prefix, 0)));
+        assert_eq!(rank("txt", "s/a.txt"), Some((Match::InName, 0)));
+        assert_eq!(rank("S/", "s/a.txt"), Some((Match::InPath, 1)));
+        assert_eq!(rank("*.TXT", "s/a.txt"), Some((Match::Glob, 0)));
+        assert_eq!(rank("s/*.txt", "r/s/a.txt"), Some((Match::Glob, 0)));
+        assert_eq!(rank("s/*.txt", "r/s/d/a.txt"), None);
+        assert_eq!(rank("[1].txt", "s/x[1].txt"), Some((Match::InName, 0)));
+        assert_eq!(rank("[1", "s/x[1].txt"), Some((Match::InName, 0)));
+        assert_eq!(rank("É", "s/e\u{301}t\u{e9}"), Some((Match::Prefix, 1)));
+    }
+
+    #[test]
+    fn an_anchor_is_part_of_whatever_fits() {
+        for (glob, literal) in [
+            ("*.pdf", ".pdf"),
+            ("img_????.{jpg,jpeg}", "img_"),
+            ("[abc]x*longer", "longer"),
+            ("*", ""),
+            ("a/**/b", "a"),
+            ("[]x]y", ""),
+        ] {
+            let found = longest_literal(glob);
+            assert!(found == literal || literal.is_empty(), "{glob}: {found}");
+        }
+    }
+}
