@@ -45,7 +45,9 @@ pub enum Command {
         name: Option<String>,
     },
     /// Find files by name: exact, part of a name, glob, or a close misspelling; best first
-    #[command(after_help = "Examples:\n  leecher search report.pdf\n  leecher search '*.iso'\n  leecher search raport")]
+    #[command(
+        after_help = "Examples:\n  leecher search report.pdf\n  leecher search '*.iso'\n  leecher search raport"
+    )]
     Search {
         /// What to look for
         pattern: String,

@@ -7,7 +7,11 @@ use sealift_peer::exit::{Exit, Failure};
 ///
 /// # Errors
 /// With words and exit code for the person.
-pub async fn run(speaker: &Speaker, invite: Option<&str>, name: Option<&str>) -> Result<Exit, Failure> {
+pub async fn run(
+    speaker: &Speaker,
+    invite: Option<&str>,
+    name: Option<&str>,
+) -> Result<Exit, Failure> {
     sealift_peer::join::command(speaker, invite, name, "leecher search NAME").await?;
     Ok(Exit::Done)
 }

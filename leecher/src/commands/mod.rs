@@ -1,6 +1,5 @@
 //! The commands, one file each.
 
-pub mod download;
 pub mod join;
 pub mod list;
 pub mod members;

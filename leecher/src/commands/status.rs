@@ -1,0 +1,97 @@
+//! `leecher status`.
+
+use sealift_peer::args::CommonArgs;
+use sealift_peer::connect::{Speaker, relay_of};
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::human;
+use sealift_peer::members::Members;
+use sealift_peer::profile::space::SpaceState;
+use sealift_proto::invite::host_port;
+use serde_json::json;
+
+use crate::freshen::synced;
+use crate::replica::{self, LogView};
+use crate::sync;
+
+/// Prints what this device is and knows, from what is on disk alone.
+///
+/// # Errors
+/// When the profile cannot be read.
+pub fn run(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
+    let name = sealift_peer::escape::escape(speaker.profile.device_name()?.as_str()).into_owned();
+    let id = speaker.device.key.id().short();
+    speaker.console.result(
+        format!("device   {name}  {id}"),
+        &json!({"type": "device", "name": name, "device": id}),
+    );
+    for space in speaker.profile.spaces_named(common.space.as_deref())? {
+        one_space(speaker, common, &space)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn one_space(speaker: &Speaker, common: &CommonArgs, space: &SpaceState) -> Result<(), Failure> {
+    let relay = relay_of(&speaker.profile, space, common.relay.as_ref())?;
+    let members = Members::load(&speaker.profile, space, speaker.now())?;
+    let synced = synced(speaker, space)?;
+    let age =
+        synced.map_or("never".to_owned(), |time| human::age(speaker.now().saturating_sub(time)));
+    let owner_file =
+        space.owner_file(speaker.profile.folder()).map(|path| path.display().to_string());
+    let place = host_port(&relay.host, relay.port);
+    speaker.console.result(
+        format!(
+            "space    {}  {}  {} member(s), relay {place}, catalogues compared {age}",
+            space.display_name(),
+            space.id().short(),
+            members.len(),
+        ),
+        &json!({
+            "type": "space", "name": space.display_name(), "id": space.id().short(), "members": members.len(),
+            "relay": place, "synced": synced, "owner_key": owner_file,
+        }),
+    );
+    if let Some(path) = owner_file {
+        speaker.console.result(
+            format!("back up  {path}: without it nobody can ever invite into this space"),
+            &json!({"type": "backup", "file": path}),
+        );
+    }
+    catalogues(speaker, space, &members)
+}
+
+fn catalogues(speaker: &Speaker, space: &SpaceState, members: &Members) -> Result<(), Failure> {
+    let root = speaker.profile.folder().root();
+    let logs = replica::logs(&**root, &space.id()).map_err(|error| {
+        Failure::disk(speaker.profile.folder().place("replica").display(), &error)
+    })?;
+    for key in logs {
+        let who = members.display_name(&key.device);
+        let status = match LogView::open(root, &key) {
+            Ok(Some(view)) => sync::status(space.keys(), &view.state().head),
+            Ok(None) => continue,
+            Err(error) => {
+                speaker.console.warn(
+                    format!("the local copy of the catalogue of {who} is damaged ({error}); the next sync builds it anew"),
+                    &json!({"type": "damaged", "what": "catalogue", "of": who}),
+                );
+                continue;
+            }
+        };
+        let Some((head, status)) = status else { continue };
+        let seconds = speaker.now().saturating_sub(head.time / 1000);
+        speaker.console.result(
+            format!(
+                "shares   {who}: {} files, {} not hashed yet, as of {}",
+                status.files,
+                status.waiting,
+                human::age(seconds)
+            ),
+            &json!({
+                "type": "catalogue", "of": who, "files": status.files, "waiting": status.waiting,
+                "scanning": status.scanning, "age_seconds": seconds,
+            }),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! Catalogues brought up to date before a command looks at them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sealift_peer::args::CommonArgs;
+use sealift_peer::connect::{GIVE_UP, Speaker, connect, relay_of};
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::human;
+use sealift_peer::members::Members;
+use sealift_peer::profile::file::Kept;
+use sealift_peer::profile::space::SpaceState;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::online::{Online, Reading};
+use crate::progress::SyncBar;
+use crate::replica::{self, LogView};
+use crate::sync::{Sync, status};
+
+/// How long a command waits for news of catalogues that it has already.
+const DELTA: Duration = Duration::from_secs(1);
+/// The time of the last sync is written again only after so long, seconds: it tells an age, not a moment.
+const SYNCED_STEP: u64 = 10;
+
+/// When the catalogues of a space were last compared with the relay's.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct SyncedFile {
+    time: u64,
+}
+
+impl Kept for SyncedFile {
+    const KIND: &'static str = "synced";
+}
+
+/// A space whose relay answered.
+pub struct Connection {
+    /// The space, online.
+    pub online: Arc<Online>,
+    /// Reads its events.
+    pub reading: Reading,
+}
+
+/// One space as a command sees it.
+pub struct Known {
+    /// The space.
+    pub space: SpaceState,
+    /// Its members, as far as they are known.
+    pub members: Members,
+    /// The catalogues known.
+    pub views: Vec<LogView>,
+    /// The relay, if it answered and its news were taken.
+    pub connection: Option<Connection>,
+}
+
+/// What is known of each space that `common` names, with news from the relay first unless `offline`. A relay that cannot be
+/// reached is told, with the age of what is known.
+///
+/// # Errors
+/// When nothing is known yet and the relay cannot be reached, when the relay refuses, or when the disk fails.
+pub async fn freshen(
+    speaker: &Speaker,
+    common: &CommonArgs,
+    offline: bool,
+) -> Result<Vec<Known>, Failure> {
+    let mut all = Vec::new();
+    for space in speaker.profile.spaces_named(common.space.as_deref())? {
+        all.push(one(speaker, common, space, offline).await?);
+    }
+    Ok(all)
+}
+
+async fn one(
+    speaker: &Speaker,
+    common: &CommonArgs,
+    space: SpaceState,
+    offline: bool,
+) -> Result<Known, Failure> {
+    if offline {
+        return known(speaker, space, None);
+    }
+    let first = synced(speaker, &space)?.is_none();
+    if first {
+        let connection = online(speaker, common, space.clone()).await?;
+        return known(speaker, connection.online.space().clone(), Some(connection));
+    }
+    match timeout(DELTA, online(speaker, common, space.clone())).await {
+        Ok(Ok(connection)) => known(speaker, connection.online.space().clone(), Some(connection)),
+        Ok(Err(failure)) if failure.exit != Exit::Relay => Err(failure),
+        Ok(Err(failure)) => {
+            tell_age(speaker, &space, &failure.what)?;
+            known(speaker, space, None)
+        }
+        Err(_) => {
+            tell_age(speaker, &space, "the relay has not answered within 1 s")?;
+            known(speaker, space, None)
+        }
+    }
+}
+
+/// Connects `space` and brings its catalogues up to date.
+///
+/// # Errors
+/// When the relay cannot be reached within ten seconds or refuses, or the disk fails.
+pub async fn online(
+    speaker: &Speaker,
+    common: &CommonArgs,
+    space: SpaceState,
+) -> Result<Connection, Failure> {
+    let relay = relay_of(&speaker.profile, &space, common.relay.as_ref())?;
+    let connected = connect(speaker, space, &relay, false, Some(GIVE_UP)).await?;
+    let (online, heads, reading) = Online::start(speaker, connected);
+    let bar = SyncBar::new(&speaker.console);
+    Sync::new(speaker, &online, &|done, total| bar.set(done, total)).run(&heads).await?;
+    bar.end();
+    note_synced(speaker, online.space())?;
+    Ok(Connection { online, reading })
+}
+
+fn known(
+    speaker: &Speaker,
+    space: SpaceState,
+    connection: Option<Connection>,
+) -> Result<Known, Failure> {
+    let members = Members::load(&speaker.profile, &space, speaker.now())?;
+    let views = views(speaker, &space)?;
+    Ok(Known { space, members, views, connection })
+}
+
+/// The catalogues of members. One that is damaged is told and left out: the next sync builds it anew.
+fn views(speaker: &Speaker, space: &SpaceState) -> Result<Vec<LogView>, Failure> {
+    let root = speaker.profile.folder().root();
+    let logs = replica::logs(&**root, &space.id()).map_err(|error| {
+        Failure::disk(speaker.profile.folder().place("replica").display(), &error)
+    })?;
+    let mut views = Vec::new();
+    for key in logs {
+        match LogView::open(root, &key) {
+            Ok(view) => views.extend(view),
+            Err(error) => speaker.console.warn(
+                format!("the local copy of the catalogue of {} is left out: {error}", key.device),
+                &json!({"type": "damaged", "what": "catalogue", "device": key.device.short()}),
+            ),
+        }
+    }
+    Ok(views)
+}
+
+fn synced_path(space: &SpaceState) -> String {
+    format!("spaces/{}/synced.json", space.id().short())
+}
+
+/// When the catalogues were last compared with the relay's, unix seconds.
+pub(crate) fn synced(speaker: &Speaker, space: &SpaceState) -> Result<Option<u64>, Failure> {
+    let file: Option<SyncedFile> = speaker.profile.folder().read(&synced_path(space))?;
+    Ok(file.map(|file| file.time))
+}
+
+fn note_synced(speaker: &Speaker, space: &SpaceState) -> Result<(), Failure> {
+    let now = speaker.now();
+    if synced(speaker, space)?.is_some_and(|time| now.saturating_sub(time) < SYNCED_STEP) {
+        return Ok(());
+    }
+    speaker.profile.folder().write(&synced_path(space), &SyncedFile { time: now }, true)
+}
+
+fn tell_age(speaker: &Speaker, space: &SpaceState, why: &str) -> Result<(), Failure> {
+    let time = synced(speaker, space)?.unwrap_or(0);
+    let seconds = speaker.now().saturating_sub(time);
+    speaker.console.note(
+        format!("{why}; this is what was known {}", human::age(seconds)),
+        &json!({"type": "stale", "space": space.display_name(), "why": why, "age_seconds": seconds}),
+    );
+    Ok(())
+}
+
+/// Tells which seeders still read their files, so that an empty answer is not taken for the whole truth.
+pub fn tell_unread(speaker: &Speaker, known: &Known) {
+    for view in &known.views {
+        let Some((head, status)) = status(known.space.keys(), &view.state().head) else { continue };
+        if status.waiting == 0 && !status.scanning {
+            continue;
+        }
+        let who = known.members.display_name(&head.device);
+        speaker.console.note(
+            format!("{who} is still reading: {} of {} files wait", status.waiting, status.files),
+            &json!({"type": "reading", "seeder": who, "waiting": status.waiting, "files": status.files}),
+        );
+    }
+}
