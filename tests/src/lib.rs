@@ -3,4 +3,5 @@
 pub mod process;
 pub mod proxy;
 pub mod sim;
+pub mod stage;
 pub mod sweep;

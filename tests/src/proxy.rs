@@ -1,8 +1,8 @@
-//! A TCP proxy that keeps a copy of all bytes, and can cut and refuse connections.
+//! A TCP proxy that keeps a copy of all bytes, and can cut, refuse and alter.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Stands between clients and a relay on this machine.
@@ -18,6 +18,8 @@ struct Shared {
     streams: Mutex<Vec<TcpStream>>,
     refusing: AtomicBool,
     ended: AtomicBool,
+    /// Byte of each link, counted from the relay to the client, that is altered; `u64::MAX` for none.
+    altered: AtomicU64,
 }
 
 impl Proxy {
@@ -35,6 +37,7 @@ impl Proxy {
             streams: Mutex::default(),
             refusing: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            altered: AtomicU64::new(u64::MAX),
         });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -73,6 +76,11 @@ impl Proxy {
     pub fn refuse(&self, refusing: bool) {
         self.shared.refusing.store(refusing, Ordering::Release);
     }
+
+    /// Flips a bit of byte `at` of everything that comes from the relay on a link; `None` lets it pass.
+    pub fn alter(&self, at: Option<u64>) {
+        self.shared.altered.store(at.unwrap_or(u64::MAX), Ordering::Release);
+    }
 }
 
 impl Drop for Proxy {
@@ -85,25 +93,30 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn join(&self, near: TcpStream) {
+    fn join(self: &Arc<Self>, near: TcpStream) {
         let Ok(far) = TcpStream::connect(self.to) else { return };
         for stream in [&near, &far] {
             let _ = stream.set_nodelay(true);
             lock(&self.streams).extend(stream.try_clone());
         }
+        let link = Arc::new(AtomicBool::new(false));
         if let (Ok(near), Ok(far)) = (near.try_clone(), far.try_clone()) {
-            self.carry(near, far);
+            self.carry(near, far, Way::ToRelay(Arc::clone(&link)));
         }
-        self.carry(far, near);
+        self.carry(far, near, Way::ToClient(link));
     }
 
-    fn carry(&self, mut from: TcpStream, mut to: TcpStream) {
+    fn carry(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream, way: Way) {
         let copy = Arc::new(Mutex::new(Vec::new()));
         lock(&self.copies).push(Arc::clone(&copy));
+        let shared = Arc::clone(self);
         std::thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
+            let mut passed = 0;
             while let Ok(count @ 1..) = from.read(&mut buffer) {
                 lock(&copy).extend_from_slice(&buffer[..count]);
+                shared.touch(&way, passed, &mut buffer[..count]);
+                passed += count as u64;
                 if to.write_all(&buffer[..count]).is_err() {
                     break;
                 }
@@ -111,6 +124,28 @@ impl Shared {
             let _ = to.shutdown(Shutdown::Write);
         });
     }
+
+    /// Looks at bytes that pass, the first being byte `passed` of its direction.
+    fn touch(&self, way: &Way, passed: u64, bytes: &mut [u8]) {
+        match way {
+            Way::ToRelay(link) if passed == 0 => {
+                link.store(bytes.starts_with(b"SL"), Ordering::Release);
+            }
+            Way::ToClient(link) if link.load(Ordering::Acquire) => {
+                let at = self.altered.load(Ordering::Acquire).checked_sub(passed);
+                if let Some(byte) = at.and_then(|at| bytes.get_mut(usize::try_from(at).ok()?)) {
+                    *byte ^= 1;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A direction, and whether the connection is a link.
+enum Way {
+    ToRelay(Arc<AtomicBool>),
+    ToClient(Arc<AtomicBool>),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -135,7 +170,26 @@ mod tests {
         let mut bytes = proxy.bytes();
         bytes.sort();
         assert_eq!(bytes, [b"answer".to_vec(), b"question".to_vec()]);
+        proxy.alter(Some(6));
+        far.write_all(b"more").unwrap();
+        near.read_exact(&mut buffer[..4]).unwrap();
+        assert_eq!(&buffer[..4], b"more", "no link");
         proxy.cut();
         assert!(matches!(near.read(&mut buffer), Ok(0) | Err(_)));
+    }
+
+    #[test]
+    fn it_alters_one_byte_of_a_link() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy::new(server.local_addr().unwrap());
+        proxy.alter(Some(2));
+        let mut near = TcpStream::connect(proxy.address()).unwrap();
+        let (mut far, _) = server.accept().unwrap();
+        near.write_all(b"SL").unwrap();
+        let mut buffer = [0; 6];
+        far.read_exact(&mut buffer[..2]).unwrap();
+        far.write_all(b"answer").unwrap();
+        near.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"anrwer");
     }
 }

@@ -1,0 +1,115 @@
+//! The usual beginning of a whole-system test: a relay, a seeder with a folder, members.
+
+use crate::process::{Finished, Running, User, local_relay};
+
+/// A relay on a port of its own.
+pub struct Relay {
+    /// Whose home it has.
+    pub user: User,
+    /// The program.
+    pub program: Running,
+    /// `127.0.0.1:PORT#PIN`.
+    pub place: String,
+}
+
+impl Relay {
+    /// Starts one with a new home.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(User::new(), &[])
+    }
+
+    /// Starts one with these arguments more.
+    #[must_use]
+    pub fn start_with(user: User, more: &[&str]) -> Self {
+        let mut program = user.start("relay", &[&["--listen", "127.0.0.1:0"], more].concat());
+        let place = local_relay(&program.line("relay ready: "));
+        Self { user, program, place }
+    }
+
+    /// Its port.
+    ///
+    /// # Panics
+    /// Never: the ready line has one.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let (address, _) = self.place.split_once('#').expect("a pin");
+        address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port")
+    }
+
+    /// Its pin.
+    ///
+    /// # Panics
+    /// Never: the ready line has one.
+    #[must_use]
+    pub fn pin(&self) -> &str {
+        self.place.split_once('#').expect("a pin").1
+    }
+
+    /// Kills it as a power cut would and starts it again with the same home and port.
+    #[must_use]
+    pub fn restart(self) -> Self {
+        let Self { user, program, place } = self;
+        program.kill();
+        Self::again(user, &place)
+    }
+
+    /// Starts one with the home and port of one that ended.
+    #[must_use]
+    pub fn again(user: User, place: &str) -> Self {
+        let (address, _) = place.split_once('#').expect("a pin");
+        let mut program = user.start("relay", &["--listen", address]);
+        let again = local_relay(&program.line("relay ready: "));
+        assert_eq!(again, place, "the key is kept");
+        Self { user, program, place: again }
+    }
+}
+
+/// Starts a seeder for the folder `share` in the user's working folder and waits until all of it is offered.
+#[must_use]
+pub fn seed(user: &User, relay: &str, name: &str) -> Running {
+    let arguments = ["--watch", "share", "--relay", relay, "--name", name];
+    let mut seeder = user.start("seeder", &arguments);
+    offered(&mut seeder);
+    seeder
+}
+
+/// Waits until a seeder has offered all it has found so far.
+pub fn offered(seeder: &mut Running) {
+    seeder.message("offering");
+}
+
+/// One invite of the user's space.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn invite(user: &User) -> String {
+    let finished = user.run("seeder", &["invite"]).expect(0);
+    let [line] = &finished.stdout[..] else { panic!("an invite alone\n{finished}") };
+    line.clone()
+}
+
+/// Makes a new user a member of `owner`'s space.
+#[must_use]
+pub fn join(owner: &User, name: &str) -> User {
+    let user = User::new();
+    let line = invite(owner);
+    let _ = user.run("leecher", &["join", &line, "--name", name]).expect(0);
+    user
+}
+
+/// Downloads `what` into the folder `out`.
+#[must_use]
+pub fn download(user: &User, what: &str) -> Finished {
+    user.run("leecher", &["download", what, "--out", "out"])
+}
+
+/// Content of a file that was downloaded into `out`.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn fetched(user: &User, name: &str) -> Vec<u8> {
+    std::fs::read(user.work().join("out").join(name)).expect("a downloaded file")
+}
