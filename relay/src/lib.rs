@@ -1,7 +1,17 @@
-//! The blind relay of Sealift: it carries what it cannot read.
+//! The blind relay of Sealift: it carries what it cannot read, and keeps what it cannot open.
+//!
+//! ```text
+//! conn         accept, first byte, TLS, Hello        switchboard   who may reach whom (pure)
+//! conn/control what each message does                outbox        what waits to be sent
+//! hub          what all connections share            store         what is on disk
+//! splice       the bytes of links                    limits        every number
+//! ```
 
+mod conn;
 mod gate;
+mod hub;
 mod limits;
+mod outbox;
 mod rate;
 mod splice;
 mod store;
@@ -9,5 +19,201 @@ mod switchboard;
 mod tls;
 mod wire;
 
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use sealift_platform::Platform;
+use sealift_platform::disk::{Lock, Root, read_all};
+use sealift_platform::net::Listener;
+use sealift_proto::control::Refusal;
+
 pub use limits::Limits;
 pub use tls::KeyError;
+
+use conn::Door;
+use gate::Gate;
+use hub::Hub;
+use store::{Closing, Store};
+use tls::Identity;
+
+/// Name of the lock file in the relay's home.
+const LOCK: &str = "relay.lock";
+/// How often time is looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// How often old invites are forgotten, in ticks.
+const SWEEP: u32 = 600;
+
+/// What a relay is told.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Folder that it keeps everything in; made if missing.
+    pub home: PathBuf,
+    /// Its limits.
+    pub limits: Limits,
+    /// Short ids of the spaces that it carries; none means all.
+    pub allowed_spaces: Vec<String>,
+}
+
+/// Why a relay does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The home cannot be used.
+    #[error("cannot use the folder {0}: {1}")]
+    Home(PathBuf, io::Error),
+    /// Another relay runs on the same home.
+    #[error(
+        "another relay ({1}) uses {0}; stop it, or give this one a home of its own with --home"
+    )]
+    InUse(PathBuf, String),
+    /// Its key is missing or damaged.
+    #[error("{0}: {1}")]
+    Key(PathBuf, KeyError),
+    /// Its store is damaged or cannot be read.
+    #[error(
+        "the store {0} cannot be used: {1}. Restore it from a backup, or move it away: devices publish again when they \
+         connect, open invites are lost"
+    )]
+    Store(PathBuf, String),
+    /// A task ended by itself.
+    #[error("the relay failed within")]
+    Failed,
+}
+
+impl RelayError {
+    /// Whether the local disk is what is wrong.
+    #[must_use]
+    pub const fn is_disk(&self) -> bool {
+        matches!(self, Self::Home(..) | Self::Key(..) | Self::Store(..))
+    }
+}
+
+/// A relay with its key and store open, which does not listen yet.
+pub struct Relay {
+    platform: Platform,
+    config: Config,
+    identity: Identity,
+    store: Store,
+    closing: Closing,
+    lock: Box<dyn Lock>,
+}
+
+impl Relay {
+    /// Opens the relay's home; the first time, makes its key.
+    ///
+    /// # Errors
+    /// When the home is in use or what lies in it is damaged: nothing damaged is ever replaced by something new.
+    pub async fn open(platform: Platform, config: Config) -> Result<Self, RelayError> {
+        let home = config.home.clone();
+        let opening = platform.clone();
+        let (root, lock, identity) =
+            tokio::task::spawn_blocking(move || open_home(&opening, &home))
+                .await
+                .map_err(|_| RelayError::Failed)??;
+        let (store, closing) = Store::open(root, &config.limits)
+            .await
+            .map_err(|error| RelayError::Store(config.home.join(store::FILE), error.to_string()))?;
+        Ok(Self { platform, config, identity, store, closing, lock })
+    }
+
+    /// What clients know it by.
+    #[must_use]
+    pub const fn pin(&self) -> [u8; 16] {
+        self.identity.pin
+    }
+
+    /// Serves on `listeners` until `shutdown`, then says farewell, so that clients connect again at once.
+    ///
+    /// # Errors
+    /// When a part of it ends by itself.
+    pub async fn serve(
+        self,
+        listeners: Vec<Box<dyn Listener>>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), RelayError> {
+        let limits = self.config.limits;
+        let gate = Gate::new(limits.unauthenticated, limits.unauthenticated_per_source);
+        let farewell = limits.farewell;
+        let hub = Hub::new(self.platform, limits, self.store, self.config.allowed_spaces);
+        let hub = Arc::new(hub);
+        let tls = TlsAcceptor::from(self.identity.tls);
+        let door = Door { hub: Arc::clone(&hub), tls, gate };
+        let (closing, closed) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let ticking = tokio::spawn(tick(Arc::clone(&hub)));
+        for listener in listeners {
+            tasks.spawn(conn::accept_all(listener, door.clone(), closed.clone()));
+        }
+        let failed = tokio::select! {
+            () = shutdown => false,
+            Some(_) = tasks.join_next() => true,
+        };
+        closing.send_replace(true);
+        hub.close_all();
+        let leaving = async { while tasks.join_next().await.is_some() {} };
+        // Who does not take the farewell in time, and what is still under way on links, is cut off.
+        let _ = tokio::time::timeout(farewell, leaving).await;
+        let (connections, links, bytes) = hub.totals();
+        tracing::info!(connections, links, bytes, "closing");
+        tasks.shutdown().await;
+        ticking.abort();
+        let _ = ticking.await;
+        drop((door, hub));
+        self.closing.wait().await;
+        drop(self.lock);
+        if failed { Err(RelayError::Failed) } else { Ok(()) }
+    }
+}
+
+/// Opens a relay and serves on `listeners` until `shutdown`.
+///
+/// # Errors
+/// As [`Relay::open`] and [`Relay::serve`].
+pub async fn run(
+    platform: Platform,
+    config: Config,
+    listeners: Vec<Box<dyn Listener>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RelayError> {
+    Relay::open(platform, config).await?.serve(listeners, shutdown).await
+}
+
+type Home = (Arc<dyn Root>, Box<dyn Lock>, Identity);
+
+fn open_home(platform: &Platform, home: &Path) -> Result<Home, RelayError> {
+    let broken = |error| RelayError::Home(home.to_owned(), error);
+    let root = platform.disk.open_or_create(home, true).map_err(broken)?;
+    let path = Path::new(LOCK);
+    let Some(lock) = root.try_lock(path).map_err(broken)? else {
+        let holder = read_all(&*root, path, 64).unwrap_or_default();
+        let holder = String::from_utf8_lossy(&holder).into_owned();
+        return Err(RelayError::InUse(home.to_owned(), holder));
+    };
+    lock.describe(format!("process {}", std::process::id()).as_bytes()).map_err(broken)?;
+    let new = !Store::exists(&*root);
+    let identity = Identity::open(&*root, &*platform.random, new)
+        .map_err(|error| RelayError::Key(home.to_owned(), error))?;
+    Ok((root, lock, identity))
+}
+
+/// Lets time do its work.
+async fn tick(hub: Arc<Hub>) {
+    let mut ticks = 0_u32;
+    loop {
+        if ticks.is_multiple_of(SWEEP) {
+            let now = hub.platform.clock.unix_seconds();
+            if let Err(why @ Refusal::Internal) = hub.store.sweep_invites(now).await {
+                tracing::error!(%why, "old invites stay");
+            }
+        }
+        ticks = ticks.wrapping_add(1);
+        tokio::time::sleep(TICK).await;
+        hub.tick();
+    }
+}

@@ -81,6 +81,8 @@ pub(crate) struct Writer {
     pub(crate) space: SpaceId,
     pub(crate) device: DeviceId,
     pub(crate) role: Role,
+    /// Which of its connections: what is kept aside belongs to one.
+    pub(crate) connection: u64,
 }
 
 /// A change.
@@ -88,7 +90,7 @@ pub(crate) struct Writer {
 pub(crate) enum Change {
     /// Keep a segment aside. A refusal is told by the Publish that follows.
     Stage { log: u16, log_id: [u8; 16], position: u64, segment: Vec<u8> },
-    /// Forget what is kept aside for the device.
+    /// Forget what the connection has sent ahead.
     DropStaged,
     /// Replace a statement.
     Publish { log: u16, follows: Option<Hash>, statement: Vec<u8> },

@@ -13,7 +13,7 @@ use sealift_proto::space::{Membership, Role, Serial, SpaceId};
 
 use crate::limits::Limits;
 
-pub(crate) use links::{Half, Pair, Side};
+pub(crate) use links::{Pair, Side};
 
 /// Names a connection within this relay; never used twice.
 pub(crate) type Key = u64;
@@ -43,14 +43,10 @@ impl Connection {
     const fn address(&self) -> Address {
         Address { device: self.member.device, connection: self.number }
     }
-
-    fn holds(&self, removed: &[Serial]) -> bool {
-        holds(&self.member, removed)
-    }
 }
 
 /// Whether a membership rests on one of these serials.
-fn holds(member: &Membership, serials: &[Serial]) -> bool {
+pub(crate) fn rests_on(member: &Membership, serials: &[Serial]) -> bool {
     serials.contains(&member.serial)
         || member.invite.is_some_and(|invite| serials.contains(&invite.serial))
 }
@@ -216,7 +212,7 @@ impl Switchboard {
 
     /// The owner removed these serials: their connections and links end.
     pub(crate) fn remove_serials(&mut self, space: &SpaceId, removed: &[Serial]) -> Vec<Effect> {
-        let keys = self.in_space(space).filter(|(_, one)| one.holds(removed));
+        let keys = self.in_space(space).filter(|(_, one)| rests_on(&one.member, removed));
         let keys: Vec<Key> = keys.map(|(key, _)| key).collect();
         let mut effects = self.close_all(&keys, Refusal::Removed);
         effects.extend(self.cut_links_of(space, removed));

@@ -1,6 +1,6 @@
 //! Reading the store.
 
-use redb::{ReadableDatabase, ReadableTable};
+use redb::ReadableDatabase;
 
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{FETCH_MAX, LogHead};

@@ -17,6 +17,8 @@ use super::{Outcome, StoreError, Writer};
 /// What is kept aside for one log: segments `from..next` of `log_id`.
 #[derive(Debug)]
 pub(super) struct Staged {
+    /// Which connection sent it: another one starts anew.
+    connection: u64,
     pub(super) log_id: [u8; 16],
     pub(super) from: u64,
     pub(super) next: u64,
@@ -43,12 +45,12 @@ impl Core {
             return Err(Refusal::NotAllowed.into());
         }
         let key = log_key(&writer.space, &writer.device, log);
-        let follows = self
-            .staged
-            .get(&key)
-            .is_some_and(|staged| staged.log_id == *log_id && staged.next == position);
+        let follows = self.staged.get(&key).is_some_and(|staged| {
+            let same = staged.log_id == *log_id && staged.next == position;
+            same && staged.connection == writer.connection
+        });
         if !follows {
-            self.begin_staging(tables, &key, log_id, position)?;
+            self.begin_staging(tables, &key, writer.connection, log_id, position)?;
         }
         let most = self.limits.log_segments;
         let Some(staged) = self.staged.get_mut(&key) else { return Err(Refusal::Internal.into()) };
@@ -83,6 +85,7 @@ impl Core {
         &mut self,
         tables: &mut Tables<'_>,
         key: &LogKey,
+        connection: u64,
         log_id: &[u8; 16],
         position: u64,
     ) -> Result<(), StoreError> {
@@ -90,6 +93,7 @@ impl Core {
         let head = stored_head(tables, key)?;
         let goes_on = head.filter(|head| head.log_id == *log_id && head.position == position);
         let staged = Staged {
+            connection,
             log_id: *log_id,
             from: position,
             next: position,
@@ -101,15 +105,18 @@ impl Core {
         Ok(())
     }
 
-    /// Forgets everything that is kept aside for a device.
+    /// Forgets what a connection has sent ahead.
     pub(super) fn drop_staged(
         &mut self,
         tables: &mut Tables<'_>,
         writer: &Writer,
     ) -> Result<Outcome, Failure> {
         let prefix = &log_key(&writer.space, &writer.device, 0)[..64];
-        let logs: Vec<LogKey> =
-            self.staged.keys().filter(|key| key[..64] == *prefix).copied().collect();
+        let ours = self
+            .staged
+            .iter()
+            .filter(|(key, staged)| key[..64] == *prefix && staged.connection == writer.connection);
+        let logs: Vec<LogKey> = ours.map(|(key, _)| *key).collect();
         for log in logs {
             self.clear_staged(tables, &log)?;
             self.staged.remove(&log);

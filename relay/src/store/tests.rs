@@ -23,7 +23,7 @@ fn space() -> SpaceId {
 }
 
 fn writer(seed: u8) -> Writer {
-    Writer { space: space(), device: key(seed).id(), role: Role::BOTH }
+    Writer { space: space(), device: key(seed).id(), role: Role::BOTH, connection: 1 }
 }
 
 fn record(number: u64, epoch: u32, removed: &[u8]) -> SpaceRecord {

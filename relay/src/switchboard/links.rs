@@ -8,7 +8,7 @@ use sealift_proto::control::{Address, FromRelay, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Membership, Serial, SpaceId};
 
-use super::{Effect, Key, Switchboard, holds};
+use super::{Effect, Key, Switchboard, rests_on};
 
 /// Names a link within this relay; never used twice.
 pub(crate) type Pair = u64;
@@ -159,7 +159,7 @@ impl Switchboard {
     }
 
     pub(super) fn cut_links_of(&mut self, space: &SpaceId, removed: &[Serial]) -> Vec<Effect> {
-        let removed = |one: &Membership| one.space == *space && holds(one, removed);
+        let removed = |one: &Membership| one.space == *space && rests_on(one, removed);
         self.cut(|link| link.members.iter().any(removed))
     }
 

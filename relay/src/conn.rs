@@ -1,0 +1,193 @@
+//! One connection, from its first byte to its end (PROTOCOL.md sections 5.1 and 5.2).
+
+mod control;
+mod hello;
+mod writer;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+
+use sealift_platform::net::{BoxStream, Listener};
+use sealift_proto::control::Refusal;
+use sealift_proto::frame::{ALPN, LinkKind, PREAMBLE, Preamble};
+
+use crate::gate::{Gate, Place};
+use crate::hub::Hub;
+use crate::wire::{Rewound, WireError};
+
+/// First byte of a TLS handshake record (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+/// First byte of a preamble.
+const PREAMBLE_START: u8 = b'S';
+/// How long to wait after the system could not accept, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What every connection needs.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) tls: TlsAcceptor,
+    pub(crate) gate: Gate,
+}
+
+/// Why a connection was ended before it showed who it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Rejected {
+    /// Neither TLS nor a link of this protocol, or a link that does not lead here.
+    #[error("not a connection for this relay")]
+    Foreign,
+    /// A ticket that is unknown, used or too old.
+    #[error("a link without a valid ticket")]
+    Ticket,
+    /// Nothing of it came in time.
+    #[error("it took too long")]
+    Slow,
+    /// Others needed the place.
+    #[error("too many at once")]
+    Crowded,
+    /// The relay refused it, and said so.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The stream failed.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    /// Bytes that are no frames.
+    #[error("bad frame: {0}")]
+    Wire(#[from] WireError),
+}
+
+/// Accepts connections until `closing` turns true, then waits for those that are open.
+pub(crate) async fn accept_all(
+    listener: Box<dyn Listener>,
+    door: Door,
+    mut closing: watch::Receiver<bool>,
+) {
+    let mut open = JoinSet::new();
+    let mut wait = RETRY.0;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = open.join_next() => continue,
+            _ = closing.wait_for(|closing| *closing) => break,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                wait = RETRY.0;
+                open.spawn(door.clone().welcome(stream, from));
+            }
+            Err(error) => {
+                // Out of file descriptors, usually: those that are open go on, and end.
+                if let Some(unsaid) = door.hub.complain() {
+                    tracing::warn!(%error, unsaid, "cannot accept a connection");
+                }
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(RETRY.1);
+            }
+        }
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
+}
+
+impl Door {
+    async fn welcome(self, stream: BoxStream, from: SocketAddr) {
+        if let Err(why) = self.open(stream, from).await
+            && let Some(unsaid) = self.hub.complain()
+        {
+            tracing::info!(%from, %why, unsaid, "connection rejected");
+        }
+    }
+
+    async fn open(&self, mut stream: BoxStream, from: SocketAddr) -> Result<(), Rejected> {
+        let deadline = Instant::now() + self.hub.limits.handshake;
+        let mut place = self.gate.enter(from.ip());
+        let first = within(deadline, &mut place, read_first(&mut stream)).await?;
+        match first {
+            // A scan that connects and goes is nothing to talk about.
+            None => Ok(()),
+            Some(TLS_HANDSHAKE) => {
+                let stream = Rewound::new(TLS_HANDSHAKE, stream);
+                self.control(stream, from, deadline, place).await
+            }
+            Some(PREAMBLE_START) => self.link(stream, deadline, place).await,
+            Some(_) => Err(Rejected::Foreign),
+        }
+    }
+
+    async fn link(
+        &self,
+        mut stream: BoxStream,
+        deadline: Instant,
+        mut place: Place,
+    ) -> Result<(), Rejected> {
+        let mut bytes = [PREAMBLE_START; PREAMBLE];
+        let reading = async { Ok(stream.read_exact(&mut bytes[1..]).await.map(drop)?) };
+        within(deadline, &mut place, reading).await?;
+        drop(place);
+        let preamble = Preamble::from_bytes(&bytes).map_err(|_| Rejected::Foreign)?;
+        if preamble.kind != LinkKind::Relay {
+            return Err(Rejected::Foreign);
+        }
+        let good = self.hub.link(&preamble.value, stream).await;
+        if good { Ok(()) } else { Err(Rejected::Ticket) }
+    }
+
+    async fn control(
+        &self,
+        stream: Rewound<BoxStream>,
+        from: SocketAddr,
+        deadline: Instant,
+        mut place: Place,
+    ) -> Result<(), Rejected> {
+        let handshake = async { Ok(self.tls.accept(stream).await?) };
+        let tls = within(deadline, &mut place, handshake).await?;
+        let session = tls.get_ref().1;
+        if session.alpn_protocol() != Some(ALPN) {
+            return Err(Rejected::Foreign);
+        }
+        let exporter = hello::exporter(session)?;
+        let (reader, writer) = tokio::io::split(tls);
+        let mut greeting = hello::Greeting::new(reader, writer);
+        let verified = within(deadline, &mut place, greeting.hello(&self.hub, &exporter)).await;
+        drop(place);
+        match verified {
+            Ok(hello::Guest::Member { membership, serving }) => {
+                control::serve_member(&self.hub, greeting, membership, serving, from).await
+            }
+            Ok(hello::Guest::Joining { device, place }) => {
+                control::serve_joining(&self.hub, greeting, device, place, from).await
+            }
+            Err(Rejected::Refused(why)) => {
+                greeting.refuse(why, self.hub.limits.farewell).await;
+                Err(Rejected::Refused(why))
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// Runs a step of what must be done before the connection has shown who it is.
+async fn within<T>(
+    deadline: Instant,
+    place: &mut Place,
+    step: impl Future<Output = Result<T, Rejected>>,
+) -> Result<T, Rejected> {
+    tokio::select! {
+        done = tokio::time::timeout_at(deadline, step) => done.unwrap_or(Err(Rejected::Slow)),
+        () = place.evicted() => Err(Rejected::Crowded),
+    }
+}
+
+async fn read_first(stream: &mut BoxStream) -> Result<Option<u8>, Rejected> {
+    let mut first = [0];
+    let count = stream.read(&mut first).await?;
+    Ok((count > 0).then_some(first[0]))
+}

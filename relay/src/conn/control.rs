@@ -1,0 +1,318 @@
+//! The receiving half of a control connection: what each message does.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use sealift_proto::codec::{self, Bytes, Extensions};
+use sealift_proto::control::{Address, FromRelay, Refusal, ToRelay, Welcome};
+use sealift_proto::frame::VERSION;
+use sealift_proto::identity::DeviceId;
+use sealift_proto::space::Membership;
+
+use super::Rejected;
+use super::hello::{Greeting, check_removed};
+use super::writer;
+use crate::hub::Hub;
+use crate::outbox::{Job, Outbox};
+use crate::rate::Rate;
+use crate::store::{Change, Outcome, SegmentRange, Writer};
+use crate::switchboard::Key;
+use crate::wire::{FrameReader, WireError};
+
+/// Serves a member until its connection ends.
+pub(super) async fn serve_member<R, W>(
+    hub: &Hub,
+    mut greeting: Greeting<R, W>,
+    membership: Membership,
+    serving: bool,
+    from: SocketAddr,
+) -> Result<(), Rejected>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let (key, address, outbox) = match hub.enter(membership, serving) {
+        Ok(entered) => entered,
+        Err(why) => {
+            greeting.refuse(why, hub.limits.farewell).await;
+            return Err(Rejected::Refused(why));
+        }
+    };
+    let _seat = Seat { hub, key };
+    tracing::debug!(device = %address.device, connection = address.connection, "connected");
+    let device = Writer {
+        space: membership.space,
+        device: membership.device,
+        role: membership.role,
+        connection: key,
+    };
+    let mut member = Member { hub, key, device, outbox: &outbox, staged: false };
+    // The owner may have removed it between the first look and its entry.
+    match check_removed(hub, &membership).await {
+        Ok(()) => outbox.push(&welcome(hub, address, from)),
+        Err(why) => outbox.close(Some(why)),
+    }
+    let reading = async {
+        let end = member.read_all(greeting.reader).await;
+        outbox.close(end);
+        member.drop_staged().await;
+    };
+    tokio::join!(reading, writer::run(hub, &outbox, Some(membership.space), greeting.writer));
+    tracing::debug!(device = %address.device, connection = address.connection, "gone");
+    Ok(())
+}
+
+/// Serves a device that takes an invite.
+pub(super) async fn serve_joining<R, W>(
+    hub: &Hub,
+    greeting: Greeting<R, W>,
+    device: DeviceId,
+    place: OwnedSemaphorePermit,
+    from: SocketAddr,
+) -> Result<(), Rejected>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let outbox = Outbox::new(&hub.limits);
+    outbox.push(&welcome(hub, Address { device, connection: 0 }, from));
+    let reading = async {
+        let joining = Joining { hub, device, outbox: &outbox };
+        let end = tokio::time::timeout(hub.limits.join_time, joining.read_all(greeting.reader));
+        outbox.close(end.await.unwrap_or(Some(Refusal::Idle)));
+    };
+    tokio::join!(reading, writer::run(hub, &outbox, None, greeting.writer));
+    drop(place);
+    Ok(())
+}
+
+fn welcome(hub: &Hub, address: Address, from: SocketAddr) -> FromRelay {
+    FromRelay::Welcome(Welcome {
+        version: VERSION,
+        connection: address.connection,
+        time: hub.platform.clock.unix_millis(),
+        seen_as: Bytes::new(from.to_string().into_bytes()).unwrap_or_default(),
+        extensions: Extensions::default(),
+    })
+}
+
+/// Takes a member off the switchboard however its task ends.
+struct Seat<'a> {
+    hub: &'a Hub,
+    key: Key,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.hub.leave(self.key);
+    }
+}
+
+/// Why a connection ends: `Err(None)` by its own wish or fault of the stream, else with a last word.
+type Step = Result<(), Option<Refusal>>;
+
+/// What comes in on one connection, at a bounded rate, with signs of life asked for.
+struct Inbox<'a, R> {
+    hub: &'a Hub,
+    outbox: &'a Outbox,
+    reader: FrameReader<R>,
+    rate: Rate,
+    heard: Instant,
+    asked: bool,
+}
+
+impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
+    fn new(hub: &'a Hub, outbox: &'a Outbox, reader: FrameReader<R>) -> Self {
+        let limits = &hub.limits;
+        let rate = Rate::new(limits.messages_per_second, limits.message_burst, hub.now());
+        Self { hub, outbox, reader, rate, heard: Instant::now(), asked: false }
+    }
+
+    /// The next message that is not about signs of life.
+    async fn next(&mut self) -> Result<ToRelay, Option<Refusal>> {
+        loop {
+            let frame = self.next_frame().await?;
+            match codec::decode(&frame).map_err(|_| Some(Refusal::Malformed))? {
+                ToRelay::Ping { nonce } => self.outbox.push(&FromRelay::Pong { nonce }),
+                ToRelay::Pong { .. } => {}
+                ToRelay::Bye => return Err(None),
+                other => return Ok(other),
+            }
+        }
+    }
+
+    async fn next_frame(&mut self) -> Result<Vec<u8>, Option<Refusal>> {
+        let wait = self.rate.take(self.hub.now());
+        tokio::select! {
+            () = async {
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
+                }
+                self.outbox.room().await;
+            } => {}
+            () = self.outbox.closed() => return Err(None),
+        }
+        loop {
+            let until = self.heard + self.silence();
+            tokio::select! {
+                frame = self.reader.next() => return self.heard_frame(frame),
+                () = self.outbox.closed() => return Err(None),
+                () = tokio::time::sleep_until(until) => self.silent()?,
+            }
+        }
+    }
+
+    fn silence(&self) -> Duration {
+        if self.asked { self.hub.limits.idle } else { self.hub.limits.ping_after }
+    }
+
+    fn silent(&mut self) -> Step {
+        if self.asked {
+            return Err(Some(Refusal::Idle));
+        }
+        self.asked = true;
+        self.outbox.push(&FromRelay::Ping { nonce: 0 });
+        Ok(())
+    }
+
+    fn heard_frame(
+        &mut self,
+        frame: Result<Option<Vec<u8>>, WireError>,
+    ) -> Result<Vec<u8>, Option<Refusal>> {
+        self.heard = Instant::now();
+        self.asked = false;
+        match frame {
+            Ok(Some(frame)) => Ok(frame),
+            Ok(None) | Err(WireError::Io(_)) => Err(None),
+            Err(WireError::Frame(_)) => Err(Some(Refusal::Malformed)),
+        }
+    }
+}
+
+struct Joining<'a> {
+    hub: &'a Hub,
+    device: DeviceId,
+    outbox: &'a Outbox,
+}
+
+impl Joining<'_> {
+    async fn read_all(&self, reader: FrameReader<impl AsyncRead + Unpin>) -> Option<Refusal> {
+        let mut inbox = Inbox::new(self.hub, self.outbox, reader);
+        loop {
+            let (request, id) = match inbox.next().await {
+                Ok(ToRelay::TakeInvite { request, id }) => (request, id),
+                Ok(_) => return Some(Refusal::NotAllowed),
+                Err(end) => return end,
+            };
+            let now = self.hub.platform.clock.unix_seconds();
+            let taken = self.hub.store.take_invite(self.device, id, now).await;
+            self.outbox.push(&match taken {
+                Ok(Outcome::Package(package)) => match Bytes::new(package) {
+                    Ok(package) => FromRelay::Invite { request, package },
+                    Err(_) => FromRelay::Failed { request, why: Refusal::Internal },
+                },
+                Ok(_) => FromRelay::Failed { request, why: Refusal::Internal },
+                Err(why) => FromRelay::Failed { request, why },
+            });
+        }
+    }
+}
+
+struct Member<'a> {
+    hub: &'a Hub,
+    key: Key,
+    device: Writer,
+    outbox: &'a Outbox,
+    staged: bool,
+}
+
+impl Member<'_> {
+    async fn read_all(&mut self, reader: FrameReader<impl AsyncRead + Unpin>) -> Option<Refusal> {
+        let mut inbox = Inbox::new(self.hub, self.outbox, reader);
+        loop {
+            let message = match inbox.next().await {
+                Ok(message) => message,
+                Err(end) => return end,
+            };
+            if let Err(end) = self.handle(message).await {
+                return end;
+            }
+        }
+    }
+
+    async fn handle(&mut self, message: ToRelay) -> Step {
+        match message {
+            ToRelay::Forward { to, body } => {
+                let carried =
+                    self.hub.forward(self.key, to, |from| FromRelay::Deliver { from, body });
+                self.undeliverable(to, carried);
+            }
+            ToRelay::OpenLink { to, tag } => {
+                let opened = self.hub.open_link(self.key, to, tag);
+                self.undeliverable(to, opened);
+            }
+            ToRelay::Heads => {
+                // First, so that nothing published from now on is missed.
+                self.hub.watch_heads(self.key);
+                self.outbox.push_job(Job::Heads);
+            }
+            ToRelay::Fetch { request, device, log, log_id, from, to } => {
+                let space = self.device.space;
+                let range = SegmentRange { space, device, log, log_id, from, to };
+                self.outbox.push_job(Job::Fetch { request, range });
+            }
+            ToRelay::PutSegment { log, log_id, position, segment } => {
+                self.staged = true;
+                let segment = segment.into_vec();
+                let change = Change::Stage { log, log_id, position, segment };
+                self.hub.store.stage(self.device, change).await.map_err(Some)?;
+            }
+            ToRelay::Publish { request, log, follows, statement } => {
+                let statement = statement.into_vec();
+                self.change(request, Change::Publish { log, follows, statement }).await;
+            }
+            ToRelay::PutInvite { request, id, deadline, uses, package } => {
+                let now = self.hub.platform.clock.unix_seconds();
+                let package = package.into_vec();
+                self.change(request, Change::PutInvite { id, deadline, uses, package, now }).await;
+            }
+            ToRelay::Peers => self.hub.watch_peers(self.key),
+            ToRelay::Hello(_) | ToRelay::TakeInvite { .. } => {
+                return Err(Some(Refusal::NotAllowed));
+            }
+            // The inbox has dealt with these.
+            ToRelay::Ping { .. } | ToRelay::Pong { .. } | ToRelay::Bye => {}
+        }
+        Ok(())
+    }
+
+    fn undeliverable(&self, to: Address, done: Result<(), Refusal>) {
+        if let Err(why) = done {
+            self.outbox.push(&FromRelay::Undeliverable { to, why });
+        }
+    }
+
+    /// Makes a change and answers once it is on disk; whoever wants to know hears of it before the answer.
+    async fn change(&self, request: u32, change: Change) {
+        let answer = match self.hub.store.change(self.device, change).await {
+            Ok(Outcome::Published(head, removed)) => {
+                self.hub.published(self.device.space, head, &removed);
+                FromRelay::Done { request }
+            }
+            Ok(_) => FromRelay::Done { request },
+            Err(why) => FromRelay::Failed { request, why },
+        };
+        self.outbox.push(&answer);
+    }
+
+    async fn drop_staged(&self) {
+        if self.staged {
+            // Should the store be gone, so is what it kept aside.
+            let _ = self.hub.store.stage(self.device, Change::DropStaged).await;
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Who a control connection is: the Hello and what it proves.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::OwnedSemaphorePermit;
+
+use sealift_proto::codec;
+use sealift_proto::control::{FromRelay, HelloBody, Purpose, Refusal, ToRelay};
+use sealift_proto::frame::{EXPORTER_LABEL, VERSION};
+use sealift_proto::identity::DeviceId;
+use sealift_proto::space::{Chain, ChainError, Membership};
+
+use super::Rejected;
+use crate::hub::Hub;
+use crate::outbox::encode;
+use crate::switchboard::rests_on;
+use crate::wire::FrameReader;
+
+/// A control connection that may not have shown who it is.
+pub(super) struct Greeting<R, W> {
+    pub(super) reader: FrameReader<R>,
+    pub(super) writer: W,
+}
+
+/// Who it is.
+pub(super) enum Guest {
+    /// A member of a space.
+    Member { membership: Membership, serving: bool },
+    /// A device that wants to become one.
+    Joining { device: DeviceId, place: OwnedSemaphorePermit },
+}
+
+/// The value that binds a Hello to this TLS connection.
+pub(super) fn exporter(session: &rustls::ServerConnection) -> Result<[u8; 32], Rejected> {
+    session
+        .export_keying_material([0; 32], EXPORTER_LABEL, None)
+        .map_err(|error| Rejected::Io(io::Error::other(error)))
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<R, W> {
+    pub(super) const fn new(reader: R, writer: W) -> Self {
+        Self { reader: FrameReader::new(reader), writer }
+    }
+
+    /// Reads and verifies the Hello.
+    pub(super) async fn hello(
+        &mut self,
+        hub: &Hub,
+        exporter: &[u8; 32],
+    ) -> Result<Guest, Rejected> {
+        let Some(frame) = self.reader.next().await? else {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        };
+        let body = parse(&frame, exporter).map_err(Rejected::Refused)?;
+        match body.purpose {
+            Purpose::Join => {
+                let place = hub.join_place().ok_or(Rejected::Refused(Refusal::Busy))?;
+                Ok(Guest::Joining { device: body.device, place })
+            }
+            Purpose::Member { chain, serving } => {
+                let membership = verify(hub, &chain, &body.device).map_err(Rejected::Refused)?;
+                check_removed(hub, &membership).await.map_err(Rejected::Refused)?;
+                Ok(Guest::Member { membership, serving })
+            }
+        }
+    }
+
+    /// Says why not, and closes.
+    pub(super) async fn refuse(&mut self, why: Refusal, patience: Duration) {
+        let farewell = async {
+            self.writer.write_all(&encode(&FromRelay::Refused(why))).await?;
+            self.writer.shutdown().await
+        };
+        // The other side may be gone; it was refused all the same.
+        let _ = tokio::time::timeout(patience, farewell).await;
+    }
+}
+
+fn parse(frame: &[u8], exporter: &[u8; 32]) -> Result<HelloBody, Refusal> {
+    let message = codec::decode(frame).map_err(|_| Refusal::Malformed)?;
+    let ToRelay::Hello(hello) = message else { return Err(Refusal::NotAllowed) };
+    let body = hello.verify(exporter).map_err(|_| Refusal::NotMember)?;
+    if body.versions.contains(&VERSION) { Ok(body) } else { Err(Refusal::Version) }
+}
+
+fn verify(hub: &Hub, chain: &Chain, device: &DeviceId) -> Result<Membership, Refusal> {
+    let now = hub.platform.clock.unix_seconds();
+    let membership = chain.verify(now, &[]).map_err(|error| match error {
+        ChainError::Version => Refusal::Version,
+        ChainError::Invalid => Refusal::NotMember,
+        ChainError::Expired { .. } => Refusal::Expired,
+        ChainError::Removed => Refusal::Removed,
+    })?;
+    if membership.device != *device {
+        return Err(Refusal::NotMember);
+    }
+    if hub.allows(&membership.space) { Ok(membership) } else { Err(Refusal::SpaceNotAllowed) }
+}
+
+/// Whether the owner has removed the device, by the record that is on disk.
+pub(super) async fn check_removed(hub: &Hub, membership: &Membership) -> Result<(), Refusal> {
+    let removed = hub.store.removed(membership.space).await.map_err(|error| {
+        tracing::error!(%error, "the store cannot be read");
+        Refusal::Internal
+    })?;
+    if rests_on(membership, &removed) { Err(Refusal::Removed) } else { Ok(()) }
+}
