@@ -14,3 +14,41 @@ mod text;
 
 #[cfg(test)]
 mod memory;
+
+use sealift_peer::connect::Speaker;
+use sealift_peer::console::Console;
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::home::Home;
+use sealift_peer::profile::Profile;
+use sealift_platform::Platform;
+
+use args::{Arguments, Command};
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn run(
+    platform: Platform,
+    arguments: Arguments,
+    console: Console,
+) -> Result<Exit, Failure> {
+    let Arguments { common, command } = arguments;
+    let home = Home::find(common.home.as_deref())?;
+    let profile = Profile::open(&platform, &home)?;
+    let speaker = Speaker::new(profile, console)?;
+    match command {
+        Command::Join { invite, name } => {
+            commands::join::run(&speaker, invite.as_deref(), name.as_deref()).await
+        }
+        Command::Search { pattern, limit, offline } => {
+            commands::search::run(&speaker, &common, &pattern, limit, offline).await
+        }
+        Command::List { path, offline } => {
+            commands::list::run(&speaker, &common, path.as_deref(), offline).await
+        }
+        Command::Download(args) => commands::download::run(&speaker, &common, args).await,
+        Command::Members => commands::members::run(&speaker, &common).await,
+        Command::Status => commands::status::run(&speaker, &common),
+    }
+}

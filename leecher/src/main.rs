@@ -1,2 +1,25 @@
-//! The command.
-fn main() {}
+//! The command `leecher`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sealift_leecher::args::Arguments;
+use sealift_peer::exit::Failure;
+use sealift_platform::Platform;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let console = arguments.common.console();
+    sealift_peer::trace::start(arguments.common.verbose, arguments.common.json);
+    let result = sealift_peer::process::run(|| {
+        sealift_leecher::run(Platform::system(), arguments, console.clone())
+    });
+    match result {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            let failure: Failure = failure;
+            console.failure(&failure);
+            failure.exit.code()
+        }
+    }
+}

@@ -1,7 +1,13 @@
 //! Progress on a terminal; nothing where nobody looks.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use sealift_peer::console::Console;
+use sealift_peer::human;
+use serde_json::json;
+use tokio::time::Instant;
 
 /// Progress of a first sync.
 pub struct SyncBar {
@@ -28,4 +34,80 @@ impl SyncBar {
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Progress of a download: a bar on a terminal, a line now and then elsewhere.
+pub struct DownloadBar {
+    console: Console,
+    bar: ProgressBar,
+    total: u64,
+    start: Instant,
+    last_line: Mutex<Instant>,
+}
+
+/// How often the bar moves.
+pub const TICK: Duration = Duration::from_millis(100);
+/// How often a line is written where there is no bar.
+const LINE: Duration = Duration::from_secs(5);
+
+impl DownloadBar {
+    /// Begins at `have` of `total` bytes; `what` is shown before the bar.
+    #[must_use]
+    pub fn new(console: &Console, what: &str, total: u64) -> Self {
+        let template =
+            "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} through the relay";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(total).with_style(style).with_message(what.to_owned());
+        let bar = console.bars().add(bar);
+        let now = Instant::now();
+        Self { console: console.clone(), bar, total, start: now, last_line: Mutex::new(now) }
+    }
+
+    /// `have` bytes are there, `fresh` of them came by this process.
+    pub fn set(&self, have: u64, fresh: u64) {
+        self.bar.set_position(have.min(self.total));
+        if self.console.is_live() {
+            return;
+        }
+        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < LINE {
+            return;
+        }
+        *last = Instant::now();
+        let rate = rate(fresh, self.start.elapsed());
+        let left = self.total.saturating_sub(have).checked_div(rate);
+        let left_text =
+            left.map_or(String::new(), |left| format!(", {} left", human::duration(left)));
+        self.console.note(
+            format!(
+                "{} of {}, {}{left_text}, through the relay",
+                human::size(have),
+                human::size(self.total),
+                human::speed(rate)
+            ),
+            &json!({
+                "type": "progress", "bytes": have, "total": self.total, "bytes_per_second": rate,
+                "seconds_left": left, "path": "relay",
+            }),
+        );
+    }
+
+    /// How long it has taken so far.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Removes the bar.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Bytes per second.
+#[must_use]
+pub fn rate(bytes: u64, time: Duration) -> u64 {
+    let micros = time.as_micros().max(1);
+    u64::try_from(u128::from(bytes) * 1_000_000 / micros).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod download;
 pub mod join;
 pub mod list;
 pub mod members;
