@@ -1,0 +1,262 @@
+//! Two members and a real relay in one process: joining by invite, then sessions in every suite over a link.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+use std::path::Path;
+
+use sealift_peer::args::RelayArg;
+use sealift_peer::connect::{Connected, GIVE_UP, Speaker, connect};
+use sealift_peer::console::Console;
+use sealift_peer::control::Event;
+use sealift_peer::exit::Exit;
+use sealift_peer::home::Home;
+use sealift_peer::join::join;
+use sealift_peer::profile::Profile;
+use sealift_peer::profile::space::SpaceState;
+use sealift_peer::session::{
+    Acceptor, Incoming, SeederSession, Sessions, Side, Ticket, WrapChoice,
+};
+use sealift_platform::Platform;
+use sealift_proto::codec::{self, Bytes, Extensions, List};
+use sealift_proto::control::{Address, ToRelay};
+use sealift_proto::identity::{SecretKey, Signed};
+use sealift_proto::invite::{Invite, InvitePackage, InviteSecret, PROVISIONAL};
+use sealift_proto::keys::InviteKeys;
+use sealift_proto::message::{FromLeecher, FromSeeder, Outcome, RunHeader};
+use sealift_proto::object::{self, Place};
+use sealift_proto::space::{Certificate, HostName, Label, RelayAddress, Role};
+use sealift_proto::wrap::Suite;
+use sealift_relay::{Config, Relay};
+use tokio::sync::oneshot;
+
+struct Running {
+    arg: RelayArg,
+    stop: Option<oneshot::Sender<()>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+async fn relay(home: &Path) -> Running {
+    let platform = Platform::system();
+    let listener = platform.net.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = Config { home: home.to_owned(), ..Config::default() };
+    let relay = Relay::open(platform, config).await.unwrap();
+    let arg = RelayArg { host: HostName::new("127.0.0.1").unwrap(), port, pin: Some(relay.pin()) };
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async move {
+        let _ = stopped.await;
+    };
+    let task = tokio::spawn(async move { relay.serve(vec![listener], shutdown).await.unwrap() });
+    Running { arg, stop: Some(stop), task }
+}
+
+impl Running {
+    async fn stop(mut self) {
+        let _ = self.stop.take().unwrap().send(());
+        self.task.await.unwrap();
+    }
+}
+
+fn speaker(home: &Path) -> Speaker {
+    let platform = Platform::system();
+    let profile = Profile::open(&platform, &Home::beneath(home)).unwrap();
+    Speaker::new(profile, Console::captured(false).0).unwrap()
+}
+
+async fn owner(home: &Path, relay: &RelayArg) -> (Speaker, Connected) {
+    let speaker = speaker(home);
+    let random = Platform::system().random;
+    let name = Label::new("ours").unwrap();
+    let id = speaker.device.key.id();
+    let space = SpaceState::create(&*random, speaker.now(), &id, name, Vec::new()).unwrap();
+    speaker.profile.save_space(&space).unwrap();
+    let connected = connect(&speaker, space, relay, true, Some(GIVE_UP)).await.unwrap();
+    (speaker, connected)
+}
+
+/// What `seeder invite` does.
+async fn invite(speaker: &Speaker, owner: &Connected, relay: &RelayArg) -> Invite {
+    let random = Platform::system().random;
+    let key = SecretKey::from_seed(random.bytes());
+    let deadline = speaker.now() + 60;
+    let certificate = Certificate {
+        version: 1,
+        space: owner.space.id(),
+        subject: key.id(),
+        role: Role::BOTH,
+        depth_left: 1,
+        uses: 1,
+        not_after: deadline + PROVISIONAL,
+        serial: random.bytes(),
+        extensions: Extensions::default(),
+    };
+    let package = InvitePackage {
+        record: owner.space.record().clone(),
+        epoch_secret: *owner.space.epoch_secret().unwrap().as_bytes(),
+        invite_seed: *key.seed(),
+        certificate: Signed::sign(certificate, owner.space.owner().unwrap()).unwrap(),
+        relays: List::default(),
+        extensions: Extensions::default(),
+    };
+    let secret = InviteSecret(random.bytes());
+    let keys = InviteKeys::derive(&secret.0);
+    let place = Place { log: 0, position: 0, ..owner.space.place(owner.control.device(), 0, 0) };
+    let sealed = object::seal::<object::Package>(
+        &keys.package,
+        &place,
+        random.bytes(),
+        &codec::encode(&package),
+    );
+    let package = Bytes::new(sealed).unwrap();
+    owner
+        .control
+        .call(|request| ToRelay::PutInvite { request, id: keys.id, deadline, uses: 1, package })
+        .await
+        .unwrap();
+    let relay =
+        RelayAddress { host: relay.host.clone(), port: relay.port, pin: relay.pin.unwrap() };
+    Invite { relay, secret }
+}
+
+/// Serves `count` sessions: each Get is answered with a run of its number of items in bytes.
+async fn serve(speaker: Speaker, mut owner: Connected, count: usize) -> Vec<Suite> {
+    let platform = Platform::system();
+    let acceptor = Acceptor::default();
+    let mut suites = Vec::new();
+    while suites.len() < count {
+        let event = owner.events.recv().await.unwrap();
+        let side = Side {
+            platform: &platform,
+            space: &owner.space,
+            key: &speaker.device.key,
+            address: owner.control.address(),
+        };
+        match event {
+            Event::Deliver { from, body } => {
+                acceptor.offer(&side, &owner.control, from, &body, |_| true).await.unwrap();
+            }
+            Event::LinkTicket { ticket, tag, peer, address } => {
+                let relay = owner.control.relay();
+                let place = address.unwrap_or((relay.host.clone(), relay.port));
+                let session =
+                    acceptor.link(&side, Ticket { ticket, tag, peer, place }).await.unwrap();
+                suites.push(session.suite);
+                answer(session).await;
+            }
+            _ => {}
+        }
+    }
+    suites
+}
+
+async fn answer(mut session: SeederSession) {
+    let head = FromSeeder::Head { statement: Bytes::default() };
+    session.writer.message(&head).await.unwrap();
+    while let Incoming::Message(bytes) = session.reader.next().await.unwrap() {
+        let FromLeecher::Get { request, items } = codec::decode(&bytes).unwrap() else { return };
+        let len = 1_000_000 * items.len() + 7;
+        let outcome = Outcome::Data { len: u32::try_from(len).unwrap() };
+        let header = RunHeader { request, outcomes: List::new(vec![outcome]).unwrap() };
+        let mut run = session.writer.run(&header).unwrap();
+        run.write(&vec![0xa7; len]).await.unwrap();
+        run.finish().await.unwrap();
+    }
+}
+
+/// Opens a session and fetches one run.
+async fn fetch(
+    speaker: &Speaker,
+    member: &mut Connected,
+    seeder: Address,
+    choice: WrapChoice,
+) -> Suite {
+    let platform = Platform::system();
+    let sessions = Sessions::default();
+    let address = member.control.address();
+    let side =
+        Side { platform: &platform, space: &member.space, key: &speaker.device.key, address };
+    let opening = sessions.open(&side, &member.control, seeder, choice);
+    tokio::pin!(opening);
+    let mut session = loop {
+        tokio::select! {
+            session = &mut opening => break session.unwrap(),
+            Some(event) = member.events.recv() => sessions.handle(&side, &event),
+        }
+    };
+    let item = sealift_proto::message::Item {
+        root: sealift_proto::catalogue::Root([1; 32]),
+        first: 0,
+        count: 1,
+    };
+    let get = FromLeecher::Get { request: 5, items: List::new(vec![item; 3]).unwrap() };
+    session.writer.message(&get).await.unwrap();
+    let mut reader = session.reader.confirm().await.unwrap();
+    let Incoming::Message(head) = reader.next().await.unwrap() else {
+        panic!("the head comes first")
+    };
+    assert!(matches!(codec::decode(&head), Ok(FromSeeder::Head { .. })));
+    let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("then the run") };
+    let mut bytes = 0;
+    while let Some(part) = run.next().await.unwrap() {
+        assert!(part.iter().all(|byte| *byte == 0xa7));
+        bytes += part.len();
+    }
+    assert_eq!(bytes, 3_000_007);
+    session.suite
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_device_joins_and_every_suite_carries_a_run() {
+    let homes = tempfile::tempdir().unwrap();
+    let relay = relay(&homes.path().join("relay")).await;
+    let (first, connected) = owner(&homes.path().join("first"), &relay.arg).await;
+    let invite = invite(&first, &connected, &relay.arg).await;
+    let line = invite.to_line();
+
+    let second = speaker(&homes.path().join("second"));
+    let mut member = join(&second, &Invite::parse(&line).unwrap()).await.unwrap();
+    assert_eq!(member.space.id(), connected.space.id());
+    assert_eq!(member.members.len(), 2);
+    assert!(member.serving.contains(&first.device.key.id()));
+
+    let third = speaker(&homes.path().join("third"));
+    let failure = join(&third, &invite).await.err().unwrap();
+    assert_eq!(failure.exit, Exit::Refused, "one use: {failure}");
+    assert!(join(&second, &invite).await.is_ok(), "the same device may ask again");
+
+    let seeder = Address { device: first.device.key.id(), connection: 0 };
+    let choices = [
+        WrapChoice::Only(Suite::X25519),
+        WrapChoice::Auto,
+        WrapChoice::Only(Suite::Hybrid),
+        WrapChoice::Only(Suite::Rsa),
+    ];
+    let serving = tokio::spawn(serve(first, connected, choices.len()));
+    let mut used = Vec::new();
+    for choice in choices {
+        used.push(fetch(&second, &mut member, seeder, choice).await);
+    }
+    assert_eq!(used, [Suite::X25519, Suite::Hybrid, Suite::Hybrid, Suite::Rsa]);
+    assert_eq!(serving.await.unwrap(), used);
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edited_invite_and_a_relay_with_another_key_are_refused() {
+    let homes = tempfile::tempdir().unwrap();
+    let relay = relay(&homes.path().join("relay")).await;
+    let (first, connected) = owner(&homes.path().join("first"), &relay.arg).await;
+    let invite = invite(&first, &connected, &relay.arg).await;
+    let stranger = speaker(&homes.path().join("second"));
+
+    let mut edited = invite.clone();
+    edited.secret.0[0] ^= 1;
+    assert_eq!(join(&stranger, &edited).await.err().unwrap().exit, Exit::Refused);
+    let mut elsewhere = invite.clone();
+    elsewhere.relay.pin[0] ^= 1;
+    assert_eq!(join(&stranger, &elsewhere).await.err().unwrap().exit, Exit::Refused);
+    let mut nowhere = invite.clone();
+    nowhere.relay.port = 1;
+    assert_eq!(join(&stranger, &nowhere).await.err().unwrap().exit, Exit::Relay);
+    assert!(join(&stranger, &invite).await.is_ok(), "none of it cost the use");
+    relay.stop().await;
+}
