@@ -17,6 +17,11 @@ use crate::profile::Profile;
 use crate::profile::file::Kept;
 use crate::profile::space::{SpaceState, path};
 
+/// Names remembered for one device: a device that changes its name without end fills nobody's disk.
+const NAMES_PER_DEVICE: usize = 16;
+/// Most bytes of cards kept on disk; those beyond are learnt from the relay again.
+const CARDS_KEPT: usize = 4 * 1024 * 1024;
+
 #[derive(Default, Serialize, Deserialize)]
 struct MembersFile {
     /// Newest card of each device, encoded, as hexadecimal.
@@ -80,6 +85,8 @@ pub struct Members {
     members: BTreeMap<DeviceId, Member>,
     invites: BTreeMap<String, BTreeSet<String>>,
     names: BTreeMap<String, String>,
+    /// Devices whose kept card no longer holds.
+    dropped: BTreeSet<DeviceId>,
     changed: bool,
     file: String,
 }
@@ -96,18 +103,23 @@ impl Members {
             members: BTreeMap::new(),
             invites: kept.invites,
             names: kept.names,
+            dropped: BTreeSet::new(),
             changed: false,
             file,
         };
         for card in kept.cards.iter().filter_map(|card| text::from_hex(card)) {
+            let Ok(card) = Signed::<Card>::from_bytes(&card) else { continue };
+            let device = card.unverified().device;
             // A card that no longer holds, because it ended or was removed, is dropped here.
-            let _ = members.take(space, &card, now);
+            if members.take(space, card, now) == CardNews::Refused {
+                members.dropped.insert(device);
+            }
         }
         members.changed = false;
         Ok(members)
     }
 
-    /// Writes what has changed since it was read or written.
+    /// Writes what has changed since it was read or written, beside what other programs have learnt meanwhile.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -115,33 +127,76 @@ impl Members {
         if !self.changed {
             return Ok(());
         }
-        let file = MembersFile {
-            cards: self.members.values().map(|member| text::hex(&member.card.to_bytes())).collect(),
-            invites: self.invites.clone(),
-            names: self.names.clone(),
-        };
-        profile.folder().write(&self.file, &file, true)?;
+        let folder = profile.folder();
+        folder.in_turn(|| {
+            let written: MembersFile = folder.read(&self.file)?.unwrap_or_default();
+            for (serial, devices) in &written.invites {
+                self.invites.entry(serial.clone()).or_default().extend(devices.iter().cloned());
+            }
+            // The device that another program saw first with a name stays the first.
+            self.names.extend(written.names);
+            let file = MembersFile {
+                cards: self.newest_cards(&written.cards),
+                invites: self.invites.clone(),
+                names: self.names.clone(),
+            };
+            folder.write(&self.file, &file, true)
+        })?;
         self.changed = false;
         Ok(())
     }
 
+    /// The newest card of each device, of those here and `written`, as hexadecimal.
+    fn newest_cards(&self, written: &[String]) -> Vec<String> {
+        let mut cards: BTreeMap<_, _> = written
+            .iter()
+            .filter_map(|card| Signed::<Card>::from_bytes(&text::from_hex(card)?).ok())
+            .filter(|card| !self.dropped.contains(&card.unverified().device))
+            .map(|card| (card.unverified().device, card))
+            .collect();
+        for (device, member) in &self.members {
+            let newer = |old: &Signed<Card>| old.unverified().number > member.card_number();
+            if !cards.get(device).is_some_and(newer) {
+                cards.insert(*device, member.card.clone());
+            }
+        }
+        let mut room = CARDS_KEPT;
+        let texts = cards.values().map(|card| text::hex(&card.to_bytes()));
+        texts
+            .take_while(|text| {
+                let fits = text.len() <= room;
+                room = room.saturating_sub(text.len());
+                fits
+            })
+            .collect()
+    }
+
+    /// Drops members that are no longer so under a new record of `space`.
+    pub fn recheck(&mut self, space: &SpaceState, now: u64) {
+        let holds = |member: &Member| space.verify_member(&member.secret.chain, now).is_ok();
+        let gone: Vec<_> = self.members.values().filter(|member| !holds(member)).collect();
+        let gone: Vec<_> = gone.into_iter().map(|member| member.device).collect();
+        for device in gone {
+            self.members.remove(&device);
+            self.dropped.insert(device);
+            self.changed = true;
+        }
+    }
+
     /// Takes a card that the relay showed as `head`.
     pub fn take_head(&mut self, space: &SpaceState, head: &LogHead, now: u64) -> CardNews {
-        let news = self.take(space, &head.statement, now);
-        let same = Signed::<Card>::from_bytes(&head.statement)
-            .is_ok_and(|card| card.unverified().device == head.device);
-        if same { news } else { CardNews::Refused }
+        match Signed::<Card>::from_bytes(&head.statement) {
+            Ok(card) if card.unverified().device == head.device => self.take(space, card, now),
+            _ => CardNews::Refused,
+        }
     }
 
     /// Takes this device's own card, just published.
     pub fn take_own(&mut self, space: &SpaceState, card: &Signed<Card>, now: u64) {
-        let _ = self.take(space, &card.to_bytes(), now);
+        let _ = self.take(space, card.clone(), now);
     }
 
-    fn take(&mut self, space: &SpaceState, card: &[u8], now: u64) -> CardNews {
-        let Ok(card) = Signed::<Card>::from_bytes(card) else {
-            return CardNews::Refused;
-        };
+    fn take(&mut self, space: &SpaceState, card: Signed<Card>, now: u64) -> CardNews {
         let Some((secret, membership)) = space.open_card(&card, now) else {
             return CardNews::Refused;
         };
@@ -155,12 +210,20 @@ impl Members {
         if let Err(invite) = self.meet(&membership) {
             return CardNews::Overused(invite);
         }
-        self.names
-            .entry(secret.name.as_str().to_owned())
-            .or_insert_with(|| text::hex(device.as_bytes()));
+        self.remember_name(secret.name.as_str(), &device);
+        self.dropped.remove(&device);
         self.members.insert(device, Member { device, secret, membership, card });
         self.changed = true;
         if before.is_some() { CardNews::Changed } else { CardNews::New }
+    }
+
+    /// A name stays with the device that had it first.
+    fn remember_name(&mut self, name: &str, device: &DeviceId) {
+        let device = text::hex(device.as_bytes());
+        let had = self.names.values().filter(|first| **first == device).count();
+        if had < NAMES_PER_DEVICE {
+            self.names.entry(name.to_owned()).or_insert(device);
+        }
     }
 
     /// Counts the device against the invite it came by. Every verifier of a chain asks this, not only readers of cards.
@@ -224,7 +287,11 @@ impl Members {
         let shown = escape(name).into_owned();
         let alone = self.members.values().filter(|other| other.name() == name).count() == 1;
         let first = self.names.get(name).is_none_or(|first| *first == text::hex(device.as_bytes()));
-        if alone && first { shown } else { format!("{shown} [{}]", device.short()) }
+        // A name may not look like another one, nor like an id.
+        let plain = !name.contains(['[', ']'])
+            && name.trim() == name
+            && !self.members.keys().any(|other| other.short() == name);
+        if alone && first && plain { shown } else { format!("{shown} [{}]", device.short()) }
     }
 
     /// The devices a person may mean by `name`: a name, the part before its `@`, or a short id, plain or in brackets.

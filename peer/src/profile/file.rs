@@ -3,8 +3,9 @@
 //! The checksum tells damage apart from an empty or missing file, so that a broken disk never passes for a first start.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_platform::disk::{self, Root};
 use sealift_proto::text;
@@ -17,6 +18,13 @@ use crate::exit::{Exit, Failure};
 /// Longest file of a profile, bytes.
 const FILE_MAX: usize = 16 * 1024 * 1024;
 const VERSION: u32 = 1;
+/// Held only while a file is read, changed and written, never longer.
+const TURN_LOCK: &str = "write.lock";
+/// How often, and how many times, a program asks whether it is its turn: ten seconds in all.
+const TURN_PAUSE: Duration = Duration::from_millis(5);
+const TURN_TRIES: u32 = 2000;
+/// Names tried for a file beside the one to be made.
+const BESIDE_TRIES: u32 = 64;
 
 /// Something that is kept in a file of its own.
 pub trait Kept: Serialize + DeserializeOwned {
@@ -28,7 +36,7 @@ pub trait Kept: Serialize + DeserializeOwned {
 #[derive(Clone)]
 pub struct Folder {
     root: Arc<dyn Root>,
-    place: std::path::PathBuf,
+    place: PathBuf,
 }
 
 impl Folder {
@@ -46,7 +54,7 @@ impl Folder {
 
     /// Where `path` beneath it is, for messages.
     #[must_use]
-    pub fn place(&self, path: impl AsRef<Path>) -> std::path::PathBuf {
+    pub fn place(&self, path: impl AsRef<Path>) -> PathBuf {
         self.place.join(path)
     }
 
@@ -63,6 +71,39 @@ impl Folder {
         decode(&bytes).map(Some).ok_or_else(|| self.damaged(path))
     }
 
+    /// Calls `change` while no other program of this user does the same: what is read within it is still so when it writes.
+    /// Not to be nested.
+    ///
+    /// # Errors
+    /// What `change` says, or when the others do not come to an end.
+    pub fn in_turn<T>(&self, change: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let failed = |error: &io::Error| Failure::disk(self.place(TURN_LOCK).display(), error);
+        for _ in 0..TURN_TRIES {
+            let lock = self.root.try_lock(Path::new(TURN_LOCK)).map_err(|error| failed(&error))?;
+            if lock.is_some() {
+                return change();
+            }
+            std::thread::sleep(TURN_PAUSE);
+        }
+        let busy =
+            io::Error::new(io::ErrorKind::TimedOut, "another program is writing the profile");
+        Err(failed(&busy).next("look for a program of yours that is stopped, and end it"))
+    }
+
+    /// Makes the private folder `path` if it is not there, such that it outlives a power cut.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create_folder(&self, path: &str) -> Result<(), Failure> {
+        let path = Path::new(path);
+        let made = match self.root.create_folder(path, true) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.root.sync_folder(path.parent().unwrap_or(Path::new(""))),
+        };
+        made.map_err(|error| Failure::disk(self.place(path).display(), &error))
+    }
+
     /// Writes `path` such that it holds either what it held or all of `value`, whatever happens; `private` files are
     /// readable by this user only.
     ///
@@ -70,6 +111,11 @@ impl Folder {
     /// When it cannot be written.
     pub fn write<T: Kept>(&self, path: &str, value: &T, private: bool) -> Result<(), Failure> {
         let bytes = Zeroizing::new(encode(value));
+        if bytes.len() > FILE_MAX {
+            // It could never be read again.
+            let error = io::Error::new(io::ErrorKind::FileTooLarge, "it would become too long");
+            return Err(Failure::disk(self.place(path).display(), &error));
+        }
         disk::replace(&*self.root, Path::new(path), &bytes, private)
             .map_err(|error| Failure::disk(self.place(path).display(), &error))
     }
@@ -86,25 +132,37 @@ impl Folder {
 
     /// A crash must not leave half a key under its name, so it is written beside and given its name only if free.
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let beside = path.with_extension(format!("new-{}", std::process::id()));
-        let result =
-            self.write_beside(&beside, bytes).and_then(|()| self.root.rename_new(&beside, path));
+        let (beside, file) = self.create_beside(path)?;
+        let result = file
+            .write_all_at(bytes, 0)
+            .and_then(|()| file.sync())
+            .and_then(|()| self.root.rename_new(&beside, path));
         if result.is_err() {
-            // The error is the news; a leftover is overwritten next time.
+            // The error is the news; a leftover is passed over next time.
             let _ = self.root.remove(&beside);
         }
         result?;
         self.root.sync_folder(path.parent().unwrap_or(Path::new("")))
     }
 
-    fn write_beside(&self, beside: &Path, bytes: &[u8]) -> io::Result<()> {
-        match self.root.remove(beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+    /// A new file beside `path` that nobody else has: another thread, or a program in another container with the same
+    /// process number, may be making the same key.
+    fn create_beside(&self, path: &Path) -> io::Result<(PathBuf, Box<dyn disk::File>)> {
+        let mut number = 0;
+        loop {
+            let beside = path.with_extension(format!("new-{}-{number}", std::process::id()));
+            match self.root.create(&beside, true) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => return result.map(|file| (beside, file)),
+            }
+            number += 1;
+            if number == BESIDE_TRIES {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "too many leftovers beside it",
+                ));
+            }
         }
-        let file = self.root.create(beside, true)?;
-        file.write_all_at(bytes, 0)?;
-        file.sync()
     }
 
     fn damaged(&self, path: &str) -> Failure {

@@ -7,13 +7,13 @@ pub mod file;
 pub mod space;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use sealift_platform::Platform;
 use sealift_platform::disk::{Kind, Lock};
+use sealift_proto::codec::CodecError;
 use sealift_proto::identity::SecretKey;
-use sealift_proto::space::{HostName, Label, RelayAddress, SpaceId};
+use sealift_proto::space::{HostName, Label, RecordSecret, RelayAddress, SpaceId};
 use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,15 @@ pub struct Settings {
     pub pins: BTreeMap<String, String>,
     /// Relay at which each space was last reached, by short space id.
     pub space_relays: BTreeMap<String, RelayAddress>,
+}
+
+impl Settings {
+    /// Remembers `relay` as the one to use, with the pin it must have from now on.
+    pub fn remember(&mut self, relay: RelayAddress) {
+        let place = sealift_proto::invite::host_port(&relay.host, relay.port);
+        self.pins.insert(place, text::base32(&relay.pin));
+        self.relay = Some(relay);
+    }
 }
 
 impl Kept for Settings {
@@ -93,13 +102,9 @@ impl Profile {
             .disk
             .open_or_create(&home.profile, true)
             .map_err(|error| Failure::disk(home.profile.display(), &error))?;
-        match root.create_folder(Path::new(SPACES), true) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(Failure::disk(home.profile.join(SPACES).display(), &error));
-            }
-            _ => {}
-        }
-        Ok(Self { folder: Folder::new(root, &home.profile), platform: platform.clone() })
+        let folder = Folder::new(root, &home.profile);
+        folder.create_folder(SPACES)?;
+        Ok(Self { folder, platform: platform.clone() })
     }
 
     /// The folder it is in.
@@ -163,14 +168,16 @@ impl Profile {
         Ok(self.folder.read(SETTINGS_FILE)?.unwrap_or_default())
     }
 
-    /// Changes what is remembered.
+    /// Changes what is remembered, one program at a time.
     ///
     /// # Errors
     /// When it cannot be read or written.
     pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Failure> {
-        let mut settings = self.settings()?;
-        change(&mut settings);
-        self.folder.write(SETTINGS_FILE, &settings, true)
+        self.folder.in_turn(|| {
+            let mut settings = self.settings()?;
+            change(&mut settings);
+            self.folder.write(SETTINGS_FILE, &settings, true)
+        })
     }
 
     /// Remembers `relay` with the `pin` it must have from now on.
@@ -178,11 +185,8 @@ impl Profile {
     /// # Errors
     /// When it cannot be written.
     pub fn remember_relay(&self, host: &HostName, port: u16, pin: [u8; 16]) -> Result<(), Failure> {
-        self.change_settings(|settings| {
-            let place = sealift_proto::invite::host_port(host, port);
-            settings.pins.insert(place, text::base32(&pin));
-            settings.relay = Some(RelayAddress { host: host.clone(), port, pin });
-        })
+        let relay = RelayAddress { host: host.clone(), port, pin };
+        self.change_settings(|settings| settings.remember(relay))
     }
 
     /// The relay to use: `asked` for, else the remembered one, else `localhost`. Its pin is the one asked for, else the
@@ -278,19 +282,36 @@ impl Profile {
         SpaceState::load(&self.folder, &id.short())
     }
 
-    /// Writes `space`.
+    /// Writes `space`. What another program has written meanwhile and is newer stays.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or what is there is damaged.
     pub fn save_space(&self, space: &SpaceState) -> Result<(), Failure> {
-        let name = format!("{SPACES}/{}", space.id().short());
-        match self.folder.root().create_folder(Path::new(&name), true) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(Failure::disk(self.folder.place(&name).display(), &error));
+        self.folder.create_folder(&format!("{SPACES}/{}", space.id().short()))?;
+        self.folder.in_turn(|| space.clone().save(&self.folder))
+    }
+
+    /// As the owner: signs a new record of `space` after `change` of its private part, and writes it. It follows the newest
+    /// record that any program of this profile has signed, so that no number is ever signed twice. Must be published.
+    ///
+    /// # Errors
+    /// When this device does not own the space, the record outgrows its limits or cannot be written.
+    pub fn change_record(
+        &self,
+        space: &mut SpaceState,
+        now: u64,
+        change: impl FnOnce(&mut RecordSecret) -> Result<(), CodecError>,
+    ) -> Result<(), Failure> {
+        self.folder.in_turn(|| {
+            if let Some(written) = self.space(&space.id())? {
+                space.keep_newer(written);
             }
-            _ => {}
-        }
-        space.save(&self.folder)
+            let mut changed = space.clone();
+            changed.change_record(&*self.platform.random, now, change)?;
+            changed.clone().save(&self.folder)?;
+            *space = changed;
+            Ok(())
+        })
     }
 
     /// Name of this device: the one chosen, else `user@host`.

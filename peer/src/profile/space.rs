@@ -70,6 +70,12 @@ pub enum RecordError {
     /// Not signed by the owner of this space.
     #[error("a space record that the owner did not sign")]
     Forged,
+    /// It has the number of the one known and says something else: the owner's key has signed that number twice.
+    #[error("a second space record with the number of the one known; the owner's key signed both")]
+    Twice,
+    /// Of another version of the protocol.
+    #[error("a space record of another version")]
+    Version,
     /// Its number is below the one seen: somebody shows the past.
     #[error("an older space record than the one seen")]
     Older,
@@ -121,10 +127,7 @@ impl SpaceState {
         chain: Chain,
     ) -> Result<Self, RecordError> {
         let keys = epoch_secret.keys();
-        let stated = record.verify(&chain.owner).map_err(|_| RecordError::Forged)?;
-        if stated.space() != chain.space() {
-            return Err(RecordError::Forged);
-        }
+        let stated = check_record(&record, &chain)?;
         let secret = open_record(stated, &keys)?;
         let epochs = vec![(stated.epoch, epoch_secret)];
         Ok(Self { record, secret, epochs, keys, chain, owner: None })
@@ -148,7 +151,7 @@ impl SpaceState {
     fn from_file(file: &SpaceFile, owner: Option<SecretKey>) -> Option<Self> {
         let record = Signed::<SpaceRecord>::from_bytes(&file.record).ok()?;
         let chain: Chain = codec::decode(&file.chain).ok()?;
-        let stated = record.verify(&chain.owner).ok()?;
+        let stated = check_record(&record, &chain).ok()?;
         let epochs: Vec<_> = file
             .epochs
             .iter()
@@ -162,8 +165,12 @@ impl SpaceState {
         Some(Self { record, secret, epochs, keys, chain, owner })
     }
 
-    pub(super) fn save(&self, folder: &Folder) -> Result<(), Failure> {
+    /// Writes it and what is newer on disk; to be called in turn.
+    pub(super) fn save(mut self, folder: &Folder) -> Result<(), Failure> {
         let name = self.id().short();
+        if let Some(written) = Self::load(folder, &name)? {
+            self.keep_newer(written);
+        }
         if let Some(owner) = &self.owner {
             let path = owner_path(&name);
             if folder.read::<OwnerFile>(&path)?.is_none() {
@@ -276,16 +283,15 @@ impl SpaceState {
     /// # Errors
     /// [`RecordError`]; this state is then as before.
     pub fn take_record(&mut self, record: Signed<SpaceRecord>) -> Result<bool, RecordError> {
-        let stated = record.verify(&self.chain.owner).map_err(|_| RecordError::Forged)?;
-        if stated.space() != self.id() {
-            return Err(RecordError::Forged);
-        }
+        let stated = check_record(&record, &self.chain)?;
         let seen = self.record.unverified().number;
         if stated.number < seen {
             return Err(RecordError::Older);
         }
         if stated.number == seen {
-            return Ok(false);
+            // Two signatures under one statement say one thing.
+            let same = stated == self.record.unverified();
+            return if same { Ok(false) } else { Err(RecordError::Twice) };
         }
         let keys = self.keys_of(stated.epoch).ok_or(RecordError::Epoch)?;
         self.secret = open_record(stated, &keys)?;
@@ -299,17 +305,54 @@ impl SpaceState {
         if self.chain.certificates.len() < 2 {
             return false;
         }
-        let found =
-            self.secret.lasting.iter().find(|signed| signed.unverified().subject == *device);
-        let Some(Ok(certificates)) = found.map(|signed| List::new(vec![signed.clone()])) else {
-            return false;
-        };
-        let chain = Chain { certificates, ..self.chain.clone() };
-        let holds = self.verify_member(&chain, now).is_ok_and(|member| member.device == *device);
-        if holds {
-            self.chain = chain;
+        // One that was removed may stand before a newer one.
+        let found = self.secret.lasting.iter().find_map(|signed| {
+            let certificates = List::new(vec![signed.clone()]).ok()?;
+            let chain = Chain { certificates, ..self.chain.clone() };
+            let member = self.verify_member(&chain, now).ok()?;
+            (member.device == *device).then_some(chain)
+        });
+        let Some(chain) = found else { return false };
+        self.chain = chain;
+        true
+    }
+
+    /// Takes what is newer in `other`, the same space as another program of this profile has it.
+    pub(super) fn keep_newer(&mut self, other: Self) {
+        self.take_epochs(&other);
+        let lasting = other.chain.certificates.len() < self.chain.certificates.len();
+        let removed = other.removed();
+        if other.record.unverified().number > self.record.unverified().number {
+            (self.record, self.secret, self.keys) = (other.record, other.secret, other.keys);
         }
-        holds
+        let holds = |chain: &Chain| {
+            let removed = [&removed[..], &self.removed()].concat();
+            chain.certificates.iter().all(|one| !removed.contains(&one.unverified().serial))
+        };
+        if lasting && holds(&other.chain) {
+            self.chain = other.chain;
+        }
+        self.owner = self.owner.take().or(other.owner);
+    }
+
+    /// Takes what a new invite into the same space brought: a newer record, its epoch, and the new certificate where the one
+    /// known no longer holds at unix time `now` in seconds.
+    pub fn rejoin(&mut self, joined: Self, now: u64) {
+        self.take_epochs(&joined);
+        if joined.record.unverified().number > self.record.unverified().number {
+            (self.record, self.secret, self.keys) = (joined.record, joined.secret, joined.keys);
+        }
+        if self.verify_member(&self.chain, now).is_err() {
+            self.chain = joined.chain;
+        }
+    }
+
+    fn take_epochs(&mut self, other: &Self) {
+        for (number, secret) in &other.epochs {
+            if !self.epochs.iter().any(|(known, _)| known == number) {
+                self.epochs.push((*number, secret.clone()));
+            }
+        }
     }
 
     /// As the owner: signs a new record after `change` of its private part. Must be published and saved.
@@ -395,6 +438,9 @@ impl SpaceState {
     pub fn open_card(&self, card: &Signed<Card>, now: u64) -> Option<(CardSecret, Membership)> {
         let stated = card.verify(&card.unverified().device).ok()?;
         let epoch = object::place_of::<object::Card>(&stated.sealed).ok()?.epoch;
+        if stated.version != VERSION {
+            return None;
+        }
         let place = Place { epoch, ..self.place(stated.device, 1, stated.number) };
         let plain =
             object::open::<object::Card>(&self.keys_of(epoch)?.card, &place, &stated.sealed)
@@ -409,6 +455,18 @@ impl SpaceState {
     pub fn place(&self, device: DeviceId, log: u16, position: u64) -> Place {
         Place { space: self.id(), epoch: self.epoch(), device, log, position }
     }
+}
+
+/// What the record states, if the owner that `chain` names states it of the space that `chain` is about.
+fn check_record<'a>(
+    record: &'a Signed<SpaceRecord>,
+    chain: &Chain,
+) -> Result<&'a SpaceRecord, RecordError> {
+    let stated = record.verify(&chain.owner).map_err(|_| RecordError::Forged)?;
+    if stated.version != VERSION {
+        return Err(RecordError::Version);
+    }
+    if stated.space() == chain.space() { Ok(stated) } else { Err(RecordError::Forged) }
 }
 
 fn not_owner() -> Failure {

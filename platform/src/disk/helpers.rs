@@ -4,7 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Root;
+use super::{File, Root};
+
+/// Names tried for a temporary file.
+const TRIES: u32 = 4096;
 
 /// Puts a file with content `bytes` at `path`, replacing one that is there, so that a crash or power cut at any moment
 /// leaves the old content or the new, whole. Processes that do so at once do not disturb one another: one of them is
@@ -13,8 +16,9 @@ use super::Root;
 /// # Errors
 /// What the system says; the old file is then as it was, unless only the last flush of the folder failed.
 pub fn replace(root: &dyn Root, path: &Path, bytes: &[u8], private: bool) -> io::Result<()> {
-    let temporary = temporary_name(path)?;
-    write_new(root, &temporary, bytes, private)
+    let (temporary, file) = create_temporary(root, path, private)?;
+    file.write_all_at(bytes, 0)
+        .and_then(|()| file.sync())
         .and_then(|()| root.rename(&temporary, path))
         .inspect_err(|_| drop(root.remove(&temporary)))?;
     root.sync_folder(path.parent().unwrap_or(Path::new("")))
@@ -41,20 +45,25 @@ pub fn read_all(root: &dyn Root, path: &Path, max: usize) -> io::Result<Vec<u8>>
     }
 }
 
-fn write_new(root: &dyn Root, path: &Path, bytes: &[u8], private: bool) -> io::Result<()> {
-    let file = match root.create(path, private) {
-        // The number of this process had an earlier owner, which died before its rename.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            root.remove(path)?;
-            root.create(path, private)?
+/// A new file beside `path`. A name that is taken is passed over and never removed: the number of this process may have
+/// had an earlier owner, which died before its rename, but another container with the same number may also be writing.
+fn create_temporary(
+    root: &dyn Root,
+    path: &Path,
+    private: bool,
+) -> io::Result<(PathBuf, Box<dyn File>)> {
+    for _ in 0..TRIES {
+        let temporary = temporary_name(path)?;
+        match root.create(&temporary, private) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(|file| (temporary, file)),
         }
-        other => other?,
-    };
-    file.write_all_at(bytes, 0)?;
-    file.sync()
+    }
+    let told = format!("too many leftovers beside {}", path.display());
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, told))
 }
 
-/// A name beside `path` that no other process or thread uses now: `.NAME.PID-COUNT.tmp`.
+/// A name beside `path` that no other thread of this process uses: `.NAME.PID-COUNT.tmp`.
 fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -195,3 +195,17 @@ fn a_local_folder_is_watchable() {
         if Path::new("/proc/self").exists() { Path::new("/proc/self") } else { folder.path() };
     assert!(SystemDisk.open(local).unwrap().watchable());
 }
+
+#[test]
+fn a_temporary_file_of_somebody_else_is_left_alone() {
+    both_ways(|folder, root| {
+        let pid = std::process::id();
+        // Another container may have a process with this very number, in the middle of the same.
+        let theirs: Vec<_> =
+            (0..200).map(|count| folder.join(format!(".state.{pid}-{count}.tmp"))).collect();
+        theirs.iter().for_each(|path| fs::write(path, b"half of it").unwrap());
+        replace(root, p("state"), b"ours", true).unwrap();
+        assert_eq!(fs::read(folder.join("state")).unwrap(), b"ours");
+        assert!(theirs.iter().all(|path| fs::read(path).is_ok_and(|read| read == b"half of it")));
+    });
+}
