@@ -6,8 +6,10 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::codec::{self, Extensions, List};
 use crate::frame::DEFAULT_PORT;
 use crate::identity::Signed;
-use crate::space::{Certificate, HostName, RelayAddress, SpaceRecord};
+use crate::space::{Certificate, RelayAddress, SpaceRecord};
 use crate::text;
+
+pub use crate::text::{host_port, parse_host_port};
 
 /// How long after its deadline the certificate of an invite key still holds, seconds: 30 days.
 pub const PROVISIONAL: u64 = 30 * 24 * 3600;
@@ -82,30 +84,6 @@ impl Invite {
             text::base32(&self.secret.0)
         )
     }
-}
-
-/// Reads `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
-#[must_use]
-pub fn parse_host_port(text: &str) -> Option<(HostName, Option<u16>)> {
-    if let Some(rest) = text.strip_prefix('[') {
-        let (host, after) = rest.split_once(']')?;
-        let port = match after {
-            "" => None,
-            _ => Some(after.strip_prefix(':')?.parse().ok()?),
-        };
-        return Some((HostName::new(host)?, port));
-    }
-    match text.split_once(':') {
-        Some((host, port)) => Some((HostName::new(host)?, Some(port.parse().ok()?))),
-        None => Some((HostName::new(text)?, None)),
-    }
-}
-
-/// `HOST:PORT`, an IPv6 address in brackets.
-#[must_use]
-pub fn host_port(host: &HostName, port: u16) -> String {
-    let host = host.as_str();
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// What the relay keeps for an invite, sealed under a key that derives from its secret.

@@ -7,6 +7,7 @@
 //! splice       the bytes of links                    limits        every number
 //! ```
 
+pub mod command;
 mod conn;
 mod gate;
 mod hub;

@@ -1,2 +1,5 @@
-//! The command.
-fn main() {}
+//! The command `relay`.
+
+fn main() -> std::process::ExitCode {
+    sealift_relay::command::main()
+}

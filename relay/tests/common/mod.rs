@@ -1,5 +1,6 @@
 //! A relay in this process, on a port of its own, and a client that says whatever a test wants.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "it is part of tests")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,100 @@
+//! Flags of the command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use sealift_proto::space::HostName;
+use sealift_proto::text::parse_host_port;
+
+const EXAMPLES: &str = "\
+Examples:
+  relay
+      Listens on port 7743 of every address and prints where it can be reached.
+  relay --public files.example.org
+      The same, and prints the address that people use from outside.
+  relay --listen 127.0.0.1:9000
+      Only for this machine, on port 9000.
+  relay --home /srv/sealift --public files.example.org
+      Keeps its key and store in /srv/sealift/relay.
+
+Then, on the machine that has the files, with the line that the relay printed:
+  seeder --watch ./share --relay HOST:PORT#PIN
+
+The relay sees who talks with whom, when and how much, but no names, no content and no keys. PIN names its key,
+relay.key in its folder: back that file up, because clients refuse a relay with another one.
+It ends with 0 on Ctrl-C or SIGTERM, 1 when it cannot listen, 2 for a wrong command line, 8 when its folder, key or
+store cannot be used.";
+
+/// Carries sealed files between the members of Sealift spaces, without being able to read them.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "relay", version, after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Listen there instead of on port 7743 of every address; may be given several times
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
+    pub(super) listen: Vec<SocketAddr>,
+    /// Print this address, which people use from outside; without a port, the one listened on
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_public)]
+    pub(super) public: Option<Public>,
+    /// Keep key and store in DIR/relay instead of ~/.local/share/sealift/relay
+    #[arg(long, value_name = "DIR", env = "SEALIFT_HOME", hide_env_values = true)]
+    pub(super) home: Option<PathBuf>,
+    /// Carry only the space with this short id (`seeder status` shows it); may be given several times
+    #[arg(long, value_name = "ID")]
+    pub(super) allow_space: Vec<String>,
+    /// Print and log one JSON object per line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Log errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Log more; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// An address for people outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Public {
+    pub(super) host: HostName,
+    pub(super) port: Option<u16>,
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write it as 0.0.0.0:7743, or [::]:7743 for IPv6".to_owned())
+}
+
+fn parse_public(text: &str) -> Result<Public, String> {
+    let (host, port) = parse_host_port(text)
+        .filter(|(_, port)| *port != Some(0))
+        .ok_or("write it as files.example.org, 192.0.2.7:7743 or [2001:db8::7]:7743")?;
+    Ok(Public { host, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let args =
+            Args::try_parse_from(["relay", "--listen", "[::1]:0", "--listen", "127.0.0.1:80"]);
+        assert_eq!(args.unwrap().listen.len(), 2);
+        for good in ["files.example.org", "192.0.2.7:80", "[2001:db8::7]", "[2001:db8::7]:1"] {
+            assert!(Args::try_parse_from(["relay", "--public", good]).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "host:0", "host:99999", "2001:db8::7", "https://example.org"] {
+            assert!(Args::try_parse_from(["relay", "--public", bad]).is_err(), "{bad}");
+        }
+        assert!(Args::try_parse_from(["relay", "--listen", "example.org:1"]).is_err());
+        assert!(Args::try_parse_from(["relay", "-q", "-v"]).is_err());
+    }
+}

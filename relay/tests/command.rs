@@ -1,0 +1,197 @@
+//! The command as a process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+fn relay(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_relay"));
+    command.args(args).env_remove("SEALIFT_LOG").env("SEALIFT_HOME", home);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running relay; killed when dropped.
+struct Running {
+    child: Child,
+    ready: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(home: &Path, args: &[&str]) -> Self {
+        let mut child = relay(home, args).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let running = Self { child, ready: ready.trim_end().to_owned() };
+        assert!(!running.ready.is_empty(), "no ready line");
+        running
+    }
+
+    fn place(&self) -> &str {
+        let rest = self.ready.strip_prefix("relay ready: ").expect("the ready line");
+        rest.split_once('#').expect("a pin").0
+    }
+
+    fn pin(&self) -> &str {
+        self.ready.split_once('#').expect("a pin").1
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Runs a relay that cannot start: exit code and what it says.
+fn fails(home: &Path, args: &[&str]) -> (i32, String) {
+    let output = relay(home, args).output().unwrap();
+    assert!(output.stdout.is_empty(), "nothing on standard output");
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn it_says_where_it_is_and_ends_with_0_on_a_signal() {
+    let home = tempfile::tempdir().unwrap();
+    let mut pin = String::new();
+    for signal in ["TERM", "INT"] {
+        let mut running = Running::start(home.path(), &["--listen", "127.0.0.1:0"]);
+        assert_ne!(running.place(), "127.0.0.1:0");
+        assert_eq!(running.pin().len(), 26);
+        assert!(pin.is_empty() || pin == running.pin(), "the key stays");
+        running.pin().clone_into(&mut pin);
+        TcpStream::connect(running.place()).unwrap();
+        running.signal(signal);
+        assert_eq!(running.wait().code(), Some(0));
+    }
+    assert!(home.path().join("relay/relay.key").exists());
+}
+
+#[test]
+fn it_is_back_after_a_kill() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["--listen", "127.0.0.1:0"];
+    let mut running = Running::start(home.path(), &args);
+    let pin = running.pin().to_owned();
+    running.signal("KILL");
+    running.wait();
+    assert_eq!(Running::start(home.path(), &args).pin(), pin);
+}
+
+#[test]
+fn wildcards_print_every_address_and_public_prints_one() {
+    let home = tempfile::tempdir().unwrap();
+    let running = Running::start(home.path(), &["--listen", "0.0.0.0:0"]);
+    assert!(!running.place().starts_with("0.0.0.0"), "{}", running.ready);
+    drop(running);
+    let args = ["--listen", "127.0.0.1:0", "--public", "files.example.org:7000"];
+    assert_eq!(Running::start(home.path(), &args).place(), "files.example.org:7000");
+    let running = Running::start(home.path(), &["--listen", "127.0.0.1:0", "--json"]);
+    let ready: serde_json::Value = serde_json::from_str(&running.ready).unwrap();
+    assert_eq!((&ready["v"], &ready["type"]), (&1.into(), &"ready".into()));
+    assert_eq!(ready["pin"].as_str().unwrap().len(), 26);
+}
+
+#[test]
+fn a_port_in_use_is_said_so() {
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = Running::start(home.path(), &["--listen", "127.0.0.1:0"]);
+    let (code, told) = fails(other.path(), &["--listen", running.place()]);
+    assert_eq!(code, 1);
+    assert!(told.contains("in use") && told.contains("relay --listen"), "{told}");
+}
+
+#[test]
+fn a_home_in_use_is_said_so_and_by_whom() {
+    let home = tempfile::tempdir().unwrap();
+    let running = Running::start(home.path(), &["--listen", "127.0.0.1:0"]);
+    let (code, told) = fails(home.path(), &["--listen", "127.0.0.1:0"]);
+    assert_eq!(code, 1);
+    assert!(told.contains(&format!("process {}", running.child.id())), "{told}");
+}
+
+#[test]
+fn a_damaged_key_or_store_is_named_and_never_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["--listen", "127.0.0.1:0"];
+    let mut running = Running::start(home.path(), &args);
+    running.signal("TERM");
+    running.wait();
+    for name in ["relay.key", "relay.redb"] {
+        let path = home.path().join("relay").join(name);
+        let good = std::fs::read(&path).unwrap();
+        for damaged in [&b""[..], &good[..good.len() / 2], &[0x55; 4096]] {
+            std::fs::write(&path, damaged).unwrap();
+            let (code, told) = fails(home.path(), &args);
+            assert_eq!(code, 8, "{told}");
+            assert!(told.contains(name), "{told}");
+            assert_eq!(std::fs::read(&path).unwrap(), damaged);
+        }
+        std::fs::write(&path, good).unwrap();
+    }
+    let key = home.path().join("relay/relay.key");
+    let away = home.path().join("away");
+    std::fs::rename(&key, &away).unwrap();
+    let (code, told) = fails(home.path(), &args);
+    assert!(code == 8 && told.contains("missing") && !key.exists(), "{told}");
+    std::fs::rename(&away, &key).unwrap();
+    Running::start(home.path(), &args);
+}
+
+#[test]
+fn an_unusable_home_is_said_so() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("relay"), "a file").unwrap();
+    let (code, told) = fails(home.path(), &["--listen", "127.0.0.1:0"]);
+    assert!(code == 8 && told.contains("cannot use the folder"), "{told}");
+}
+
+#[test]
+fn help_teaches_and_mistakes_are_usage() {
+    let home = tempfile::tempdir().unwrap();
+    let output = relay(home.path(), &["--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for part in ["Examples:", "--listen", "--public", "--home", "seeder --watch ./share --relay"] {
+        assert!(help.contains(part), "{part}");
+    }
+    for wrong in [&["--listen", "nowhere"][..], &["--public", "a b"], &["--nonsense"], &["word"]] {
+        assert_eq!(fails(home.path(), wrong).0, 2);
+    }
+}
+
+#[test]
+fn logs_have_no_control_characters_and_few_lines() {
+    let home = tempfile::tempdir().unwrap();
+    let mut running = Running::start(home.path(), &["--listen", "127.0.0.1:0", "-v"]);
+    for _ in 0..300 {
+        use std::io::Write;
+        let mut stream = TcpStream::connect(running.place()).unwrap();
+        let _ = stream.write_all(b"\x1b]0;owned\x07\nERROR forged\n");
+    }
+    running.signal("TERM");
+    running.wait();
+    let mut log = String::new();
+    running.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(!log.contains('\x1b') && !log.contains("forged"), "{log}");
+    assert!((1..100).contains(&log.lines().count()), "{} lines", log.lines().count());
+}
