@@ -118,6 +118,7 @@ impl std::fmt::Debug for InvitePackage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::space::HostName;
 
     fn invite(host: &str, port: u16) -> Invite {
         Invite {

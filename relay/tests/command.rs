@@ -1,4 +1,5 @@
 //! The command as a process.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;

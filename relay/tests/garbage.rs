@@ -1,4 +1,5 @@
 //! What strangers, scanners and broken clients send.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
 

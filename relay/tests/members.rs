@@ -1,4 +1,5 @@
 //! What members do with a relay, over real sockets.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
 
