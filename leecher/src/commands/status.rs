@@ -24,6 +24,13 @@ pub fn run(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
         format!("device   {name}  {id}"),
         &json!({"type": "device", "name": name, "device": id}),
     );
+    if common.space.is_none() && speaker.profile.spaces()?.is_empty() {
+        speaker.console.note(
+            "in no space yet; join one with the line that the other side printed: leecher join sealift:…",
+            &json!({"type": "hint", "next": "leecher join INVITE"}),
+        );
+        return Ok(Exit::Done);
+    }
     for space in speaker.profile.spaces_named(common.space.as_deref())? {
         one_space(speaker, common, &space)?;
     }
