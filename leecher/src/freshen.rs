@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::online::{Online, Reading};
 use crate::progress::SyncBar;
-use crate::replica::{self, LogView};
+use crate::replica::{self, LogKey, LogView, ReplicaError};
 use crate::sync::{Sync, status};
 
 /// How long a command waits for news of catalogues that it has already.
@@ -138,13 +138,46 @@ fn views(speaker: &Speaker, space: &SpaceState) -> Result<Vec<LogView>, Failure>
     for key in logs {
         match LogView::open(root, &key) {
             Ok(view) => views.extend(view),
-            Err(error) => speaker.console.warn(
-                format!("the local copy of the catalogue of {} is left out: {error}", key.device),
-                &json!({"type": "damaged", "what": "catalogue", "device": key.device.short()}),
-            ),
+            Err(ReplicaError::Corrupt(_)) => forget(speaker, &key)?,
+            Err(ReplicaError::Disk(error)) => {
+                return Err(Failure::disk(
+                    speaker.profile.folder().place("replica").display(),
+                    &error,
+                ));
+            }
         }
     }
     Ok(views)
+}
+
+/// Forgets the copy of a catalogue, which is damaged: the next sync builds it anew.
+pub(crate) fn forget(speaker: &Speaker, key: &LogKey) -> Result<(), Failure> {
+    speaker.console.warn(
+        format!(
+            "the local copy of the catalogue of {} is damaged; it is left out, and built anew by the next sync",
+            key.device
+        ),
+        &json!({"type": "damaged", "what": "catalogue", "device": key.device.short()}),
+    );
+    replica::forget(speaker.profile.folder().root(), key)
+        .map_err(|error| Failure::disk(speaker.profile.folder().place("replica").display(), &error))
+}
+
+/// Why reading the replica failed, in words. A catalogue that is damaged is found and forgotten, so that trying again helps.
+pub(crate) fn unreadable<'v>(
+    speaker: &Speaker,
+    views: impl IntoIterator<Item = &'v LogView>,
+    error: &ReplicaError,
+) -> Failure {
+    for view in views {
+        let read = view.entries("").and_then(|mut entries| entries.try_for_each(|e| e.map(drop)));
+        if matches!(read, Err(ReplicaError::Corrupt(_))) && forget(speaker, view.key()).is_err() {
+            break;
+        }
+    }
+    Failure::new(Exit::Disk, "the local copy of the catalogues cannot be read")
+        .why(error)
+        .next("run the same command again: it fetches the catalogue anew")
 }
 
 fn synced_path(space: &SpaceState) -> String {

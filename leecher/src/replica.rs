@@ -14,7 +14,6 @@ mod view;
 pub(crate) use block::{Lines, Text};
 pub(crate) use index::{BlockRef, Index};
 pub use state::{LogKey, LogState};
-pub(crate) use state::{read_checked, write_checked};
 pub use update::{Update, forget};
 pub use view::{Listed, LogView, logs};
 

@@ -4,6 +4,7 @@ mod fuzzy;
 mod query;
 mod scan;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use sealift_proto::catalogue::Root;
@@ -54,7 +55,11 @@ pub struct Found {
 ///
 /// # Errors
 /// What the disk says; damage is not an error but listed.
-pub fn search(views: &[LogView], pattern: &str, limit: usize) -> Result<Found, ReplicaError> {
+pub fn search<V: Borrow<LogView> + Sync>(
+    views: &[V],
+    pattern: &str,
+    limit: usize,
+) -> Result<Found, ReplicaError> {
     let query = Query::new(pattern);
     let mut found = scan(views, &Wanted::Query(&query));
     if found.total == 0
@@ -74,8 +79,8 @@ pub fn search(views: &[LogView], pattern: &str, limit: usize) -> Result<Found, R
 ///
 /// # Errors
 /// What the disk says.
-pub fn near_misses(
-    views: &[LogView],
+pub fn near_misses<V: Borrow<LogView> + Sync>(
+    views: &[V],
     name: &str,
     limit: usize,
 ) -> Result<Vec<String>, ReplicaError> {
@@ -91,14 +96,14 @@ pub fn near_misses(
     Ok(names)
 }
 
-fn damaged(
-    views: &[LogView],
+fn damaged<V: Borrow<LogView>>(
+    views: &[V],
     failed: Vec<(usize, ReplicaError)>,
 ) -> Result<Vec<LogKey>, ReplicaError> {
     let mut damaged = Vec::new();
     for (view, error) in failed {
         match error {
-            ReplicaError::Corrupt(_) => damaged.push(*views[view].key()),
+            ReplicaError::Corrupt(_) => damaged.push(*views[view].borrow().key()),
             other => return Err(other),
         }
     }
@@ -108,7 +113,11 @@ fn damaged(
 }
 
 /// Puts entries of the same name and content together.
-fn group(views: &[LogView], found: Scan, limit: usize) -> Result<Found, ReplicaError> {
+fn group<V: Borrow<LogView>>(
+    views: &[V],
+    found: Scan,
+    limit: usize,
+) -> Result<Found, ReplicaError> {
     let detailed = found.best.len().min(DETAILED);
     let mut entries = details(views, &found.best[..detailed])?;
     entries.sort_by(|(a, x), (b, y)| {
@@ -135,8 +144,8 @@ fn group(views: &[LogView], found: Scan, limit: usize) -> Result<Found, ReplicaE
 }
 
 /// Reads the details of `candidates`, block by block.
-fn details(
-    views: &[LogView],
+fn details<V: Borrow<LogView>>(
+    views: &[V],
     candidates: &[Candidate],
 ) -> Result<Vec<(query::Rank, Holding)>, ReplicaError> {
     let mut in_place: Vec<&Candidate> = candidates.iter().collect();
@@ -147,7 +156,7 @@ fn details(
         (a.spot.view, a.spot.level, a.spot.block) == (b.spot.view, b.spot.level, b.spot.block)
     }) {
         let Some(first) = block.first().map(|candidate| candidate.spot) else { continue };
-        let view = &views[first.view as usize];
+        let view = views[first.view as usize].borrow();
         let index = &view.levels()[first.level as usize];
         let text = index.text(first.block as usize, &mut text)?;
         index.detail(first.block as usize, &mut detail)?;

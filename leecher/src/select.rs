@@ -1,5 +1,6 @@
 //! What a NAME on the command line means: which files, from whom, and where they go.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sealift_proto::identity::DeviceId;
@@ -75,7 +76,11 @@ pub enum Selected {
 ///
 /// # Errors
 /// What the disk says, or that the replica is damaged.
-pub fn select(views: &[LogView], name: &str, choice: &Choice) -> Result<Selected, ReplicaError> {
+pub fn select<V: Borrow<LogView> + Sync>(
+    views: &[V],
+    name: &str,
+    choice: &Choice,
+) -> Result<Selected, ReplicaError> {
     let wants_folder = name.ends_with('/');
     let name = name.trim_matches('/');
     if !wants_folder {
@@ -109,9 +114,13 @@ fn offer(view: &LogView, path: String, stored: Stored) -> Offer {
 }
 
 /// Offers of the very path `path`.
-fn at_path(views: &[LogView], path: &str, choice: &Choice) -> Result<Vec<Offer>, ReplicaError> {
+fn at_path<V: Borrow<LogView> + Sync>(
+    views: &[V],
+    path: &str,
+    choice: &Choice,
+) -> Result<Vec<Offer>, ReplicaError> {
     let mut offers = Vec::new();
-    for view in views {
+    for view in views.iter().map(Borrow::borrow) {
         let stored = view.find(path)?.filter(|stored| choice.allows(view, stored));
         offers.extend(stored.map(|stored| offer(view, path.to_owned(), stored)));
     }
@@ -119,13 +128,20 @@ fn at_path(views: &[LogView], path: &str, choice: &Choice) -> Result<Vec<Offer>,
 }
 
 /// Offers whose file name, or end of path, is `name`.
-fn named(views: &[LogView], name: &str, choice: &Choice) -> Result<Vec<Offer>, ReplicaError> {
+fn named<V: Borrow<LogView> + Sync>(
+    views: &[V],
+    name: &str,
+    choice: &Choice,
+) -> Result<Vec<Offer>, ReplicaError> {
     let found = search(views, name, SAME_NAME_MAX)?;
     let fitting =
         found.hits.into_iter().filter(|hit| matches!(hit.kind, Match::Name | Match::Path));
     let mut offers = Vec::new();
     for holding in fitting.flat_map(|hit| hit.holdings) {
-        let Some(view) = views.iter().find(|view| *view.key() == holding.key) else { continue };
+        let Some(view) = views.iter().map(Borrow::borrow).find(|view| *view.key() == holding.key)
+        else {
+            continue;
+        };
         // A copy of a hit may be found by its folder only.
         if choice.allows(view, &holding.stored) && ends_with(&fold(&holding.path), &fold(name)) {
             offers.push(offer(view, holding.path, holding.stored));
@@ -142,14 +158,14 @@ fn ends_with(path: &str, end: &str) -> bool {
 }
 
 /// Paths of the folders that are called `name` or end with it.
-fn folders_named(
-    views: &[LogView],
+fn folders_named<V: Borrow<LogView> + Sync>(
+    views: &[V],
     name: &str,
     choice: &Choice,
 ) -> Result<Vec<String>, ReplicaError> {
     let folded = fold(name);
     let mut folders = BTreeSet::new();
-    for view in views {
+    for view in views.iter().map(Borrow::borrow) {
         for entry in view.entries("")? {
             let (path, stored) = entry?;
             if !choice.allows(view, &stored) {
@@ -168,9 +184,13 @@ fn folders_named(
 }
 
 /// Everything beneath the folder at the path `folder`.
-fn folder(views: &[LogView], folder: &str, choice: &Choice) -> Result<Selected, ReplicaError> {
+fn folder<V: Borrow<LogView> + Sync>(
+    views: &[V],
+    folder: &str,
+    choice: &Choice,
+) -> Result<Selected, ReplicaError> {
     let mut offers = Vec::new();
-    for view in views {
+    for view in views.iter().map(Borrow::borrow) {
         for entry in view.beneath(folder)? {
             let (path, stored) = entry?;
             if choice.allows(view, &stored) {
@@ -183,11 +203,15 @@ fn folder(views: &[LogView], folder: &str, choice: &Choice) -> Result<Selected, 
 }
 
 /// Everything that fits the glob.
-fn glob(views: &[LogView], glob: &str, choice: &Choice) -> Result<Selected, ReplicaError> {
+fn glob<V: Borrow<LogView> + Sync>(
+    views: &[V],
+    glob: &str,
+    choice: &Choice,
+) -> Result<Selected, ReplicaError> {
     let on_path = glob.contains('/');
     let Some(matcher) = compile(&fold(glob), on_path) else { return Ok(Selected::Nothing) };
     let mut offers = Vec::new();
-    for view in views {
+    for view in views.iter().map(Borrow::borrow) {
         for entry in view.entries("")? {
             let (path, stored) = entry?;
             let folded = fold(&path);
@@ -314,7 +338,7 @@ mod tests {
                 size: 9,
                 modified: i64::from(*content),
                 flags: 0,
-                root: (*content > 0).then(|| Root([*content; 32])),
+                root: (*content > 0).then_some(Root([*content; 32])),
             })
         });
         update.apply([0; 32], changes.collect()).unwrap();

@@ -1,29 +1,44 @@
 //! `leecher download`.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::Speaker;
 use sealift_peer::escape::{escape, escape_os};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
+use sealift_proto::catalogue::Root;
 use serde_json::json;
 use tokio::time::interval;
 
+use super::choose::{Choices, choose, tell_left_out};
 use crate::args::DownloadArgs;
 use crate::fetch::download::{Download, End, Holder, Manner, Wanted};
-use crate::freshen::{Known, freshen, tell_unread};
+use crate::freshen::{Known, freshen};
+use crate::naming;
 use crate::progress::{DownloadBar, TICK, rate};
-use crate::replica::LogKey;
-use crate::search::{Match, search};
+use crate::select::{Chosen, Offer};
 use crate::store::{Landing, Target};
 
-/// A file chosen to be fetched.
-struct Chosen {
+/// A file on its way.
+struct Job {
     wanted: Wanted,
     target: Target,
+    root: Option<Root>,
     size: u64,
+}
+
+/// What has been done in spaces that are finished.
+#[derive(Default)]
+struct Tally {
+    files: u64,
+    bytes: u64,
+    there: u64,
+    written: u64,
+    resumed: u64,
+    failures: Vec<(String, Failure)>,
 }
 
 /// Fetches what the names mean.
@@ -36,80 +51,96 @@ pub async fn run(
     args: DownloadArgs,
 ) -> Result<Exit, Failure> {
     let mut spaces = freshen(speaker, common, false).await?;
-    let known = spaces.pop().ok_or_else(|| Failure::new(Exit::NotFound, "no space"))?;
-    let mut chosen = Vec::new();
-    for name in &args.names {
-        chosen.extend(thin_select(&known, name)?);
-    }
-    if chosen.is_empty() {
-        tell_unread(speaker, &known);
-        let names: Vec<_> = args.names.iter().map(|name| escape(name)).collect();
-        return Err(Failure::new(
-            Exit::NotFound,
-            format!("nothing is called `{}`", names.join("`, `")),
-        ));
-    }
-    fetch(speaker, common, known, chosen, &args).await
-}
-
-fn log_id(known: &Known, key: &LogKey) -> Option<[u8; 16]> {
-    known.views.iter().find(|view| view.key() == key).map(|view| view.state().log_id)
-}
-
-fn thin_select(known: &Known, name: &str) -> Result<Vec<Chosen>, Failure> {
-    let found = search(&known.views, name, 10)
-        .map_err(|error| Failure::new(Exit::Disk, "the catalogues cannot be read").why(error))?;
-    let hits =
-        found.hits.into_iter().filter(|hit| matches!(hit.kind, Match::Name | Match::Path)).take(1);
-    let choose = |hit: crate::search::Hit| {
-        let first = hit.holdings.first()?;
-        let file = first.path.rsplit('/').next().unwrap_or(&first.path).to_owned();
-        let holder = |held: &crate::search::Holding| {
-            Some(Holder { key: held.key, log_id: log_id(known, &held.key)?, stored: held.stored })
-        };
-        Some(Chosen {
-            wanted: Wanted {
-                label: escape(&file).into_owned(),
-                holders: hit.holdings.iter().filter_map(holder).collect(),
-            },
-            target: Target { path: PathBuf::from(&file), modified_ms: first.stored.modified },
-            size: first.stored.size,
-        })
-    };
-    Ok(hits.filter_map(choose).collect())
-}
-
-async fn fetch(
-    speaker: &Speaker,
-    common: &CommonArgs,
-    known: Known,
-    chosen: Vec<Chosen>,
-    args: &DownloadArgs,
-) -> Result<Exit, Failure> {
-    let total: u64 = chosen.iter().map(|chosen| chosen.size).sum();
-    let what = match &chosen[..] {
+    let Choices { files, left_out } = choose(speaker, &spaces, &args)?;
+    let jobs = jobs(speaker, &spaces, files, &args)?;
+    let all: usize = jobs.values().map(Vec::len).sum();
+    let total = jobs.values().flatten().map(|job| job.size).fold(0u64, u64::saturating_add);
+    let what = match jobs.values().flatten().collect::<Vec<_>>()[..] {
         [one] => one.wanted.label.clone(),
-        many => format!("{} files", many.len()),
+        ref many => format!("{} files", many.len()),
     };
-    let targets = chosen.iter().map(|chosen| chosen.target.clone()).collect();
-    let landing = Landing::open(speaker.profile.platform(), &args.out, targets)?;
-    let landing = Arc::new(landing);
     let bar = DownloadBar::new(&speaker.console, &what, total);
-    let manner = Manner { wrap: args.wrap, wait: args.wait, patience: args.patience };
-    let wanted = chosen.iter().map(|chosen| chosen.wanted.clone()).collect();
-    let download = Download::new(
-        speaker,
-        common,
-        known.space,
-        known.connection,
-        wanted,
-        landing.clone(),
-        manner,
-    );
-    let ends = watch(download.run(), &bar, &landing).await;
+    let mut tally = Tally::default();
+    for (number, jobs) in jobs {
+        let known = &mut spaces[number];
+        let connection = known.connection.take();
+        let manner = Manner { wrap: args.wrap, wait: args.wait, patience: args.patience };
+        let landing = landing(speaker, &args, &jobs)?;
+        let wanted = jobs.iter().map(|job| job.wanted.clone()).collect();
+        let space = known.space.clone();
+        let sink = landing.clone();
+        let download = Download::new(speaker, common, space, connection, wanted, sink, manner);
+        let ends = watch(download.run(), &bar, &landing, &tally).await;
+        landing.record()?;
+        tally.add(speaker, &jobs, ends, &landing);
+    }
     bar.end();
-    landing.record()?;
-    report(speaker, &chosen, &ends, &landing, &bar, &what)
+    tell_left_out(speaker, &spaces, &left_out, &args);
+    tally.report(speaker, &what, all, bar.elapsed())?;
+    Ok(if left_out.is_empty() { Exit::Done } else { Exit::Other })
+}
+
+/// The files by the space they come from, each with the name it gets here.
+fn jobs(
+    speaker: &Speaker,
+    spaces: &[Known],
+    files: Vec<Chosen>,
+    args: &DownloadArgs,
+) -> Result<BTreeMap<usize, Vec<Job>>, Failure> {
+    let platform = speaker.profile.platform();
+    let failed = |error| Failure::disk(escape_os(args.out.as_os_str()), &error);
+    let folder = platform.disk.open_or_create(&args.out, false).map_err(failed)?;
+    let mut paths: Vec<_> =
+        files.iter().map(|file| naming::local_path(file.out.iter().map(String::as_str))).collect();
+    naming::separate(&*folder, &*platform.random, &mut paths).map_err(failed)?;
+    let mut jobs: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
+    for (file, path) in files.into_iter().zip(paths) {
+        let Some(number) = space_for(spaces, &file.offers) else { continue };
+        let space = spaces[number].space.id();
+        let offers = file.offers.iter().filter(|offer| offer.holding.key.space == space);
+        let holders: Vec<_> = offers
+            .map(|offer| Holder {
+                key: offer.holding.key,
+                log_id: offer.log_id,
+                stored: offer.holding.stored,
+            })
+            .collect();
+        let Some(first) = holders.first().map(|holder| holder.stored) else { continue };
+        let label = escape(file.out.last().map_or("", String::as_str)).into_owned();
+        jobs.entry(number).or_default().push(Job {
+            wanted: Wanted { label, holders },
+            target: Target { path, modified_ms: first.modified },
+            root: first.root,
+            size: first.size,
+        });
+    }
+    Ok(jobs)
+}
+
+/// Which space to take a file from that may be in several: one where somebody who has it serves.
+fn space_for(spaces: &[Known], offers: &[Offer]) -> Option<usize> {
+    let serves = |known: &Known, offer: &&Offer| {
+        let connection = known.connection.as_ref();
+        connection.is_some_and(|connection| connection.online.serves(&offer.holding.key.device))
+    };
+    let within = |known: &Known, offer: &&Offer| known.space.id() == offer.holding.key.space;
+    let place = |fits: &dyn Fn(&Known, &&Offer) -> bool| {
+        spaces.iter().position(|known| offers.iter().any(|offer| fits(known, &offer)))
+    };
+    place(&|known, offer| within(known, offer) && serves(known, offer)).or_else(|| place(&within))
+}
+
+/// Opens the folder to land in, and checks that all of it fits before a byte is asked for.
+fn landing(speaker: &Speaker, args: &DownloadArgs, jobs: &[Job]) -> Result<Arc<Landing>, Failure> {
+    let targets = jobs.iter().map(|job| job.target.clone()).collect();
+    let landing = Landing::open(speaker.profile.platform(), &args.out, targets)?;
+    let missing = jobs
+        .iter()
+        .enumerate()
+        .map(|(number, job)| landing.missing_bytes(number, job.root, job.size))
+        .fold(0u64, u64::saturating_add);
+    landing.check_room(missing)?;
+    Ok(Arc::new(landing))
 }
 
 /// Moves the bar while the download goes on.
@@ -117,93 +148,102 @@ async fn watch(
     download: impl Future<Output = Vec<End>>,
     bar: &DownloadBar,
     landing: &Landing,
+    before: &Tally,
 ) -> Vec<End> {
     let mut ticks = interval(TICK);
     tokio::pin!(download);
     loop {
         tokio::select! {
             ends = &mut download => return ends,
-            _ = ticks.tick() => bar.set(landing.written() + landing.resumed(), landing.written()),
+            _ = ticks.tick() => {
+                let written = before.written + landing.written();
+                bar.set(written + before.resumed + landing.resumed(), written);
+            }
         }
     }
 }
 
-/// States what was verified, and what is missing and why.
-fn report(
-    speaker: &Speaker,
-    chosen: &[Chosen],
-    ends: &[End],
-    landing: &Landing,
-    bar: &DownloadBar,
-    what: &str,
-) -> Result<Exit, Failure> {
-    let mut failures = Vec::new();
-    let (mut files, mut bytes, mut there) = (0, 0, 0);
-    for (job, (chosen, end)) in chosen.iter().zip(ends).enumerate() {
-        match end {
-            End::Failed(failure) => failures.push((chosen, failure.clone())),
-            End::Done => {
-                files += 1;
-                bytes += chosen.size;
-                there += u64::from(tell_landed(speaker, chosen, landing, job));
+impl Tally {
+    fn add(&mut self, speaker: &Speaker, jobs: &[Job], ends: Vec<End>, landing: &Landing) {
+        for (number, (job, end)) in jobs.iter().zip(ends).enumerate() {
+            match end {
+                End::Failed(failure) => self.failures.push((job.wanted.label.clone(), failure)),
+                End::Done => {
+                    self.files += 1;
+                    self.bytes = self.bytes.saturating_add(job.size);
+                    self.there += u64::from(tell_landed(speaker, job, landing, number));
+                }
             }
         }
+        self.written += landing.written();
+        self.resumed += landing.resumed();
     }
-    if files > 0 {
-        let speed = rate(landing.written(), bar.elapsed());
-        let name = if failures.is_empty() {
+
+    /// States what was verified, and what is missing and why.
+    fn report(
+        mut self,
+        speaker: &Speaker,
+        what: &str,
+        all: usize,
+        elapsed: Duration,
+    ) -> Result<(), Failure> {
+        if self.files > 0 {
+            self.tell_verified(speaker, what, all, elapsed);
+        }
+        match self.failures.len() {
+            0 => Ok(()),
+            1 if all == 1 => Err(self.failures.remove(0).1),
+            _ => Err(summary(speaker, all, &self.failures)),
+        }
+    }
+
+    fn tell_verified(&self, speaker: &Speaker, what: &str, all: usize, elapsed: Duration) {
+        let speed = rate(self.written, elapsed);
+        let name = if self.failures.is_empty() {
             what.to_owned()
         } else {
-            format!("{files} of {} files", chosen.len())
+            format!("{} of {all} files", self.files)
         };
-        let how = if there == files {
+        let how = if self.there == self.files {
             "already there".to_owned()
         } else {
             format!("{} through the relay", human::speed(speed))
         };
         speaker.console.result(
-            format!("verified {name}, {}, {how}", human::size(bytes)),
+            format!("verified {name}, {}, {how}", human::size(self.bytes)),
             &json!({
-                "type": "verified", "files": files, "bytes": bytes, "already_there": there, "path": "relay",
-                "fetched_bytes": landing.written(), "bytes_per_second": speed,
-                "seconds": bar.elapsed().as_secs_f64(),
+                "type": "verified", "files": self.files, "bytes": self.bytes, "already_there": self.there,
+                "path": "relay", "fetched_bytes": self.written, "bytes_per_second": speed,
+                "seconds": elapsed.as_secs_f64(),
             }),
         );
-    }
-    match failures.len() {
-        0 => Ok(Exit::Done),
-        1 if chosen.len() == 1 => Err(failures.remove(0).1),
-        _ => Err(summary(speaker, chosen.len(), failures)),
     }
 }
 
 /// Tells where a file is, where that is not where one would look; whether it was there before.
-fn tell_landed(speaker: &Speaker, chosen: &Chosen, landing: &Landing, job: usize) -> bool {
-    let Some((path, there)) = landing.landed(job) else { return false };
+fn tell_landed(speaker: &Speaker, job: &Job, landing: &Landing, number: usize) -> bool {
+    let Some((path, there)) = landing.landed(number) else { return false };
     let place = escape_os(path.as_os_str());
-    let event =
-        json!({"type": "file", "path": place, "bytes": chosen.size, "already_there": there});
-    if path.file_name() == chosen.target.path.file_name() {
-        speaker
-            .console
-            .detail(format!("{place}{}", if there { " (already there)" } else { "" }), &event);
+    let event = json!({"type": "file", "path": place, "bytes": job.size, "already_there": there});
+    let local = path.file_name().map(escape_os).unwrap_or_default();
+    if local == job.wanted.label {
+        let tail = if there { " (already there)" } else { "" };
+        speaker.console.detail(format!("{place}{tail}"), &event);
     } else {
-        speaker
-            .console
-            .note(format!("{} is {place}, since its name was taken", chosen.wanted.label), &event);
+        speaker.console.note(format!("{} is called {place} here", job.wanted.label), &event);
     }
     there
 }
 
 /// Several files, some of which failed: each is told, and the command ends with the gravest code.
-fn summary(speaker: &Speaker, all: usize, failures: Vec<(&Chosen, Failure)>) -> Failure {
+fn summary(speaker: &Speaker, all: usize, failures: &[(String, Failure)]) -> Failure {
     let gravest =
         [Exit::Tampered, Exit::Disk, Exit::Refused, Exit::Relay, Exit::Offline, Exit::NotFound];
-    for (chosen, failure) in &failures {
+    for (label, failure) in failures {
         let why = failure.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
         speaker.console.warn(
-            format!("{} is missing: {}{why}", chosen.wanted.label, failure.what),
-            &json!({"type": "missing", "name": chosen.wanted.label, "error": failure.to_json()}),
+            format!("{label} is missing: {}{why}", failure.what),
+            &json!({"type": "missing", "name": label, "error": failure.to_json()}),
         );
     }
     let has = |exit: &Exit| failures.iter().any(|(_, failure)| failure.exit == *exit);

@@ -9,7 +9,7 @@ use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
 use serde_json::json;
 
-use crate::freshen::{Known, freshen, tell_unread};
+use crate::freshen::{Known, freshen, tell_unread, unreadable};
 use crate::replica::{ReplicaError, Stored};
 
 /// One line of a listing: a file, or a folder with what is in it.
@@ -38,9 +38,8 @@ pub async fn run(
     let spaces = freshen(speaker, common, offline).await?;
     let mut any = false;
     for known in &spaces {
-        let lines = lines(known, path).map_err(|error| {
-            Failure::new(Exit::Disk, "the local copy of the catalogues cannot be read").why(error)
-        })?;
+        let lines =
+            lines(known, path).map_err(|error| unreadable(speaker, &known.views, &error))?;
         any |= !lines.is_empty();
         for (name, line) in lines {
             print(speaker, known, &name, &line);

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod choose;
 pub mod download;
 pub mod join;
 pub mod list;

@@ -10,7 +10,7 @@ use sealift_peer::human;
 use sealift_proto::identity::DeviceId;
 use serde_json::{Value, json};
 
-use crate::freshen::{Known, freshen, tell_unread};
+use crate::freshen::{Known, forget, freshen, tell_unread, unreadable};
 use crate::search::{Hit, Holding, search};
 
 /// Prints what fits `pattern`, best first.
@@ -27,9 +27,11 @@ pub async fn run(
     let spaces = freshen(speaker, common, offline).await?;
     let mut found_any = false;
     for known in &spaces {
-        let found = search(&known.views, pattern, limit).map_err(|error| {
-            Failure::new(Exit::Disk, "the local copy of the catalogues cannot be read").why(error)
-        })?;
+        let found = search(&known.views, pattern, limit)
+            .map_err(|error| unreadable(speaker, &known.views, &error))?;
+        for key in &found.damaged {
+            forget(speaker, key)?;
+        }
         for hit in &found.hits {
             found_any = true;
             speaker.console.result(line(speaker, known, hit), &object(known, hit));

@@ -118,7 +118,7 @@ impl LogState {
 ///
 /// # Errors
 /// [`ReplicaError::Corrupt`] when the check does not hold.
-pub(crate) fn read_checked(root: &dyn Root, path: &Path) -> Result<Option<Vec<u8>>, ReplicaError> {
+fn read_checked(root: &dyn Root, path: &Path) -> Result<Option<Vec<u8>>, ReplicaError> {
     let file = match root.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -146,7 +146,7 @@ pub(crate) fn read_checked(root: &dyn Root, path: &Path) -> Result<Option<Vec<u8
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn write_checked(root: &dyn Root, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_checked(root: &dyn Root, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let draft = path.with_extension("new");
     match root.remove(&draft) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

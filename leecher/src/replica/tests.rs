@@ -24,7 +24,7 @@ fn put(path: &str, size: u64) -> Change {
         size,
         modified: i64::try_from(size).unwrap() - 5,
         flags: 1,
-        root: (size % 3 != 0).then(|| Root([u8::try_from(size % 251).unwrap(); 32])),
+        root: (!size.is_multiple_of(3)).then(|| Root([u8::try_from(size % 251).unwrap(); 32])),
     })
 }
 

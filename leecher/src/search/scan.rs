@@ -1,5 +1,6 @@
 //! Going through the blocks of all index files, on several threads.
 
+use std::borrow::Borrow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use memchr::memmem::Finder;
@@ -57,13 +58,13 @@ pub(super) enum Wanted<'q> {
 }
 
 /// Scans all of `views`.
-pub(super) fn scan(views: &[LogView], wanted: &Wanted<'_>) -> Scan {
+pub(super) fn scan<V: Borrow<LogView> + Sync>(views: &[V], wanted: &Wanted<'_>) -> Scan {
     let blocks = |index: &Index| index.blocks().len();
     let work: Vec<Spot> = views
         .iter()
         .zip(0u32..)
         .flat_map(|(view, v)| {
-            let levels = view.levels().iter().zip(0u32..);
+            let levels = view.borrow().levels().iter().zip(0u32..);
             levels.flat_map(move |(index, level)| {
                 let starts = (0u32..).take(blocks(index)).step_by(STRIDE);
                 starts.map(move |block| Spot { view: v, level, block, entry: 0 })
@@ -81,7 +82,7 @@ pub(super) fn scan(views: &[LogView], wanted: &Wanted<'_>) -> Scan {
             if broken.load(Ordering::Relaxed) {
                 continue;
             }
-            if let Err(error) = scanner.blocks(&views[spot.view as usize], *spot) {
+            if let Err(error) = scanner.blocks(views[spot.view as usize].borrow(), *spot) {
                 broken.store(true, Ordering::Relaxed);
                 scanner.found.failed.push((spot.view as usize, error));
             }

@@ -16,7 +16,7 @@ fn key(device: u8) -> LogKey {
 }
 
 fn put(path: &str, content: u8, modified: i64) -> Change {
-    let root = (content > 0).then(|| Root([content; 32]));
+    let root = (content > 0).then_some(Root([content; 32]));
     let path = RelativePath::new(path).unwrap();
     Change::Put(Entry { path, size: 1, modified, flags: 0, root })
 }

@@ -23,6 +23,7 @@ use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout};
 
 use crate::fetch::source::{Landed, Sink};
+use crate::naming::numbered;
 use part::{Checked, Part};
 
 pub use part::PREFIX;
@@ -71,6 +72,9 @@ impl Landing {
             .disk
             .open_or_create(out, false)
             .map_err(|error| Failure::disk(escape_os(out.as_os_str()), &error))?;
+        // A folder that cannot be written is told before anything is asked of a seeder.
+        part::probe(&*folder, &*platform.random)
+            .map_err(|error| Failure::disk(escape_os(out.as_os_str()), &error))?;
         Ok(Self {
             folder,
             place: out.to_owned(),
@@ -94,6 +98,25 @@ impl Landing {
         Err(Failure::new(Exit::Disk, format!("{place} has too little space"))
             .why(format!("{} are needed, {} are free", human::size(bytes), human::size(free)))
             .next("free some space, or choose another folder with --out"))
+    }
+
+    /// How many of the `size` bytes of the file of `job` are not there yet, as far as can be told without reading them.
+    #[must_use]
+    pub fn missing_bytes(&self, job: usize, root: Option<Root>, size: u64) -> u64 {
+        let (Some(target), Some(root)) = (self.targets.get(job), root) else { return size };
+        let stat = self.folder.stat(&target.path);
+        if stat.is_ok_and(|stat| stat.kind == Kind::File && stat.len == size) {
+            return 0;
+        }
+        size.saturating_sub(self.recorded(target, root, size))
+    }
+
+    /// Bytes of the file that an earlier process left, as recorded.
+    fn recorded(&self, target: &Target, root: Root, size: u64) -> u64 {
+        let Ok(layout) = Layout::new(size) else { return 0 };
+        let parent = target.path.parent().unwrap_or(Path::new(""));
+        let name = target.path.file_name().unwrap_or_default().to_string_lossy();
+        Part::recorded(&*self.folder, parent, &name, root, layout)
     }
 
     /// Verified bytes written by this process.
@@ -155,11 +178,12 @@ impl Landing {
             self.check_room(layout.size())?;
             return Ok(State::Small(root, layout));
         }
+        // Before memory and a file are given to a size that a stranger claims.
+        self.check_room(layout.size().saturating_sub(self.recorded(target, root, layout.size())))?;
         let name = target.path.file_name().unwrap_or_default().to_string_lossy();
         let part =
             Part::claim(&self.folder, parent, &name, root, layout).map_err(|error| fail(&error))?;
         let have = part.have_bytes();
-        self.check_room(layout.size().saturating_sub(have))?;
         self.resumed.fetch_add(have, Ordering::Relaxed);
         Ok(State::Part(Arc::new(part)))
     }
@@ -288,7 +312,7 @@ impl Sink for Landing {
         let state = self.begin_at(target, root, layout)?;
         let missing = match &state {
             State::Part(part) => part.missing(),
-            State::Small(..) => vec![0..1],
+            State::Small(..) => std::iter::once(0..1).collect(),
             State::There(_) | State::Landed(_) => Vec::new(),
         };
         self.jobs().insert(job, state);
@@ -335,19 +359,6 @@ impl Sink for Landing {
         }
         results
     }
-}
-
-/// `a.txt`, `a (1).txt`, `a (2).txt` …
-fn numbered(path: &Path, number: u32) -> PathBuf {
-    if number == 0 {
-        return path.to_owned();
-    }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let name = match path.extension() {
-        Some(extension) => format!("{stem} ({number}).{}", extension.to_string_lossy()),
-        None => format!("{stem} ({number})"),
-    };
-    path.with_file_name(name)
 }
 
 fn is_absence(error: &io::Error) -> bool {

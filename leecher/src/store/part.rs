@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blake3::hazmat::ChainingValue;
 use sealift_platform::disk::{File, Lock, Root as Folder};
+use sealift_platform::random::Random;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, Manifest, chunk_value};
 
@@ -71,6 +72,22 @@ impl Part {
             io::ErrorKind::ResourceBusy,
             "too many programs fetch this file into this folder",
         ))
+    }
+
+    /// Bytes that the record of such a part names.
+    pub(super) fn recorded(
+        folder: &dyn Folder,
+        parent: &Path,
+        name: &str,
+        root: Root,
+        layout: Layout,
+    ) -> u64 {
+        if layout.chunks() == 1 {
+            return 0;
+        }
+        let path = record_path(&parent.join(format!("{PREFIX}{}", tag(name, root))));
+        let chunks = record::read(folder, &path, root, layout);
+        chunks.map_or(0, |chunks| chunks.iter().map(|index| layout.chunk_len(index)).sum())
     }
 
     fn open(
@@ -216,6 +233,14 @@ impl State {
     }
 }
 
+/// Makes and removes a file, to see whether that can be done.
+pub(super) fn probe(folder: &dyn Folder, random: &dyn Random) -> io::Result<()> {
+    let mark = sealift_proto::text::hex(&random.bytes::<8>());
+    let path = PathBuf::from(format!("{PREFIX}probe-{mark}"));
+    drop(folder.create(&path, true)?);
+    folder.remove(&path)
+}
+
 /// Names the part of one content under one name; says nothing of either.
 fn tag(name: &str, root: Root) -> String {
     let mut hasher = blake3::Hasher::new();
@@ -229,11 +254,11 @@ fn record_path(part: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// An open part file, and the lock that keeps others off it.
+type Claim = (Box<dyn File>, Box<dyn Lock>);
+
 /// Opens and locks the part at `path`, made if missing; `None` if another process has it.
-fn claim_one(
-    folder: &dyn Folder,
-    path: &Path,
-) -> io::Result<Option<(Box<dyn File>, Box<dyn Lock>)>> {
+fn claim_one(folder: &dyn Folder, path: &Path) -> io::Result<Option<Claim>> {
     match folder.create(path, false) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -243,8 +268,9 @@ fn claim_one(
     };
     let file = folder.open_write(path)?;
     // Between creating and locking another process may have finished the file and renamed it away.
-    let same = folder.stat(path)?.inode == file.stat()?.inode;
-    Ok(same.then_some((file, lock)))
+    // A further name for it would let somebody write into what is verified.
+    let (named, open) = (folder.stat(path)?, file.stat()?);
+    Ok((named.inode == open.inode && open.links <= 1).then_some((file, lock)))
 }
 
 fn read_whole(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {

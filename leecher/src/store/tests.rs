@@ -1,5 +1,5 @@
 use super::*;
-use crate::memory::MemoryDisk as Memory;
+use crate::memory::{MemoryDisk as Memory, Node};
 use sealift_proto::manifest::chunk_value;
 
 fn content(len: usize) -> Vec<u8> {
@@ -131,6 +131,42 @@ fn something_else_in_the_way_is_said() {
     let failure = landing(&memory, &["a/b"]).begin(0, root_of(b"x"), 1).unwrap_err();
     assert_eq!(failure.exit, Exit::Disk);
     assert!(failure.what.contains("out/a"), "{failure}");
+}
+
+#[test]
+fn links_and_pipes_are_neither_followed_nor_replaced() {
+    let memory = Memory::new();
+    memory.put("a", Node::Link);
+    memory.put("a (1)", Node::Other);
+    memory.put("f", Node::Link);
+    let one = landing(&memory, &["a"]);
+    fill(&one, b"wanted");
+    assert_eq!(finish(&one), Ok(Landed::Done));
+    assert_eq!(one.landed(0), Some((PathBuf::from("out/a (2)"), false)));
+    let failure = landing(&memory, &["f/b"]).begin(0, root_of(b"x"), 1).unwrap_err();
+    assert_eq!(failure.exit, Exit::Disk);
+}
+
+#[test]
+fn what_is_there_counts_before_room_is_asked_for() {
+    let memory = Memory::of_capacity(6 << 20);
+    let content = content(5 << 20);
+    let root = root_of(&content);
+    let first = landing(&memory, &["a"]);
+    assert_eq!(first.missing_bytes(0, Some(root), 5 << 20), 5 << 20);
+    first.begin(0, root, 5 << 20).unwrap();
+    for index in 0..3 {
+        let (chunk, value) = chunk(&content, index);
+        first.write(0, index, chunk, value).unwrap();
+    }
+    first.record().unwrap();
+    drop(first);
+    let second = landing(&memory, &["a"]);
+    assert_eq!(second.missing_bytes(0, Some(root), 5 << 20), 2 << 20);
+    assert_eq!(fill(&second, &content), 2);
+    assert_eq!(finish(&second), Ok(Landed::Done));
+    assert_eq!(second.missing_bytes(0, Some(root), 5 << 20), 0);
+    assert_eq!(landing(&memory, &["b"]).check_room(u64::MAX).unwrap_err().exit, Exit::Disk);
 }
 
 #[test]

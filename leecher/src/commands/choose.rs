@@ -1,0 +1,266 @@
+//! Which files a download fetches: names understood, choices asked for where a name has several contents.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use sealift_peer::connect::Speaker;
+use sealift_peer::escape::{escape, escape_os, shell_word};
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::human;
+use sealift_proto::identity::DeviceId;
+use serde_json::json;
+
+use crate::args::DownloadArgs;
+use crate::freshen::{Known, tell_unread, unreadable};
+use crate::replica::LogView;
+use crate::search::near_misses;
+use crate::select::{Choice, Chosen, Contents, Offer, Selected, select};
+
+/// How many similar names are suggested.
+const SUGGESTIONS: usize = 3;
+/// Digits of a hash that a line to paste names; more if they do not tell the contents apart.
+const DIGITS: usize = 8;
+/// Fewest digits taken as a choice: fewer are a slip.
+const DIGITS_MIN: usize = 4;
+
+/// What a command line of `download` means.
+pub(super) struct Choices {
+    /// To be fetched.
+    pub(super) files: Vec<Chosen>,
+    /// In folders and globs, files with several contents.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// A file of several contents, none of which was chosen.
+pub(super) struct LeftOut {
+    contents: Contents,
+}
+
+/// Understands all names, or fails before anything is fetched.
+pub(super) fn choose(
+    speaker: &Speaker,
+    spaces: &[Known],
+    args: &DownloadArgs,
+) -> Result<Choices, Failure> {
+    let choice = choice(spaces, args)?;
+    let views: Vec<&LogView> = spaces.iter().flat_map(|known| &known.views).collect();
+    let mut choices = Choices { files: Vec::new(), left_out: Vec::new() };
+    for name in &args.names {
+        let selected = select(&views, name, &choice)
+            .map_err(|error| unreadable(speaker, views.iter().copied(), &error))?;
+        match selected {
+            Selected::Files { files, left_out } => {
+                let new = |file: &Chosen| !choices.files.contains(file);
+                let files: Vec<_> = files.into_iter().filter(new).collect();
+                choices.files.extend(files);
+                let left_out = left_out.into_iter().map(|contents| LeftOut { contents });
+                choices.left_out.extend(left_out);
+            }
+            Selected::Several(contents) => {
+                return Err(several(speaker, spaces, args, name, &contents));
+            }
+            Selected::SeveralFolders(folders) => {
+                return Err(several_folders(speaker, args, name, &folders));
+            }
+            Selected::Nothing => return Err(nothing(speaker, spaces, &views, name, args)),
+        }
+    }
+    Ok(choices)
+}
+
+/// The choice that `--from` and `--hash` make.
+fn choice(spaces: &[Known], args: &DownloadArgs) -> Result<Choice, Failure> {
+    let from = args.from.as_deref().map(|person| devices(spaces, person)).transpose()?;
+    if let Some(hash) = &args.hash {
+        let digits = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !digits || !(DIGITS_MIN..=64).contains(&hash.len()) {
+            return Err(Failure::new(Exit::Usage, "--hash takes 4 to 64 hexadecimal digits")
+                .why(format!("`{}` is not that", escape(hash))));
+        }
+    }
+    Ok(Choice { from, hash: args.hash.clone() })
+}
+
+fn devices(spaces: &[Known], person: &str) -> Result<BTreeSet<DeviceId>, Failure> {
+    let mut devices = BTreeSet::new();
+    for known in spaces {
+        let found = known.members.find(person);
+        if found.len() > 1 {
+            let shown: Vec<_> =
+                found.iter().map(|device| known.members.display_name(device)).collect();
+            let ids: Vec<_> = found.iter().map(|device| device.short()).collect();
+            return Err(Failure::new(
+                Exit::Choose,
+                format!("several members are called `{}`: {}", escape(person), shown.join(", ")),
+            )
+            .next(format!("name one by its id: --from {}", ids.join(" or --from "))));
+        }
+        devices.extend(found);
+    }
+    if devices.is_empty() {
+        return Err(Failure::new(
+            Exit::NotFound,
+            format!("nobody in the space is called `{}`", escape(person)),
+        )
+        .next("`leecher members` shows who is"));
+    }
+    Ok(devices)
+}
+
+/// Nothing has that name: what is close to it, and who is still reading.
+fn nothing(
+    speaker: &Speaker,
+    spaces: &[Known],
+    views: &[&LogView],
+    name: &str,
+    args: &DownloadArgs,
+) -> Failure {
+    for known in spaces {
+        tell_unread(speaker, known);
+    }
+    let near = near_misses(views, name, SUGGESTIONS).unwrap_or_default();
+    let narrowed = match (&args.from, &args.hash) {
+        (None, None) => "",
+        _ => " there",
+    };
+    let failure =
+        Failure::new(Exit::NotFound, format!("nothing is called `{}`{narrowed}", escape(name)));
+    if near.is_empty() {
+        return failure.next("`leecher list` shows what is shared");
+    }
+    let near: Vec<_> = near.iter().map(|path| shell_word(path)).collect();
+    failure.next(format!("did you mean {}?", near.join(" or ")))
+}
+
+/// Shows the contents of `name` and how to choose one.
+fn several(
+    speaker: &Speaker,
+    spaces: &[Known],
+    args: &DownloadArgs,
+    name: &str,
+    contents: &Contents,
+) -> Failure {
+    for content in contents {
+        show(speaker, spaces, content);
+    }
+    let lines: Vec<_> =
+        contents.iter().map(|content| line(contents, content, name, &args.out)).collect();
+    Failure::new(Exit::Choose, format!("`{}` has {} contents", escape(name), contents.len()))
+        .next(format!("choose one:\n    {}", lines.join("\n    ")))
+}
+
+fn several_folders(
+    speaker: &Speaker,
+    args: &DownloadArgs,
+    name: &str,
+    folders: &[String],
+) -> Failure {
+    for folder in folders {
+        speaker
+            .console
+            .result(format!("{}/", escape(folder)), &json!({"type": "folder", "path": folder}));
+    }
+    let lines: Vec<_> = folders
+        .iter()
+        .take(20)
+        .map(|folder| format!("leecher download {}{}", shell_word(folder), out(&args.out)))
+        .collect();
+    Failure::new(Exit::Choose, format!("{} folders are called `{}`", folders.len(), escape(name)))
+        .next(format!("choose one:\n    {}", lines.join("\n    ")))
+}
+
+/// Prints one content: owners, size, age, hash.
+fn show(speaker: &Speaker, spaces: &[Known], content: &[Offer]) {
+    let Some(first) = content.first().map(|offer| &offer.holding) else { return };
+    let root = first.stored.root;
+    let now = i64::try_from(speaker.now()).unwrap_or(i64::MAX);
+    let age = now.saturating_sub(first.stored.modified.div_euclid(1000));
+    let owners = owners(spaces, content);
+    speaker.console.result(
+        format!(
+            "{}  {}  {}  {}  {}",
+            root.map_or("(not hashed yet)".to_owned(), |root| root.short()),
+            human::size(first.stored.size),
+            human::age(u64::try_from(age).unwrap_or(0)),
+            owners.join(", "),
+            escape(&first.path),
+        ),
+        &json!({
+            "type": "content", "path": first.path, "hash": root.map(|root| root.hex()), "size": first.stored.size,
+            "modified_ms": first.stored.modified, "owners": owners,
+        }),
+    );
+}
+
+fn owners(spaces: &[Known], content: &[Offer]) -> Vec<String> {
+    let names: BTreeSet<_> = content.iter().map(|offer| owner(spaces, offer)).collect();
+    names.into_iter().collect()
+}
+
+fn owner(spaces: &[Known], offer: &Offer) -> String {
+    let device = &offer.holding.key.device;
+    let known = spaces.iter().find(|known| known.space.id() == offer.holding.key.space);
+    known.map_or_else(|| device.short(), |known| known.members.display_name(device))
+}
+
+/// The line that fetches `content`, one of `contents`.
+fn line(contents: &Contents, content: &[Offer], name: &str, folder: &Path) -> String {
+    let Some(first) = content.first().map(|offer| &offer.holding) else { return String::new() };
+    let which = match first.stored.root {
+        Some(root) => {
+            let hex = root.hex();
+            let unique = |digits: usize| {
+                let same = |other: &&Vec<Offer>| {
+                    let root = other.first().and_then(|offer| offer.holding.stored.root);
+                    root.is_some_and(|root| root.hex().starts_with(&hex[..digits]))
+                };
+                contents.iter().filter(same).count() == 1
+            };
+            let digits = (DIGITS..hex.len()).find(|digits| unique(*digits)).unwrap_or(hex.len());
+            format!("{} --hash {}", shell_word(name), &hex[..digits])
+        }
+        None => format!("{} --from {}", shell_word(&first.path), first.key.device.short()),
+    };
+    format!("leecher download {which}{}", out(folder))
+}
+
+fn out(folder: &Path) -> String {
+    if folder == Path::new(".") {
+        return String::new();
+    }
+    format!(" --out {}", shell_word(&escape_os(folder.as_os_str())))
+}
+
+/// Lists what was left out, with the lines that would fetch it.
+pub(super) fn tell_left_out(
+    speaker: &Speaker,
+    spaces: &[Known],
+    left_out: &[LeftOut],
+    args: &DownloadArgs,
+) {
+    for LeftOut { contents } in left_out {
+        let Some(path) = contents.first().and_then(|content| content.first()) else { continue };
+        let path = &path.holding.path;
+        let lines: Vec<_> =
+            contents.iter().map(|content| line(contents, content, path, &args.out)).collect();
+        let contents: Vec<_> = contents
+            .iter()
+            .filter_map(|content| {
+                let stored = content.first()?.holding.stored;
+                Some(json!({
+                    "hash": stored.root.map(|root| root.hex()), "size": stored.size,
+                    "modified_ms": stored.modified, "owners": owners(spaces, content),
+                }))
+            })
+            .collect();
+        speaker.console.warn(
+            format!(
+                "{} has {} contents and was left out; choose one:\n    {}",
+                escape(path),
+                contents.len(),
+                lines.join("\n    ")
+            ),
+            &json!({"type": "left_out", "path": path, "contents": contents, "fetch": lines}),
+        );
+    }
+}
