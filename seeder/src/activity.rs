@@ -67,8 +67,8 @@ pub enum Activity {
     Sent {
         /// Which session.
         number: u64,
-        /// A file it was of.
-        name: Name,
+        /// A file it was of; `None` for many small ones.
+        name: Option<Name>,
         /// Bytes.
         bytes: u64,
     },

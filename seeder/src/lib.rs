@@ -11,6 +11,7 @@ pub mod names;
 pub mod print;
 pub mod rules;
 pub mod scan;
+pub mod serve;
 pub mod settle;
 pub mod watch;
 

@@ -1,0 +1,341 @@
+//! Keeps the relay's copy of the log up with the index, as long as one connection lasts.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sealift_peer::control::{CallError, Control};
+use sealift_peer::exit::{Exit, Failure};
+use sealift_platform::clock::Clock;
+use sealift_proto::catalogue::Status;
+use sealift_proto::codec::Bytes;
+use sealift_proto::control::{Hash, Refusal, ToRelay};
+use sealift_proto::identity::Signed;
+use sealift_proto::log::{FIRST_CATALOGUE, Head, statement_hash};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::log::{Log, LogError};
+use super::plan::{Shown, compare};
+use crate::activity::{Activity, Teller};
+use crate::engine::Shared;
+
+/// Changes are gathered for so long when nothing was published lately.
+const GATHER: Duration = Duration::from_millis(100);
+/// Heads follow each other no faster than this, and than this while files are being read.
+const PACE: Duration = Duration::from_millis(400);
+const PACE_READING: Duration = Duration::from_secs(1);
+/// Changes in one head.
+const CHANGES: usize = 65_536;
+/// After the relay said that it is full, or the disk failed.
+const PAUSE: Duration = Duration::from_secs(30);
+/// Segments read from disk at once.
+const BATCH: u64 = 16;
+
+/// Why publishing ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The connection did, or the relay holds another head than it showed: connect again.
+    Connection,
+    /// For good.
+    Failed(Failure),
+}
+
+impl From<LogError> for Ended {
+    fn from(error: LogError) -> Self {
+        Self::Failed(match error {
+            LogError::Profile(failure) => failure,
+            LogError::Disk(error) => Failure::disk("the catalogue in the profile", &error),
+            error => Failure::new(Exit::Other, "the catalogue cannot be published").why(error),
+        })
+    }
+}
+
+/// What is published, for as long as the seeder runs.
+#[derive(Clone)]
+pub struct Publication {
+    /// What is offered.
+    pub shared: Arc<Shared>,
+    /// The log.
+    pub log: Arc<Mutex<Log>>,
+    /// The newest head that the relay has, encoded.
+    pub published: Arc<Mutex<Vec<u8>>>,
+    /// The date.
+    pub clock: Arc<dyn Clock>,
+    /// Where to tell what happens.
+    pub teller: Teller,
+}
+
+/// Publishing on one connection.
+struct Publisher<'a> {
+    publication: &'a Publication,
+    control: &'a Control,
+    /// The head at the relay.
+    at_relay: Option<Hash>,
+    /// The status in the newest head.
+    status: Option<Status>,
+    /// Whether what is published but no longer offered has been looked for.
+    reconciled: bool,
+    last: Option<Instant>,
+}
+
+impl Publication {
+    /// The log.
+    pub fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes until the connection ends. `shown` is the head that the relay has; `again` tells that it is not the first
+    /// connection of this run, so that an unknown head cannot be from before it.
+    pub async fn run(&self, control: &Control, shown: Option<Signed<Head>>, again: bool) -> Ended {
+        let at_relay = shown.as_ref().map(|head| statement_hash(&head.to_bytes()));
+        let mut publisher = Publisher {
+            publication: self,
+            control,
+            at_relay,
+            status: None,
+            reconciled: false,
+            last: None,
+        };
+        match publisher.run(shown.as_ref(), again).await {
+            Ok(never) => never,
+            Err(ended) => ended,
+        }
+    }
+}
+
+/// The failure of a seeder whose profile is in use elsewhere.
+#[must_use]
+pub fn used_twice() -> Failure {
+    Failure::new(Exit::Other, "this profile is in use on another machine too")
+        .why("the relay has a catalogue head that this device signed, but not this program")
+        .next("run the seeder on one of them only; for a second machine, join it as a device of its own: seeder invite")
+}
+
+impl Publisher<'_> {
+    async fn run(&mut self, shown: Option<&Signed<Head>>, again: bool) -> Result<Ended, Ended> {
+        let compared = compare(&self.publication.log(), shown);
+        let mut missing = match compared {
+            Shown::Nothing => Some(0),
+            Shown::Newest => None,
+            Shown::Behind { from } => Some(from),
+            Shown::Foreign if again => return Err(Ended::Failed(used_twice())),
+            Shown::Foreign => {
+                self.adopt(shown);
+                None
+            }
+            Shown::Forged => {
+                let words = "the relay shows a catalogue of this device that it did not sign";
+                self.tell(Activity::Warning(words.into()));
+                Some(0)
+            }
+        };
+        if compared == Shown::Newest {
+            self.acknowledged();
+        }
+        if self.publication.log().is_broken() {
+            // A new base of half the files would make the others vanish for everybody.
+            self.scanned().await;
+        } else if let Some(from) = missing.take()
+            && self.publication.log().head().is_some()
+        {
+            self.send(from).await?;
+        }
+        loop {
+            self.round().await?;
+            self.wait().await;
+        }
+    }
+
+    fn adopt(&self, shown: Option<&Signed<Head>>) {
+        let Some(shown) = shown else { return };
+        let mut log = self.publication.log();
+        let lost = log.head().is_none();
+        log.adopt(shown);
+        drop(log);
+        let words = if lost {
+            "the catalogue at the relay is from before this profile was made or cleaned up; it is written anew"
+        } else {
+            "the relay has a newer catalogue of this device: the profile is from a backup, or is in use elsewhere; going on from there"
+        };
+        self.tell(Activity::Warning(words.into()));
+    }
+
+    async fn scanned(&self) {
+        while self.publication.shared.index().scanning {
+            let _ = timeout(PACE, self.publication.shared.changed.notified()).await;
+        }
+    }
+
+    /// Waits until there is something to publish and enough time has passed.
+    async fn wait(&self) {
+        let shared = &self.publication.shared;
+        loop {
+            let status = shared.index().status();
+            let news = shared.index().is_dirty() || self.status != Some(status);
+            if news {
+                break;
+            }
+            let _ = timeout(PACE_READING, shared.changed.notified()).await;
+        }
+        let reading = shared.index().status().waiting > 0 || shared.index().scanning;
+        let pace = if reading { PACE_READING } else { PACE };
+        let since = self.last.map_or(pace, |last| last.elapsed());
+        sleep(pace.saturating_sub(since).max(GATHER)).await;
+    }
+
+    /// Publishes what has changed, if anything has.
+    async fn round(&mut self) -> Result<(), Ended> {
+        let status = self.publication.shared.index().status();
+        if !status.scanning && !self.reconciled {
+            self.reconciled = true;
+            self.reconcile();
+        }
+        let before = self.publication.log().head().map(|head| head.unverified().position);
+        let unchanged = self.status == Some(status);
+        let publication = self.publication.clone();
+        let made = tokio::task::spawn_blocking(move || publication.make_head(&status, unchanged))
+            .await
+            .map_err(|_| Ended::Connection)?;
+        match made {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                self.status = Some(status);
+                let from = self.first_new(before);
+                self.send(from).await
+            }
+            Err(error) => {
+                let words = format!("{error}; trying again in {} s", PAUSE.as_secs());
+                self.tell(Activity::Warning(words));
+                sleep(PAUSE).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// The first segment that the head before, at `before`, did not cover.
+    fn first_new(&self, before: Option<u64>) -> u64 {
+        let log = self.publication.log();
+        let base = log.head().map_or(0, |head| head.unverified().base);
+        before.map_or(base, |before| before.max(base))
+    }
+
+    /// Has everything looked at that is published but not offered.
+    fn reconcile(&self) {
+        let published: Vec<_> = self.publication.log().published().cloned().collect();
+        let mut index = self.publication.shared.index();
+        for name in published {
+            if index.get(&name).is_none() {
+                index.mark(name);
+            }
+        }
+    }
+
+    /// Sends the segments from `from` on and the newest head.
+    async fn send(&mut self, from: u64) -> Result<(), Ended> {
+        let Some(head) = self.publication.log().head().cloned() else { return Ok(()) };
+        let stated = head.unverified();
+        let mut next = from.max(stated.base);
+        while next < stated.position {
+            let until = stated.position.min(next + BATCH);
+            self.send_segments(stated, next, until).await?;
+            next = until;
+        }
+        let statement = head.to_bytes();
+        let hash = statement_hash(&statement);
+        let follows = self.at_relay;
+        if follows == Some(hash) {
+            return Ok(());
+        }
+        let statement = Bytes::new(statement).map_err(|_| Ended::Connection)?;
+        let publish =
+            |request| ToRelay::Publish { request, log: FIRST_CATALOGUE, follows, statement };
+        match self.control.call(publish).await {
+            Ok(()) => {
+                self.at_relay = Some(hash);
+                self.last = Some(Instant::now());
+                self.acknowledged();
+                self.tell(Activity::Published { position: stated.position });
+                Ok(())
+            }
+            Err(CallError::Refused(Refusal::Full | Refusal::Busy)) => {
+                let words = "the relay has no room for the catalogue; trying again in 30 s";
+                self.tell(Activity::Warning(words.into()));
+                sleep(PAUSE).await;
+                // What was put aside for the head is still there or is sent again.
+                Err(Ended::Connection)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a head was not published");
+                Err(Ended::Connection)
+            }
+        }
+    }
+
+    async fn send_segments(&self, head: &Head, from: u64, to: u64) -> Result<(), Ended> {
+        let log = self.publication.log.clone();
+        let segments = tokio::task::spawn_blocking(move || {
+            let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            (from..to).map(|position| log.segment(position)).collect::<Result<Vec<_>, _>>()
+        });
+        let segments = segments.await.map_err(|_| Ended::Connection)?.map_err(LogError::Disk)?;
+        for (segment, position) in segments.into_iter().zip(from..) {
+            let segment = Bytes::new(segment).map_err(|_| Ended::Connection)?;
+            let put = ToRelay::PutSegment {
+                log: FIRST_CATALOGUE,
+                log_id: head.log_id,
+                position,
+                segment,
+            };
+            self.control.send(put).await.map_err(|_| Ended::Connection)?;
+        }
+        Ok(())
+    }
+
+    /// The relay has the newest head: sessions may name it.
+    fn acknowledged(&self) {
+        let statement = self.publication.log().head().map(Signed::to_bytes).unwrap_or_default();
+        *self.publication.published.lock().unwrap_or_else(PoisonError::into_inner) = statement;
+    }
+
+    fn tell(&self, activity: Activity) {
+        self.publication.teller.tell(activity);
+    }
+}
+
+impl Publication {
+    /// Makes the next head, on disk; false if there is nothing to say. Blocks.
+    fn make_head(&self, status: &Status, status_unchanged: bool) -> Result<bool, LogError> {
+        let now = self.clock.unix_millis();
+        let live = usize::try_from(status.files).unwrap_or(usize::MAX);
+        if !status.scanning && self.log().is_stale(live) {
+            return self.write_anew(status, now).map(|()| true);
+        }
+        let (names, entries) = {
+            let mut index = self.shared.index();
+            let names = index.take_dirty(CHANGES);
+            let entries: Vec<_> = names.iter().map(|name| index.entry(name)).collect();
+            (names, entries)
+        };
+        let mut log = self.log();
+        let changes: Vec<_> =
+            names.iter().zip(entries).filter_map(|(name, entry)| log.change(name, entry)).collect();
+        if changes.is_empty() && status_unchanged && log.head().is_some() {
+            return Ok(false);
+        }
+        let result = log.append(&changes, status, now);
+        if result.is_err() {
+            let mut index = self.shared.index();
+            names.into_iter().for_each(|name| index.mark(name));
+        }
+        result.map(|()| true)
+    }
+
+    fn write_anew(&self, status: &Status, now: u64) -> Result<(), LogError> {
+        let entries = {
+            let mut index = self.shared.index();
+            let _ = index.take_dirty(usize::MAX);
+            let names: Vec<_> = index.names().cloned().collect();
+            names.iter().filter_map(|name| index.entry(name)).collect()
+        };
+        self.log().rebase(entries, status, now)
+    }
+}

@@ -1,0 +1,100 @@
+//! Content by its root: which file has it, and the values that verify it.
+
+use std::sync::Arc;
+
+use blake3::hazmat::ChainingValue;
+use sealift_platform::disk::File;
+use sealift_proto::catalogue::Root;
+use sealift_proto::manifest::{Layout, Manifest};
+use sealift_proto::message::Missing;
+
+use crate::engine::Handle;
+use crate::hashes::file::Reading;
+use crate::index::Name;
+use crate::print::Print;
+use crate::scan::is_absence;
+
+/// An open file that is in the state it was hashed in.
+pub(super) struct Opened {
+    pub(super) name: Name,
+    pub(super) print: Print,
+    pub(super) file: Arc<dyn File>,
+}
+
+/// Opens a file with the content `root`: one that is offered, is a regular file, lies beneath its folder without a link
+/// on the way, and is in the state it was hashed in. Blocks.
+pub(super) fn open(engine: &Handle, root: &Root) -> Result<Opened, Missing> {
+    let mut why = Missing::Gone;
+    let candidates = engine.shared.index().with_root(root);
+    for (name, print) in candidates {
+        match open_one(engine, &name, print) {
+            Ok(file) => return Ok(Opened { name, print, file }),
+            Err(reason) => {
+                engine.recheck(&name);
+                why = reason;
+            }
+        }
+    }
+    Err(why)
+}
+
+fn open_one(engine: &Handle, name: &Name, print: Print) -> Result<Arc<dyn File>, Missing> {
+    let (_, folder, local) = engine.shared.folders.find(name).ok_or(Missing::Gone)?;
+    let root = folder.root().ok_or(Missing::Gone)?;
+    let file = root.open(&local).map_err(|error| match is_absence(&error) {
+        true => Missing::Gone,
+        false => Missing::Unreadable,
+    })?;
+    if is_unchanged(&*file, &print) { Ok(Arc::from(file)) } else { Err(Missing::Changed) }
+}
+
+/// Whether the open file is in the state `print`.
+pub(super) fn is_unchanged(file: &dyn File, print: &Print) -> bool {
+    file.stat().is_ok_and(|stat| Print::of(&stat) == *print)
+}
+
+/// Size of the content `root`, if it is offered.
+pub(super) fn layout(engine: &Handle, root: &Root) -> Result<Layout, Missing> {
+    let candidates = engine.shared.index().with_root(root);
+    let (_, print) = candidates.first().ok_or(Missing::Gone)?;
+    Layout::new(print.size).map_err(|_| Missing::Refused)
+}
+
+/// The values of page `page` of `root`, or of the pages themselves. Blocks.
+pub(super) fn page(
+    engine: &Handle,
+    root: &Root,
+    page: Option<u64>,
+) -> Result<Vec<ChainingValue>, Missing> {
+    let layout = layout(engine, root)?;
+    let values = match engine.shared.cache.values(root, layout) {
+        Some(values) => values,
+        None => read_again(engine, root)?,
+    };
+    let manifest = Manifest::new(layout, values).map_err(|_| Missing::Changed)?;
+    let found = match page {
+        Some(page) => manifest.page(page).to_vec(),
+        None => manifest.page_values(),
+    };
+    if found.is_empty() { Err(Missing::Refused) } else { Ok(found) }
+}
+
+/// Values that were lost are made again from the file.
+fn read_again(engine: &Handle, root: &Root) -> Result<Vec<ChainingValue>, Missing> {
+    let opened = open(engine, root)?;
+    let (_, folder, local) = engine.shared.folders.find(&opened.name).ok_or(Missing::Gone)?;
+    let beneath = folder.root().ok_or(Missing::Gone)?;
+    let mut reading =
+        Reading::open(&*beneath, &local, opened.print).map_err(|_| Missing::Changed)?;
+    match reading.advance(&mut Vec::new(), || false, |_| {}) {
+        Ok(Some(hashed)) if hashed.root == *root => {
+            let values = hashed.values.clone();
+            engine.shared.cache.put(&opened.print, &opened.name, hashed);
+            Ok(values)
+        }
+        _ => {
+            engine.recheck(&opened.name);
+            Err(Missing::Changed)
+        }
+    }
+}
