@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sealift_proto::identity::DeviceId;
+use sealift_proto::catalogue::Status;
 use tokio::sync::mpsc;
 
 use crate::index::Name;
@@ -49,17 +49,31 @@ pub enum Activity {
     },
     /// Something else that is not as it should be.
     Warning(String),
-    /// The relay has the catalogue up to here.
+    /// The relay has the catalogue as it is now.
     Published {
-        /// Position of the head.
-        position: u64,
+        /// How far the seeder was then.
+        status: Status,
+    },
+    /// The relay is connected.
+    Connected {
+        /// `HOST:PORT` of it.
+        relay: String,
+        /// Whether it was before.
+        again: bool,
+    },
+    /// The relay is lost.
+    Lost {
+        /// `HOST:PORT` of it.
+        relay: String,
+        /// Why, if it said so.
+        why: Option<String>,
     },
     /// A leecher opened a session.
     Session {
         /// Which session of this run.
         number: u64,
-        /// The leecher.
-        device: DeviceId,
+        /// The leecher, safe to show.
+        who: String,
         /// How the key was wrapped.
         suite: &'static str,
     },

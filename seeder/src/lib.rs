@@ -1,19 +1,36 @@
 //! The seeder: watches folders, hashes what is in them, tells the space what it offers, and serves it.
+//!
+//! ```text
+//! scan, rules, watch ─▶ engine ─▶ index ─▶ catalogue ─▶ relay
+//!                          │ hashes  └───▶ serve ◀──── leechers
+//! ```
 
 pub mod activity;
+pub mod args;
 pub mod catalogue;
+pub mod commands;
+pub mod config;
 pub mod engine;
 pub mod folder;
 pub mod hashes;
 pub mod index;
+pub mod invite;
 pub mod journal;
 pub mod names;
+pub mod online;
+mod owner;
 pub mod print;
+pub mod progress;
 pub mod rules;
+mod run;
 pub mod scan;
 pub mod serve;
 pub mod settle;
+pub mod status;
 pub mod watch;
+
+pub use config::Config;
+pub use run::run;
 
 #[cfg(test)]
 mod testing;

@@ -1,2 +1,44 @@
-//! The command.
-fn main() {}
+//! The command `seeder`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::{process, trace};
+use sealift_platform::Platform;
+use sealift_seeder::args::Cli;
+use sealift_seeder::commands;
+
+fn main() -> ExitCode {
+    let mut cli = Cli::parse();
+    let console = cli.common.console();
+    trace::start(cli.common.verbose, cli.common.json);
+    let result = match cli.command.take() {
+        Some(command) => process::run(|| commands::run(Platform::system(), cli, command)),
+        None => share(&cli).map(|()| Exit::Done),
+    };
+    match result {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            console.failure(&failure);
+            failure.exit.code()
+        }
+    }
+}
+
+/// Shares until a signal comes: that is how a seeder is meant to end.
+fn share(cli: &Cli) -> Result<(), Failure> {
+    let config = commands::config(&cli.common, &cli.watch)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Other, "cannot start").why(error))?;
+    let ended = async {
+        let _ = process::signal().await;
+    };
+    let result = runtime.block_on(sealift_seeder::run(Platform::system(), config, ended));
+    // A walk or a reading that is under way has nothing to lose.
+    runtime.shutdown_background();
+    result
+}

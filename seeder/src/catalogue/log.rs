@@ -189,6 +189,12 @@ impl Log {
             || self.segments.len() > 2 * live.div_ceil(ENTRIES) + SLACK_SEGMENTS
     }
 
+    /// The next head begins anew.
+    pub fn distrust(&mut self) {
+        self.broken = true;
+        self.forget();
+    }
+
     /// Whether what is here cannot be gone on with.
     #[must_use]
     pub const fn is_broken(&self) -> bool {

@@ -253,7 +253,9 @@ impl Publisher<'_> {
                 self.at_relay = Some(hash);
                 self.last = Some(Instant::now());
                 self.acknowledged();
-                self.tell(Activity::Published { position: stated.position });
+                if let Some(status) = self.status {
+                    self.tell(Activity::Published { status });
+                }
                 Ok(())
             }
             Err(CallError::Refused(Refusal::Full | Refusal::Busy)) => {
@@ -265,6 +267,10 @@ impl Publisher<'_> {
             }
             Err(error) => {
                 tracing::debug!(%error, "a head was not published");
+                if error == CallError::Refused(Refusal::Invalid) {
+                    // The relay lacks segments that it showed to have: it gets all of them.
+                    self.publication.log().distrust();
+                }
                 Err(Ended::Connection)
             }
         }

@@ -1,0 +1,122 @@
+//! The command line of `seeder`.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use sealift_peer::args::CommonArgs;
+use sealift_proto::space::HostName;
+
+use crate::invite::{parse_expires, parse_public};
+
+const EXAMPLES: &str = "\
+Examples:
+  seeder --watch ./share                     share a folder through the relay on this machine, or the last one used
+  seeder --watch ./share --relay relay.example.org:7743#PIN
+  seeder --watch Photos=/mnt/disk/pictures --watch ./papers
+  seeder invite                              print a line that lets one more device in
+  seeder join sealift:HOST:PORT/PIN/SECRET   share into somebody else's space
+  seeder status                              what is shared, and which file to back up
+
+Files named in a `.sealiftignore` (gitignore syntax) are left out, links are not followed. On a first run the device gets
+its keys and a space of its own. The seeder ends with Ctrl-C; nothing is lost, it goes on where it stopped.";
+
+/// Share folders, end to end encrypted, through a relay that can read nothing.
+#[derive(Debug, Parser)]
+#[command(name = "seeder", version, after_help = EXAMPLES, args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// What to share.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    /// Something else to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags of sharing.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Share DIR and everything in it, under its own name or as NAME; may be given several times
+    #[arg(long, value_name = "[NAME=]DIR")]
+    pub watch: Vec<OsString>,
+    /// Call this device NAME from now on (otherwise user@host)
+    #[arg(long, value_name = "NAME", global = true)]
+    pub name: Option<String>,
+    /// Look through the folders every SECS seconds instead of letting the system report changes
+    #[arg(long, value_name = "SECS", num_args = 0..=1, require_equals = true, default_missing_value = "2",
+          value_parser = parse_poll)]
+    pub poll: Option<Duration>,
+}
+
+/// Commands beside sharing.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print a line that lets another device join the space
+    Invite(InviteArgs),
+    /// Join somebody else's space
+    Join {
+        /// The line that `seeder invite` printed there; `-` reads it from standard input
+        invite: Option<String>,
+    },
+    /// Tell what is shared, by whom, and which file to back up
+    Status,
+    /// List the members of the space
+    Members,
+}
+
+/// Flags of `seeder invite`.
+#[derive(Debug, Args)]
+pub struct InviteArgs {
+    /// How many devices may join by it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub uses: u32,
+    /// For how long it is good: 90m, 24h, 7d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_expires)]
+    pub expires: Duration,
+    /// Where the other device finds the relay, if not where this one does
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_public)]
+    pub public: Option<(HostName, Option<u16>)>,
+}
+
+fn parse_poll(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is a number of seconds")?;
+    if (0.1..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("between 0.1 and 86400 seconds".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+        let cli = parse("seeder --watch a --watch N=b --relay h:1 --poll=5 --json").unwrap();
+        assert_eq!(cli.watch.watch.len(), 2);
+        assert_eq!(cli.watch.poll, Some(Duration::from_secs(5)));
+        assert_eq!(
+            parse("seeder --poll --watch a").unwrap().watch.poll,
+            Some(Duration::from_secs(2))
+        );
+        let cli = parse("seeder invite --uses 3 --expires 2h --public h:9 --home x").unwrap();
+        let Some(Command::Invite(invite)) = cli.command else { panic!("an invite") };
+        assert_eq!((invite.uses, invite.expires), (3, Duration::from_secs(7200)));
+        assert!(
+            matches!(parse("seeder join -").unwrap().command, Some(Command::Join { invite: Some(line) }) if line == "-")
+        );
+        assert!(parse("seeder join --name ben").is_ok());
+        for bad in ["seeder invite --uses 0", "seeder --poll=x --watch a", "seeder nothing"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What each command does.
+
+use sealift_peer::args::CommonArgs;
+use sealift_peer::connect::Speaker;
+use sealift_peer::escape::escape;
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::home::Home;
+use sealift_peer::profile::Profile;
+use sealift_peer::profile::space::SpaceState;
+use sealift_peer::{human, join, roster};
+use sealift_platform::Platform;
+use sealift_proto::text;
+use serde_json::json;
+
+use crate::args::{Cli, Command, InviteArgs, WatchArgs};
+use crate::config::Config;
+use crate::invite::{self, Terms};
+use crate::names::parse_watch;
+use crate::status::{self, Report};
+use crate::watch::Watching;
+
+/// What the flags of sharing ask for.
+///
+/// # Errors
+/// When no folder is named or one cannot be understood.
+pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure> {
+    if watch.watch.is_empty() {
+        return Err(Failure::new(Exit::Usage, "nothing to share")
+            .next("name a folder: seeder --watch ./share; `seeder --help` shows more"));
+    }
+    let folders = watch.watch.iter().map(|text| parse_watch(text));
+    let folders = folders
+        .collect::<Result<_, _>>()
+        .map_err(|why| Failure::new(Exit::Usage, "a folder cannot be understood").why(why))?;
+    Ok(Config {
+        home: Home::find(common.home.as_deref())?,
+        watch: folders,
+        relay: common.relay.clone(),
+        space: common.space.clone(),
+        name: watch.name.clone(),
+        watching: watch.poll.map_or(Watching::System, Watching::Poll),
+        console: common.console(),
+        answers_status: true,
+    })
+}
+
+/// Runs a command other than sharing.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit, Failure> {
+    let common = &cli.common;
+    let home = Home::find(common.home.as_deref())?;
+    let profile = Profile::open(&platform, &home)?;
+    let console = common.console();
+    if let Command::Status = command {
+        return status_command(&profile, &home, common).map(|()| Exit::Done);
+    }
+    let speaker = Speaker::new(profile, console)?;
+    match command {
+        Command::Invite(args) => {
+            let relay = common.relay.as_ref();
+            invite::command(&speaker, relay, common.space.as_deref(), &terms(args)).await?;
+        }
+        Command::Join { invite } => {
+            let name = cli.watch.name.as_deref();
+            join::command(&speaker, invite.as_deref(), name, "seeder --watch DIR").await?;
+        }
+        Command::Members => return roster::command(&speaker, common).await,
+        Command::Status => {}
+    }
+    Ok(Exit::Done)
+}
+
+fn terms(args: InviteArgs) -> Terms {
+    Terms { uses: args.uses, expires: args.expires, public: args.public }
+}
+
+/// Tells what this profile is and what its seeder does, without needing the relay.
+fn status_command(profile: &Profile, home: &Home, common: &CommonArgs) -> Result<(), Failure> {
+    let console = common.console();
+    let name = escape(profile.device_name()?.as_str()).into_owned();
+    let device = profile.device()?;
+    let id = device.map(|device| device.key.id().short());
+    let shown =
+        id.clone().unwrap_or_else(|| "no keys yet; the first `seeder --watch` makes them".into());
+    let place = profile.folder().place("").display().to_string();
+    console.result(
+        format!("device   {name} ({shown})\nprofile  {place}"),
+        &json!({"type": "device", "name": name, "device": id, "profile": place}),
+    );
+    let running = status::ask(&home.profile);
+    for space in profile.spaces()? {
+        if common.space.as_ref().is_none_or(|name| space.is_called(name)) {
+            tell_space(profile, common, &space)?;
+        }
+    }
+    tell_running(common, running.as_ref());
+    Ok(())
+}
+
+fn tell_space(profile: &Profile, common: &CommonArgs, space: &SpaceState) -> Result<(), Failure> {
+    let (name, id) = (space.display_name(), space.id().short());
+    let relay = profile.settings()?.space_relays.get(&id).map(|relay| {
+        let place = sealift_proto::invite::host_port(&relay.host, relay.port);
+        format!("{place}#{}", text::base32(&relay.pin))
+    });
+    let backup = space.owner_file(profile.folder()).map(|path| path.display().to_string());
+    let role = match &backup {
+        Some(path) => format!(
+            "owned by this device\nback up  {path}\n         without this file nobody can ever invite again"
+        ),
+        None => "joined by invite".to_owned(),
+    };
+    let at = relay.as_deref().unwrap_or("none met yet");
+    common.console().result(
+        format!("space    {name} ({id}), {role}\nrelay    {at}"),
+        &json!({"type": "space", "name": name, "id": id, "owner": backup.is_some(), "back_up": backup, "relay": relay}),
+    );
+    Ok(())
+}
+
+fn tell_running(common: &CommonArgs, running: Option<&Report>) {
+    let console = common.console();
+    let Some(report) = running else {
+        console.result("seeder   not running", &json!({"type": "seeder", "running": false}));
+        return;
+    };
+    let relay = match &report.relay {
+        Some(relay) => format!("connected to {}", escape(relay)),
+        None => "not connected to a relay".to_owned(),
+    };
+    let mut lines = vec![format!(
+        "seeder   process {}, {relay}; {} files, {}, {} waiting to be read; {} session(s)",
+        report.pid,
+        report.files,
+        human::size(report.bytes),
+        report.waiting,
+        report.sessions,
+    )];
+    for folder in &report.folders {
+        let place = escape(&folder.place.display().to_string()).into_owned();
+        let gone = if folder.here { "" } else { "  (gone)" };
+        lines.push(format!("folder   {} = {place}{gone}", escape(&folder.name)));
+    }
+    let mut json = serde_json::to_value(report).unwrap_or_default();
+    json["type"] = "seeder".into();
+    json["running"] = true.into();
+    console.result(lines.join("\n"), &json);
+}

@@ -1,0 +1,130 @@
+//! What a seeder is asked to do, checked before anything else happens.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use sealift_peer::args::RelayArg;
+use sealift_peer::console::Console;
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::home::Home;
+use sealift_platform::disk::Disk;
+use sealift_proto::path::RelativePath;
+
+use crate::folder::{Folder, Folders, identity_at};
+use crate::names::{WatchArg, name_folders, shell};
+use crate::watch::Watching;
+
+/// What a seeder is asked to do.
+#[derive(Clone)]
+pub struct Config {
+    /// Where it keeps its files.
+    pub home: Home,
+    /// Folders to offer.
+    pub watch: Vec<WatchArg>,
+    /// Relay to use from now on.
+    pub relay: Option<RelayArg>,
+    /// Space to offer them in; the name of a new one on a first run.
+    pub space: Option<String>,
+    /// Name of this device from now on.
+    pub name: Option<String>,
+    /// How folders are watched.
+    pub watching: Watching,
+    /// Where to tell what happens.
+    pub console: Console,
+    /// Whether `seeder status` may ask this one; it takes a socket in the profile's folder.
+    pub answers_status: bool,
+}
+
+/// The folders to offer, each of them there and none of them Sealift's own.
+///
+/// # Errors
+/// What is wrong with one, and what to type instead.
+pub fn folders(disk: &dyn Disk, home: &Home, watch: &[WatchArg]) -> Result<Folders, Failure> {
+    let named = name_folders(watch)?;
+    let forbidden: HashSet<_> =
+        [&home.profile, &home.cache].into_iter().filter_map(|dir| identity_at(disk, dir)).collect();
+    let mut folders = Vec::with_capacity(named.len());
+    for (name, dir) in named {
+        folders.push(folder(disk, home, &forbidden, name, &dir)?);
+    }
+    Ok(Folders::new(folders))
+}
+
+fn folder(
+    disk: &dyn Disk,
+    home: &Home,
+    forbidden: &HashSet<(u64, u64)>,
+    name: RelativePath,
+    dir: &Path,
+) -> Result<Folder, Failure> {
+    let identity = disk
+        .open(dir)
+        .and_then(|root| root.stat(Path::new("")))
+        .map_err(|error| cannot_open(dir, &error))?;
+    let inside = [&home.profile, &home.cache].into_iter().any(|own| is_inside(dir, own));
+    if inside || forbidden.contains(&(identity.device, identity.inode)) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{} is Sealift's own folder", dir.display()),
+        )
+        .why("it holds the keys of this device")
+        .next("share another folder"));
+    }
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    Ok(Folder::new(name, dir, forbidden.clone()))
+}
+
+fn cannot_open(dir: &Path, error: &std::io::Error) -> Failure {
+    let shown = dir.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Failure::new(Exit::Usage, format!("there is no folder {shown}"))
+                .next(format!("make it with: mkdir -p {}", shell(dir)))
+        }
+        std::io::ErrorKind::NotADirectory => {
+            Failure::new(Exit::Usage, format!("{shown} is no folder"))
+                .next("put the file into a folder and share that")
+        }
+        _ => Failure::disk(shown, error),
+    }
+}
+
+fn is_inside(dir: &Path, own: &Path) -> bool {
+    let resolved = |path: &Path| -> Option<PathBuf> { std::fs::canonicalize(path).ok() };
+    match (resolved(dir), resolved(own)) {
+        (Some(dir), Some(own)) => dir.starts_with(own),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Share;
+    use sealift_platform::disk::SystemDisk;
+
+    fn check(share: &Share, dir: &str) -> Result<Folders, Failure> {
+        let home = Home::beneath(&share.path("home"));
+        let watch = [WatchArg { name: None, dir: share.path(dir) }];
+        folders(&SystemDisk, &home, &watch)
+    }
+
+    #[test]
+    fn folders_that_cannot_be_shared_are_refused_in_words() {
+        let share = Share::new();
+        share.write("home/profile/device.key", "k");
+        share.write("home/cache/hashes", "k");
+        share.write("good/a", "x");
+        assert!(check(&share, "good").is_ok());
+        let missing = check(&share, "no such").err().unwrap();
+        assert_eq!(missing.exit, Exit::Usage);
+        assert!(missing.next.unwrap().starts_with("make it with: mkdir -p '/"));
+        assert!(check(&share, "good/a").err().unwrap().what.contains("no folder"));
+        for own in ["home/profile", "home/cache"] {
+            assert!(check(&share, own).err().unwrap().what.contains("own"), "{own}");
+        }
+        // What holds Sealift's folder among others may be shared; that folder is left out.
+        let above = check(&share, "home").unwrap();
+        assert_eq!(above.get(0).unwrap().bounds.forbidden.len(), 2);
+    }
+}

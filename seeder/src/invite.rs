@@ -1,0 +1,214 @@
+//! Making invites (PROTOCOL.md section 11).
+
+use std::time::Duration;
+
+use sealift_peer::args::RelayArg;
+use sealift_peer::connect::{GIVE_UP, Speaker, connect, relay_of};
+use sealift_peer::console::Console;
+use sealift_peer::control::Control;
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::profile::space::SpaceState;
+use sealift_proto::codec::{self, Bytes, Extensions, List};
+use sealift_proto::control::ToRelay;
+use sealift_proto::frame::VERSION;
+use sealift_proto::identity::{SecretKey, Signed};
+use sealift_proto::invite::{Invite, InvitePackage, InviteSecret, PROVISIONAL, parse_host_port};
+use sealift_proto::keys::InviteKeys;
+use sealift_proto::object::{self, Place};
+use sealift_proto::space::{Certificate, HostName, RelayAddress, Role};
+use serde_json::json;
+
+/// How long an invite is good unless told otherwise.
+pub const EXPIRES: Duration = Duration::from_secs(24 * 3600);
+
+/// What an invite is to allow.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// How many devices may join by it.
+    pub uses: u32,
+    /// For how long.
+    pub expires: Duration,
+    /// Where the others find the relay, if not where this device dials it.
+    pub public: Option<(HostName, Option<u16>)>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { uses: 1, expires: EXPIRES, public: None }
+    }
+}
+
+/// The command `seeder invite`: prints one invite, alone on standard output, once the relay keeps its package.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn command(
+    speaker: &Speaker,
+    relay: Option<&RelayArg>,
+    space: Option<&str>,
+    terms: &Terms,
+) -> Result<(), Failure> {
+    let space = speaker.profile.one_space(space)?;
+    if space.owner().is_none() {
+        return Err(not_owner());
+    }
+    let relay = relay_of(&speaker.profile, &space, relay)?;
+    let connected = connect(speaker, space, &relay, false, Some(GIVE_UP)).await?;
+    let invite = make(speaker, &connected.space, &connected.control, terms).await?;
+    warn_loopback(&speaker.console, &invite.relay.host);
+    let line = invite.to_line();
+    let expires = speaker.now() + terms.expires.as_secs();
+    speaker.console.result(
+        &line,
+        &json!({"type": "invite", "invite": line, "uses": terms.uses, "expires": expires}),
+    );
+    Ok(())
+}
+
+fn not_owner() -> Failure {
+    Failure::new(Exit::Refused, "only the space's owner can invite")
+        .why("this device joined by an invite, which lets it offer and fetch, but not invite")
+        .next("ask the owner to run `seeder invite`")
+}
+
+/// Makes an invite and has the relay keep its package.
+///
+/// # Errors
+/// When this device does not own the space, or the relay refuses.
+pub async fn make(
+    speaker: &Speaker,
+    space: &SpaceState,
+    control: &Control,
+    terms: &Terms,
+) -> Result<Invite, Failure> {
+    let random = &*speaker.profile.platform().random;
+    let secret = InviteSecret(random.bytes());
+    let keys = InviteKeys::derive(&secret.0);
+    let deadline = speaker.now() + terms.expires.as_secs();
+    let (owner, package) = package(speaker, space, terms.uses, deadline)?;
+    let place =
+        Place { space: space.id(), epoch: space.epoch(), device: owner.id(), log: 0, position: 0 };
+    let sealed = object::seal::<object::Package>(
+        &keys.package,
+        &place,
+        random.bytes(),
+        &codec::encode(&package),
+    );
+    let sealed = Bytes::new(sealed).map_err(too_large)?;
+    let uses = terms.uses;
+    let put =
+        |request| ToRelay::PutInvite { request, id: keys.id, deadline, uses, package: sealed };
+    control.call(put).await.map_err(|error| error.failure(&control.place()))?;
+    let dialled = control.relay();
+    let (host, port) = terms.public.clone().unwrap_or_else(|| (dialled.host.clone(), None));
+    let relay = RelayAddress { host, port: port.unwrap_or(dialled.port), pin: control.pin() };
+    Ok(Invite { relay, secret })
+}
+
+fn package(
+    speaker: &Speaker,
+    space: &SpaceState,
+    uses: u32,
+    deadline: u64,
+) -> Result<(SecretKey, InvitePackage), Failure> {
+    let random = &*speaker.profile.platform().random;
+    let owner = space.owner().ok_or_else(not_owner)?.clone();
+    let epoch = space.epoch_secret().ok_or_else(not_owner)?;
+    let invite_seed: [u8; 32] = random.bytes();
+    let certificate = Certificate {
+        version: VERSION,
+        space: space.id(),
+        subject: SecretKey::from_seed(invite_seed).id(),
+        role: Role::BOTH,
+        depth_left: 1,
+        uses,
+        not_after: deadline.saturating_add(PROVISIONAL),
+        serial: random.bytes(),
+        extensions: Extensions::default(),
+    };
+    let package = InvitePackage {
+        record: space.record().clone(),
+        epoch_secret: *epoch.as_bytes(),
+        invite_seed,
+        certificate: Signed::sign(certificate, &owner).map_err(too_large)?,
+        relays: List::new(space.secret().relays.to_vec()).map_err(too_large)?,
+        extensions: Extensions::default(),
+    };
+    Ok((owner, package))
+}
+
+fn too_large(error: codec::CodecError) -> Failure {
+    Failure::new(Exit::Other, "the invite outgrew its limits").why(error)
+}
+
+/// Says so if the invite leads to this machine only.
+pub fn warn_loopback(console: &Console, host: &HostName) {
+    if is_loopback(host) {
+        let shown = host.as_str();
+        console.warn(
+            format!(
+                "this invite works on this machine only, because its relay is {shown}; name the address that others reach with --public HOST"
+            ),
+            &json!({"type": "warning", "what": "loopback", "host": shown}),
+        );
+    }
+}
+
+fn is_loopback(host: &HostName) -> bool {
+    let text = host.as_str();
+    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let address = text.parse::<std::net::IpAddr>();
+    address.is_ok_and(|address| address.to_canonical().is_loopback())
+        || name == "localhost"
+        || name.ends_with(".localhost")
+}
+
+/// Reads `HOST[:PORT]`.
+///
+/// # Errors
+/// Words for the person who typed it.
+pub fn parse_public(text: &str) -> Result<(HostName, Option<u16>), String> {
+    parse_host_port(text).ok_or_else(|| "write it as HOST or HOST:PORT".into())
+}
+
+/// Reads the length of time for which an invite is good.
+///
+/// # Errors
+/// Words for the person who typed it.
+pub fn parse_expires(text: &str) -> Result<Duration, String> {
+    let expires = sealift_peer::human::parse_duration(text)?;
+    let longest = Duration::from_secs(366 * 24 * 3600);
+    match expires {
+        _ if expires < Duration::from_secs(60) => Err("give it a minute at least".into()),
+        _ if expires > longest => Err("a year is the longest".into()),
+        _ => Ok(expires),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_told_from_the_rest() {
+        for (host, loopback) in [
+            ("localhost", true),
+            ("Localhost.", true),
+            ("127.0.0.1", true),
+            ("127.8.8.8", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("relay.example.org", false),
+            ("192.0.2.1", false),
+        ] {
+            assert_eq!(is_loopback(&HostName::new(host).unwrap()), loopback, "{host}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_bounded() {
+        assert_eq!(parse_expires("2h"), Ok(Duration::from_secs(7200)));
+        assert!(parse_expires("1s").is_err() && parse_expires("800d").is_err());
+        assert!(parse_expires("x").is_err());
+    }
+}

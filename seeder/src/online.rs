@@ -1,0 +1,396 @@
+//! The seeder's life at the relay: connected, publishing, answering offers; reconnecting when the connection is lost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sealift_peer::args::RelayArg;
+use sealift_peer::connect::{Connected, Speaker, connect, jittered, relay_of};
+use sealift_peer::control::{CallError, Control, Event};
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::profile::space::SpaceState;
+use sealift_peer::session::{Acceptor, Side, Ticket};
+use sealift_proto::control::{Address, LogHead, Refusal};
+use sealift_proto::identity::{DeviceId, Signed};
+use sealift_proto::log::{FIRST_CATALOGUE, Head};
+use sealift_proto::wrap::Suite;
+use serde_json::json;
+use tokio::sync::watch as signal;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::activity::{Activity, Teller};
+use crate::catalogue::log::Author;
+use crate::catalogue::plan::{Shown, compare};
+use crate::catalogue::publish::{Ended, Publication, used_twice};
+use crate::invite;
+use crate::owner;
+use crate::serve::{Library, serve};
+
+/// Sessions at once.
+const SESSIONS: usize = 256;
+/// Pause before connecting again: the first, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(20));
+/// A connection that held for so long was a good one.
+const GOOD: Duration = Duration::from_secs(10);
+/// Pause when a newer connection of the same device took this one's place: the other may be a copy of this profile.
+const REPLACED: Duration = Duration::from_secs(5);
+
+/// What others in this process may know of the connection.
+#[derive(Debug, Clone, Default)]
+pub struct Live {
+    /// `HOST:PORT` of the relay, while it is connected.
+    pub relay: Option<String>,
+    /// Members known.
+    pub members: usize,
+    /// Sessions open.
+    pub sessions: usize,
+}
+
+/// The seeder at the relay.
+pub struct Online {
+    /// This device.
+    pub speaker: Speaker,
+    /// The relay asked for.
+    pub relay: Option<RelayArg>,
+    /// What is published.
+    pub publication: Publication,
+    /// What is served.
+    pub library: Library,
+    /// Where to tell what happens.
+    pub teller: Teller,
+    /// What others may know.
+    pub live: Arc<Mutex<Live>>,
+}
+
+enum End {
+    Shutdown,
+    Lost(Option<Refusal>),
+    Failed(Failure),
+}
+
+/// One connection.
+struct Station<'a> {
+    online: &'a Online,
+    connected: Connected,
+    control: Control,
+    acceptor: Arc<Acceptor>,
+    /// The space as sessions use it.
+    space: Arc<SpaceState>,
+    sessions: &'a mut JoinSet<()>,
+    opened: &'a mut u64,
+}
+
+impl Online {
+    /// Stays connected until `shutdown`.
+    ///
+    /// # Errors
+    /// What no waiting mends.
+    pub async fn run(
+        self,
+        mut space: SpaceState,
+        mut shutdown: signal::Receiver<bool>,
+    ) -> Result<(), Failure> {
+        let mut sessions = JoinSet::new();
+        let (mut again, mut opened) = (false, 0);
+        let mut pause = PAUSE.0;
+        loop {
+            let relay = relay_of(&self.speaker.profile, &space, self.relay.as_ref())?;
+            let connecting = connect(&self.speaker, space.clone(), &relay, true, None);
+            let connected = tokio::select! {
+                _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+                connected = connecting => connected,
+            };
+            let since = Instant::now();
+            let lost = match connected {
+                Ok(connected) => {
+                    let station = self.station(connected, &mut sessions, &mut opened);
+                    let place = station.control.place();
+                    self.teller.tell(Activity::Connected { relay: place.clone(), again });
+                    let (end, after) = station.stay(again, &mut shutdown).await;
+                    self.live(|live| live.relay = None);
+                    again = true;
+                    space = after;
+                    match end {
+                        End::Shutdown => return Ok(()),
+                        End::Failed(failure) if failure.exit != Exit::Relay => return Err(failure),
+                        End::Failed(failure) => (place, failure.why, Duration::ZERO),
+                        End::Lost(why) => {
+                            let wait = match why {
+                                Some(Refusal::Replaced) => REPLACED,
+                                _ => Duration::ZERO,
+                            };
+                            (place, why.map(|why| why.to_string()), wait)
+                        }
+                    }
+                }
+                // The connection ended before it was of use.
+                Err(failure) if failure.exit == Exit::Relay => {
+                    let place = sealift_proto::invite::host_port(&relay.host, relay.port);
+                    (place, failure.why, Duration::ZERO)
+                }
+                Err(failure) => return Err(failure),
+            };
+            let (relay, why, least) = lost;
+            self.teller.tell(Activity::Lost { relay, why });
+            pause = if since.elapsed() >= GOOD { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
+            tokio::select! {
+                _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+                () = sleep(least + jittered(pause, &self.speaker)) => {}
+            }
+        }
+    }
+
+    fn station<'a>(
+        &'a self,
+        connected: Connected,
+        sessions: &'a mut JoinSet<()>,
+        opened: &'a mut u64,
+    ) -> Station<'a> {
+        let control = connected.control.clone();
+        let space = Arc::new(connected.space.clone());
+        self.live(|live| {
+            live.relay = Some(control.place());
+            live.members = connected.members.len();
+        });
+        let acceptor = Arc::new(Acceptor::default());
+        Station { online: self, connected, control, acceptor, space, sessions, opened }
+    }
+
+    fn live(&self, change: impl FnOnce(&mut Live)) {
+        change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// What seals and signs for this device in `space`.
+#[must_use]
+pub fn author(speaker: &Speaker, space: &SpaceState) -> Author {
+    Author {
+        key: speaker.device.key.clone(),
+        space: space.id(),
+        epoch: space.epoch(),
+        catalogue: space.keys().catalogue.clone(),
+        random: speaker.profile.platform().random.clone(),
+    }
+}
+
+impl Station<'_> {
+    /// Works until the connection ends. How it ended, and the space as it is then.
+    async fn stay(
+        mut self,
+        again: bool,
+        shutdown: &mut signal::Receiver<bool>,
+    ) -> (End, SpaceState) {
+        let publication = self.online.publication.clone();
+        publication.log().set_author(author(&self.online.speaker, &self.connected.space));
+        let own = self.online.speaker.device.key.id();
+        let shown = self.connected.heads.iter().find(|head| is_own(head, &own));
+        let shown = shown.and_then(|head| Signed::<Head>::from_bytes(&head.statement).ok());
+        let control = self.control.clone();
+        let publishing = publication.run(&control, shown, again);
+        tokio::pin!(publishing);
+        if let Err(failure) = self.begin(again).await {
+            return (End::Failed(failure), self.connected.space);
+        }
+        let end = loop {
+            tokio::select! {
+                _ = shutdown.wait_for(|stop| *stop) => break End::Shutdown,
+                ended = &mut publishing => break match ended {
+                    Ended::Connection => End::Lost(None),
+                    Ended::Failed(failure) => End::Failed(failure),
+                },
+                Some(_) = self.sessions.join_next() => self.count_sessions(),
+                event = self.connected.events.recv() => match event {
+                    Some(Event::Closed { why }) => break self.closed(why),
+                    None => break End::Lost(None),
+                    Some(event) => if let Err(failure) = self.event(event).await {
+                        break End::Failed(failure);
+                    },
+                },
+            }
+        };
+        (end, self.connected.space)
+    }
+
+    /// What is to be done as soon as there is a connection.
+    async fn begin(&mut self, again: bool) -> Result<(), Failure> {
+        owner::admit(&self.online.speaker, &mut self.connected).await?;
+        self.space = Arc::new(self.connected.space.clone());
+        if !again {
+            self.show_invite().await?;
+        }
+        Ok(())
+    }
+
+    /// While nobody else is in the space, the next thing to do is to let somebody in.
+    async fn show_invite(&self) -> Result<(), Failure> {
+        let speaker = &self.online.speaker;
+        let alone = self.connected.members.len() <= 1 && self.space.owner().is_some();
+        if !alone || !speaker.console.is_live() {
+            return Ok(());
+        }
+        let invite =
+            invite::make(speaker, &self.space, &self.control, &invite::Terms::default()).await?;
+        let line = invite.to_line();
+        speaker.console.note(
+            format!("to let a second device in (once, within 24 h), type there:\n\n    leecher join {line}\n"),
+            &json!({"type": "invite", "invite": line}),
+        );
+        invite::warn_loopback(&speaker.console, &invite.relay.host);
+        Ok(())
+    }
+
+    fn closed(&self, why: Option<Refusal>) -> End {
+        match why {
+            Some(why @ (Refusal::NotMember | Refusal::Removed | Refusal::Expired)) => {
+                End::Failed(CallError::Refused(why).failure(&self.control.place()))
+            }
+            why => End::Lost(why),
+        }
+    }
+
+    async fn event(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Deliver { from, body } => self.deliver(from, &body).await,
+            Event::LinkTicket { ticket, tag, peer, address } => {
+                let relay = self.control.relay();
+                let place = address.unwrap_or_else(|| (relay.host.clone(), relay.port));
+                self.link(Ticket { ticket, tag, peer, place });
+            }
+            Event::Head(head) => self.head(head).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn head(&mut self, head: LogHead) -> Result<(), Failure> {
+        let speaker = &self.online.speaker;
+        if head.log >= FIRST_CATALOGUE {
+            return self.own_head(&head);
+        }
+        let is_card = head.log == 1;
+        self.connected.take_head(speaker, head)?;
+        self.connected.members.save(&speaker.profile)?;
+        if is_card {
+            owner::admit(speaker, &mut self.connected).await?;
+        } else {
+            let log = &self.online.publication;
+            log.log().set_author(author(speaker, &self.connected.space));
+            self.connected.publish_card(speaker).await?;
+        }
+        self.space = Arc::new(self.connected.space.clone());
+        self.online.live(|live| live.members = self.connected.members.len());
+        Ok(())
+    }
+
+    /// A head of this device that another program made means that two use its keys.
+    fn own_head(&self, head: &LogHead) -> Result<(), Failure> {
+        if !is_own(head, &self.online.speaker.device.key.id()) {
+            return Ok(());
+        }
+        let shown = Signed::<Head>::from_bytes(&head.statement).ok();
+        match compare(&self.online.publication.log(), shown.as_ref()) {
+            Shown::Foreign => Err(used_twice()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn deliver(&mut self, from: Address, body: &[u8]) {
+        let speaker = &self.online.speaker;
+        let Connected { members, space, .. } = &mut self.connected;
+        let side = Side {
+            platform: speaker.profile.platform(),
+            space,
+            key: &speaker.device.key,
+            address: self.control.address(),
+        };
+        let admit = |member: &_| match members.meet(member) {
+            Ok(()) => true,
+            Err(invite) => {
+                let who = members.display_name(&member.device);
+                speaker.console.warn(
+                    format!("{who} came by an invite that {} other(s) used up; it is not served", invite.uses),
+                    &json!({"type": "refused", "what": "invite overused", "device": who, "uses": invite.uses}),
+                );
+                false
+            }
+        };
+        let result = self.acceptor.offer(&side, &self.control, from, body, admit).await;
+        if let Err(error) = result {
+            let who = self.connected.members.display_name(&from.device);
+            speaker.console.detail(
+                format!("a request of {who} was not taken: {error}"),
+                &json!({"type": "refused", "what": "offer", "device": who, "why": error.to_string()}),
+            );
+        }
+    }
+
+    fn link(&mut self, ticket: Ticket) {
+        if self.sessions.len() >= SESSIONS {
+            tracing::warn!("too many sessions at once; a link was not taken");
+            return;
+        }
+        *self.opened += 1;
+        let session = OneSession {
+            number: *self.opened,
+            who: self.connected.members.display_name(&ticket.peer.device),
+            speaker: self.online.speaker.clone(),
+            space: self.space.clone(),
+            address: self.control.address(),
+            acceptor: self.acceptor.clone(),
+            library: self.online.library.clone(),
+        };
+        self.sessions.spawn(session.run(ticket));
+        self.count_sessions();
+    }
+
+    fn count_sessions(&self) {
+        let open = self.sessions.len();
+        self.online.live(|live| live.sessions = open);
+    }
+}
+
+fn is_own(head: &LogHead, own: &DeviceId) -> bool {
+    head.log == FIRST_CATALOGUE && head.device == *own
+}
+
+/// A session, from its ticket to its end.
+struct OneSession {
+    number: u64,
+    who: String,
+    speaker: Speaker,
+    space: Arc<SpaceState>,
+    address: Address,
+    acceptor: Arc<Acceptor>,
+    library: Library,
+}
+
+impl OneSession {
+    async fn run(self, ticket: Ticket) {
+        let side = Side {
+            platform: self.speaker.profile.platform(),
+            space: &self.space,
+            key: &self.speaker.device.key,
+            address: self.address,
+        };
+        let session = match self.acceptor.link(&side, ticket).await {
+            Ok(session) => session,
+            Err(error) => {
+                let who = &self.who;
+                self.speaker.console.detail(
+                    format!("no session with {who}: {error}"),
+                    &json!({"type": "refused", "what": "session", "device": who, "why": error.to_string()}),
+                );
+                return;
+            }
+        };
+        let number = self.number;
+        let suite = match session.suite {
+            Suite::X25519 => "x25519",
+            Suite::Rsa => "rsa",
+            Suite::Hybrid => "hybrid",
+        };
+        self.library.teller.tell(Activity::Session { number, who: self.who.clone(), suite });
+        let why = serve(&self.library, number, session).await.err().map(|error| error.to_string());
+        self.library.teller.tell(Activity::Ended { number, why });
+    }
+}

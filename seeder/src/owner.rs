@@ -1,0 +1,63 @@
+//! What the owner's seeder does for the others: devices that came by invite get a certificate that lasts.
+
+use sealift_peer::connect::{Connected, Speaker};
+use sealift_peer::exit::Failure;
+use sealift_proto::codec::List;
+use sealift_proto::identity::DeviceId;
+use serde_json::json;
+
+/// Most lasting certificates in a space record.
+const LASTING_MAX: usize = 100;
+
+/// Signs a lasting certificate for each provisional member and publishes them in the space record. Those that were taken
+/// make room. Does nothing on a device that does not own the space.
+///
+/// # Errors
+/// When the profile cannot be written or the relay refuses.
+pub(crate) async fn admit(speaker: &Speaker, connected: &mut Connected) -> Result<(), Failure> {
+    if connected.space.owner().is_none() {
+        return Ok(());
+    }
+    let kept = still_needed(connected);
+    let new: Vec<DeviceId> = connected
+        .members
+        .iter()
+        .filter(|member| member.membership.invite.is_some() && !kept.contains(&member.device))
+        .map(|member| member.device)
+        .take(LASTING_MAX.saturating_sub(kept.len()))
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let random = &*speaker.profile.platform().random;
+    let signed = new.iter().map(|device| connected.space.sign_lasting(random, *device));
+    let signed = signed.collect::<Result<Vec<_>, _>>()?;
+    connected.space.change_record(random, speaker.now(), |secret| {
+        let mut lasting = secret.lasting.clone().into_vec();
+        lasting.retain(|certificate| kept.contains(&certificate.unverified().subject));
+        lasting.extend(signed);
+        secret.lasting = List::new(lasting)?;
+        Ok(())
+    })?;
+    speaker.profile.save_space(&connected.space)?;
+    connected.publish_record().await?;
+    for device in new {
+        let who = connected.members.display_name(&device);
+        speaker.console.note(
+            format!("{who} joined and is a member for good now"),
+            &json!({"type": "admitted", "device": device.short(), "name": who}),
+        );
+    }
+    Ok(())
+}
+
+/// Devices whose lasting certificate is in the record and was not taken yet.
+fn still_needed(connected: &Connected) -> Vec<DeviceId> {
+    let lasting = connected.space.secret().lasting.iter();
+    lasting
+        .map(|certificate| certificate.unverified().subject)
+        .filter(|device| {
+            connected.members.get(device).is_none_or(|member| member.membership.invite.is_some())
+        })
+        .collect()
+}

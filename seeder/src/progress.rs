@@ -1,0 +1,368 @@
+//! Shows what a running seeder does: live lines on a terminal, plain lines elsewhere.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sealift_peer::console::Console;
+use sealift_peer::escape::{escape, escape_os};
+use sealift_peer::human;
+use sealift_proto::catalogue::Status;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::activity::Activity;
+use crate::engine::Shared;
+use crate::index::Name;
+
+/// How often live lines change.
+const TICK: Duration = Duration::from_millis(250);
+/// How often a plain line tells how far reading is.
+const PLAIN: Duration = Duration::from_secs(5);
+/// More new files than this at once are counted, not named.
+const NAMED: usize = 5;
+
+/// Shows what it hears.
+pub struct Progress {
+    console: Console,
+    shared: Arc<Shared>,
+    reading: Option<ProgressBar>,
+    sessions: BTreeMap<u64, Session>,
+    added: Vec<(Name, u64)>,
+    changed: Vec<(Name, u64)>,
+    removed: u64,
+    offered: bool,
+    published: Status,
+    last_plain: Instant,
+    speed: Speed,
+}
+
+struct Session {
+    who: String,
+    suite: &'static str,
+    bytes: u64,
+    /// The file last sent of, and how many times another one was.
+    file: Option<Name>,
+    since: Option<Instant>,
+    last: Instant,
+    speed: Speed,
+    bar: Option<ProgressBar>,
+}
+
+/// Bytes per second over the last few ticks.
+#[derive(Default)]
+struct Speed {
+    ticks: std::collections::VecDeque<u64>,
+}
+
+impl Speed {
+    const KEPT: usize = 12;
+
+    fn tick(&mut self, total: u64) {
+        self.ticks.push_back(total);
+        if self.ticks.len() > Self::KEPT {
+            self.ticks.pop_front();
+        }
+    }
+
+    fn get(&self) -> u64 {
+        let (Some(first), Some(last)) = (self.ticks.front(), self.ticks.back()) else { return 0 };
+        let ticks = self.ticks.len().saturating_sub(1) as u64;
+        let millis = u64::try_from(TICK.as_millis()).unwrap_or(1) * ticks;
+        ((last - first) * 1000).checked_div(millis).unwrap_or(0)
+    }
+}
+
+impl Progress {
+    /// Shows on `console` what happens to what `shared` knows.
+    #[must_use]
+    pub fn new(console: Console, shared: Arc<Shared>) -> Self {
+        Self {
+            console,
+            shared,
+            reading: None,
+            sessions: BTreeMap::new(),
+            added: Vec::new(),
+            changed: Vec::new(),
+            removed: 0,
+            offered: false,
+            published: Status::default(),
+            last_plain: Instant::now(),
+            speed: Speed::default(),
+        }
+    }
+
+    /// Shows until nothing more can be heard.
+    pub async fn run(mut self, mut heard: mpsc::UnboundedReceiver<Activity>) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                activity = heard.recv() => match activity {
+                    Some(activity) => self.hear(activity),
+                    None => break,
+                },
+                _ = ticks.tick() => self.tick(),
+            }
+        }
+    }
+
+    fn hear(&mut self, activity: Activity) {
+        match activity {
+            Activity::Scanned => {}
+            Activity::Added(name, size) => self.added.push((name, size)),
+            Activity::Changed(name, size) => self.changed.push((name, size)),
+            Activity::Removed(count) => self.removed += count,
+            Activity::Skipped { place, why } => self.skipped(&place, &why),
+            Activity::FolderGone { place, why } => self.console.warn(
+                format!(
+                    "{} is gone ({why}); nothing of it is offered until it is back",
+                    shown(&place)
+                ),
+                &json!({"type": "folder", "folder": shown(&place), "here": false, "why": why}),
+            ),
+            Activity::FolderBack { place } => self.console.note(
+                format!("{} is back", shown(&place)),
+                &json!({"type": "folder", "folder": shown(&place), "here": true}),
+            ),
+            Activity::Polling { place, every, why } => self.polling(&place, every, why),
+            Activity::Warning(words) => {
+                self.console.warn(&words, &json!({"type": "warning", "what": words}));
+            }
+            Activity::Published { status } => self.published(status),
+            Activity::Connected { relay, again } => self.connected(&relay, again),
+            Activity::Lost { relay, why } => self.lost(&relay, why),
+            Activity::Session { number, who, suite } => self.session(number, who, suite),
+            Activity::Sent { number, name, bytes } => self.sent(number, name, bytes),
+            Activity::Completed { number, files, bytes } => self.completed(number, files, bytes),
+            Activity::Ended { number, why } => self.ended(number, why),
+        }
+    }
+
+    fn skipped(&self, place: &Path, why: &str) {
+        self.console.warn(
+            format!("not offered: {}: {}", shown(place), escape(why)),
+            &json!({"type": "skipped", "path": shown(place), "why": why}),
+        );
+    }
+
+    fn polling(&self, place: &Path, every: Duration, why: Option<String>) {
+        let seconds = every.as_secs_f32();
+        let json =
+            json!({"type": "polling", "folder": shown(place), "seconds": seconds, "why": why});
+        let words = format!("{} is walked every {seconds} s", shown(place));
+        match why {
+            Some(why) => self.console.warn(format!("{words} instead of watched: {why}"), &json),
+            None => self.console.detail(words, &json),
+        }
+    }
+
+    fn connected(&self, relay: &str, again: bool) {
+        let words = if again { "connected again to the relay" } else { "connected to the relay" };
+        let json = json!({"type": "connected", "relay": relay, "again": again});
+        self.console.note(format!("{words} {relay}"), &json);
+    }
+
+    fn lost(&self, relay: &str, why: Option<String>) {
+        let because = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        self.console.note(
+            format!("lost the relay {relay}{because}; connecting again"),
+            &json!({"type": "lost", "relay": relay, "why": why}),
+        );
+    }
+
+    /// Once the relay has all there is, others can find it.
+    fn published(&mut self, status: Status) {
+        self.published = status;
+        let complete = status.waiting == 0 && !status.scanning;
+        if complete && !self.offered {
+            self.offered = true;
+            let bytes = self.shared.index().bytes();
+            self.console.note(
+                format!("offering {}, {}", files(status.files), human::size(bytes)),
+                &json!({"type": "offering", "files": status.files, "bytes": bytes}),
+            );
+        }
+    }
+
+    fn session(&mut self, number: u64, who: String, suite: &'static str) {
+        let json = json!({"type": "session", "session": number, "with": who, "wrap": suite, "path": "relay"});
+        self.console.detail(format!("{who} opened a session ({suite})"), &json);
+        let session = Session {
+            who,
+            suite,
+            bytes: 0,
+            file: None,
+            since: None,
+            last: Instant::now(),
+            speed: Speed::default(),
+            bar: None,
+        };
+        self.sessions.insert(number, session);
+    }
+
+    fn sent(&mut self, number: u64, name: Option<Name>, bytes: u64) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        let now = Instant::now();
+        session.since.get_or_insert(now);
+        session.last = now;
+        session.bytes += bytes;
+        let first = name.is_some() && session.file != name;
+        if name.is_some() {
+            session.file = name;
+        }
+        if let (true, Some(name)) = (first, &session.file) {
+            let (who, file) = (&session.who, escape(name));
+            let json = json!({"type": "sending", "session": number, "to": who, "path": file, "via": "relay"});
+            self.console.note(format!("{who} downloads {file} through the relay"), &json);
+        }
+    }
+
+    fn completed(&mut self, number: u64, count: u64, bytes: u64) {
+        let Some(session) = self.sessions.get(&number) else { return };
+        let who = &session.who;
+        self.console.note(
+            format!(
+                "{who} has {} complete, {}{}",
+                files(count),
+                human::size(bytes),
+                session.pace()
+            ),
+            &json!({
+                "type": "completed", "session": number, "with": who, "files": count, "bytes": bytes,
+                "speed": session.rate(), "via": "relay",
+            }),
+        );
+    }
+
+    fn ended(&mut self, number: u64, why: Option<String>) {
+        let Some(session) = self.sessions.remove(&number) else { return };
+        if let Some(bar) = &session.bar {
+            bar.finish_and_clear();
+        }
+        let because = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let words = format!("the session with {} ended{because}", session.who);
+        let json = json!({
+            "type": "ended", "session": number, "with": session.who, "bytes": session.bytes,
+            "wrap": session.suite, "why": why,
+        });
+        // A leecher that went away in the middle is worth a line.
+        if why.is_some() && session.bytes > 0 {
+            self.console.note(words, &json);
+        } else {
+            self.console.detail(words, &json);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.tell_files();
+        let status = self.shared.index().status();
+        self.speed.tick(self.shared.bytes_read());
+        self.show_reading(status);
+        for session in self.sessions.values_mut() {
+            session.speed.tick(session.bytes);
+            session.show(&self.console);
+        }
+    }
+
+    fn tell_files(&mut self) {
+        let lists = [
+            ("added", std::mem::take(&mut self.added)),
+            ("changed", std::mem::take(&mut self.changed)),
+        ];
+        for (what, list) in lists {
+            if list.len() > NAMED {
+                let bytes: u64 = list.iter().map(|(_, size)| size).sum();
+                self.console.note(
+                    format!("{what} {}, {}", files(list.len() as u64), human::size(bytes)),
+                    &json!({"type": what, "files": list.len(), "bytes": bytes}),
+                );
+                continue;
+            }
+            for (name, size) in list {
+                let name = escape(&name);
+                self.console.note(
+                    format!("{what} {name}, {}", human::size(size)),
+                    &json!({"type": what, "path": name, "bytes": size}),
+                );
+            }
+        }
+        let removed = std::mem::take(&mut self.removed);
+        if removed > 0 {
+            let json = json!({"type": "removed", "files": removed});
+            self.console.note(format!("removed {}", files(removed)), &json);
+        }
+    }
+
+    fn show_reading(&mut self, status: Status) {
+        if status.waiting == 0 && !status.scanning {
+            if let Some(bar) = self.reading.take() {
+                bar.finish_and_clear();
+            }
+            return;
+        }
+        let speed = self.speed.get();
+        let words = reading_words(status, speed);
+        if self.console.is_live() {
+            let console = &self.console;
+            self.reading.get_or_insert_with(|| bar(console)).set_message(words);
+        } else if self.last_plain.elapsed() >= PLAIN {
+            self.last_plain = Instant::now();
+            let json = json!({
+                "type": "reading", "waiting": status.waiting, "files": status.files, "speed": speed,
+                "scanning": status.scanning,
+            });
+            self.console.note(words, &json);
+        }
+    }
+}
+
+impl Session {
+    /// Bytes per second over the whole session.
+    fn rate(&self) -> Option<u64> {
+        let millis = u64::try_from((self.last - self.since?).as_millis()).ok()?;
+        (millis >= 20).then(|| self.bytes.saturating_mul(1000) / millis)
+    }
+
+    fn pace(&self) -> String {
+        let path = " through the relay";
+        self.rate().map_or(path.to_owned(), |rate| format!(", {}{path}", human::speed(rate)))
+    }
+
+    fn show(&mut self, console: &Console) {
+        if !console.is_live() || self.bytes == 0 {
+            return;
+        }
+        let file = self.file.as_ref().map(|name| format!("  {}", escape(name))).unwrap_or_default();
+        let words = format!(
+            "{}  {}  {} through the relay{file}",
+            self.who,
+            human::size(self.bytes),
+            human::speed(self.speed.get()),
+        );
+        self.bar.get_or_insert_with(|| bar(console)).set_message(words);
+    }
+}
+
+fn reading_words(status: Status, speed: u64) -> String {
+    let read = status.files.saturating_sub(status.waiting);
+    let more = if status.scanning { " found so far" } else { "" };
+    format!("read {read} of {}{more}, {}", files(status.files), human::speed(speed))
+}
+
+fn bar(console: &Console) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    console.bars().add(ProgressBar::new_spinner().with_style(style))
+}
+
+fn files(count: u64) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+fn shown(path: &Path) -> String {
+    escape_os(path.as_os_str())
+}

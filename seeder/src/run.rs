@@ -1,0 +1,218 @@
+//! A seeder from its first line to its end.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use sealift_peer::connect::Speaker;
+use sealift_peer::escape::escape;
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::join::choose_name;
+use sealift_peer::profile::Profile;
+use sealift_peer::profile::space::SpaceState;
+use sealift_platform::Platform;
+use sealift_platform::disk::{Lock, read_all};
+use sealift_proto::space::Label;
+use serde_json::json;
+use tokio::sync::watch as signal;
+
+use crate::activity::{Activity, Teller};
+use crate::catalogue::log::{Log, LogError};
+use crate::catalogue::publish::Publication;
+use crate::config::{Config, folders};
+use crate::engine::{Engine, Handle};
+use crate::folder::Folders;
+use crate::hashes::cache::Cache;
+use crate::online::{Live, Online, author};
+use crate::progress::Progress;
+use crate::serve::Library;
+use crate::status::{Source, answer};
+
+/// Offers folders until `shutdown` is done.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn run(
+    platform: Platform,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Failure> {
+    let folders = folders(&*platform.disk, &config.home, &config.watch)?;
+    let profile = Profile::open(&platform, &config.home)?;
+    let _lock = lock(&profile)?;
+    let speaker = Speaker::new(profile, config.console.clone())?;
+    if let Some(name) = &config.name {
+        choose_name(&speaker, name)?;
+    }
+    let (space, is_new) = space(&speaker, config.space.as_deref())?;
+    greet(&speaker, &space, is_new, &folders)?;
+    let (stop, stopped) = signal::channel(false);
+    let started = start(&platform, &config, &speaker, &space, folders, &stopped).await?;
+    let Started { engine, progress, online, source } = started;
+    let profile = config.home.profile.clone();
+    let answering = async {
+        if config.answers_status
+            && let Err(error) = answer(&profile, source).await
+        {
+            tracing::debug!(%error, "`seeder status` cannot ask this seeder");
+        }
+        std::future::pending::<()>().await;
+    };
+    let result = tokio::select! {
+        result = online.run(space, stopped) => result,
+        () = shutdown => Ok(()),
+        () = answering => Ok(()),
+    };
+    // Nobody is told only if both have ended already.
+    let _ = stop.send(true);
+    let _ = engine.await;
+    progress.abort();
+    result
+}
+
+struct Started {
+    engine: tokio::task::JoinHandle<()>,
+    progress: tokio::task::JoinHandle<()>,
+    online: Online,
+    source: Source,
+}
+
+async fn start(
+    platform: &Platform,
+    config: &Config,
+    speaker: &Speaker,
+    space: &SpaceState,
+    folders: Folders,
+    stopped: &signal::Receiver<bool>,
+) -> Result<Started, Failure> {
+    let (teller, heard) = Teller::new();
+    let cache = Arc::new(open_cache(platform, config, &teller).await?);
+    let log = open_log(speaker, space).await?;
+    let (engine, inbox, handle) =
+        Engine::new(platform.clone(), folders, cache, config.watching, teller.clone());
+    let engine = tokio::spawn(engine.run(inbox, stopped.clone()));
+    let shared = handle.shared.clone();
+    let progress = Progress::new(config.console.clone(), shared.clone());
+    let progress = tokio::spawn(progress.run(heard));
+    let online = online(speaker, config, handle, log, teller);
+    let source = Source { space: space.id().short(), shared, live: online.live.clone() };
+    Ok(Started { engine, progress, online, source })
+}
+
+fn online(speaker: &Speaker, config: &Config, engine: Handle, log: Log, teller: Teller) -> Online {
+    let log = Arc::new(Mutex::new(log));
+    let head = Arc::new(Mutex::new(Vec::new()));
+    let publication = Publication {
+        shared: engine.shared.clone(),
+        log: log.clone(),
+        published: head.clone(),
+        clock: speaker.profile.platform().clock.clone(),
+        teller: teller.clone(),
+    };
+    Online {
+        speaker: speaker.clone(),
+        relay: config.relay.clone(),
+        publication,
+        library: Library { engine, log, head, teller: teller.clone() },
+        teller,
+        live: Arc::new(Mutex::new(Live::default())),
+    }
+}
+
+async fn open_cache(
+    platform: &Platform,
+    config: &Config,
+    teller: &Teller,
+) -> Result<Cache, Failure> {
+    let (disk, place) = (platform.disk.clone(), config.home.cache.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let root = disk
+            .open_or_create(&place, true)
+            .map_err(|error| Failure::disk(place.display(), &error))?;
+        Ok(Cache::open(&root))
+    });
+    let (cache, problem) = opened.await.map_err(|_| ended())??;
+    if let Some(problem) = problem {
+        teller.tell(Activity::Warning(format!("remembered hashes: {problem}")));
+    }
+    Ok(cache)
+}
+
+async fn open_log(speaker: &Speaker, space: &SpaceState) -> Result<Log, Failure> {
+    let author = author(speaker, space);
+    let folder = speaker.profile.folder().clone();
+    let within = format!("spaces/{}", space.id().short());
+    let opened = tokio::task::spawn_blocking(move || Log::open(author, &folder, &within));
+    opened.await.map_err(|_| ended())?.map_err(|error| match error {
+        LogError::Profile(failure) => failure,
+        error => Failure::new(Exit::Disk, "the catalogue in the profile cannot be used").why(error),
+    })
+}
+
+fn ended() -> Failure {
+    Failure::new(Exit::Other, "a part of the program ended early")
+}
+
+/// Takes the profile for this seeder.
+fn lock(profile: &Profile) -> Result<Box<dyn Lock>, Failure> {
+    let Some(lock) = profile.lock_seeder()? else {
+        let holder = read_all(&**profile.folder().root(), "seeder.lock".as_ref(), 200);
+        let holder = String::from_utf8_lossy(&holder.unwrap_or_default()).trim().to_owned();
+        let who = if holder.is_empty() { String::new() } else { format!(" ({})", escape(&holder)) };
+        return Err(Failure::new(
+            Exit::Other,
+            format!("another seeder runs on this profile already{who}"),
+        )
+        .next("end it first and start one that watches all folders, or give this one a --home of its own"));
+    };
+    let words = format!("process {}\n", std::process::id());
+    // Only the words for the next one depend on it.
+    let _ = lock.describe(words.as_bytes());
+    Ok(lock)
+}
+
+/// The space to offer in; a new one if the profile has none. True if it is new.
+fn space(speaker: &Speaker, asked: Option<&str>) -> Result<(SpaceState, bool), Failure> {
+    if !speaker.profile.spaces()?.is_empty() {
+        return Ok((speaker.profile.one_space(asked)?, false));
+    }
+    let device_name = speaker.profile.device_name()?;
+    let name = asked.unwrap_or_else(|| device_name.as_str().split('@').next().unwrap_or("files"));
+    let name = Label::new(name).ok_or_else(|| {
+        Failure::new(Exit::Usage, "a space cannot have this name")
+            .why("a name has 1 to 64 bytes and no control characters")
+    })?;
+    let random = &*speaker.profile.platform().random;
+    let device = speaker.device.key.id();
+    let space = SpaceState::create(random, speaker.now(), &device, name, Vec::new())
+        .map_err(|error| Failure::new(Exit::Other, "cannot make a space").why(error))?;
+    speaker.profile.save_space(&space)?;
+    Ok((space, true))
+}
+
+/// The first lines, before anything that takes time.
+fn greet(
+    speaker: &Speaker,
+    space: &SpaceState,
+    is_new: bool,
+    folders: &Folders,
+) -> Result<(), Failure> {
+    let name = space.display_name();
+    let console = &speaker.console;
+    if is_new {
+        console.note(
+            format!("new space {name}; to share into an existing one: seeder join INVITE"),
+            &json!({"type": "space", "new": true, "name": name, "id": space.id().short()}),
+        );
+    }
+    let device = speaker.profile.device_name()?;
+    let device = escape(device.as_str()).into_owned();
+    for (_, folder) in folders.iter() {
+        let shown = folder.dir.display().to_string();
+        let (place, offered) = (escape(&shown), escape(folder.bounds.name.as_str()));
+        console.note(
+            format!("sharing {place} as {offered} in the space {name}; this device is {device}"),
+            &json!({"type": "sharing", "folder": place, "name": offered, "space": name, "device": device}),
+        );
+    }
+    Ok(())
+}

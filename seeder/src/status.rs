@@ -1,0 +1,157 @@
+//! A running seeder answers `seeder status` on a private socket in the profile's folder.
+//!
+//! One line of JSON for each connection, and the end. Where the system has no such sockets, or the path is too long for one,
+//! `seeder status` tells what the profile knows.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Shared;
+use crate::online::Live;
+
+/// Name of the socket in the profile's folder.
+pub const SOCKET: &str = "seeder.sock";
+
+/// What a running seeder says of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// Its process.
+    pub pid: u32,
+    /// Short id of the space it offers in.
+    pub space: String,
+    /// `HOST:PORT` of the relay, while it is connected.
+    pub relay: Option<String>,
+    /// Folders it offers.
+    pub folders: Vec<FolderReport>,
+    /// Files offered.
+    pub files: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Files that wait to be read.
+    pub waiting: u64,
+    /// Whether folders are still being walked.
+    pub scanning: bool,
+    /// Members of the space it knows.
+    pub members: usize,
+    /// Sessions open.
+    pub sessions: usize,
+}
+
+/// One folder of a running seeder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FolderReport {
+    /// Name it is offered under.
+    pub name: String,
+    /// Where it is.
+    pub place: PathBuf,
+    /// Whether it is there.
+    pub here: bool,
+}
+
+/// Where a running seeder's answers come from.
+pub struct Source {
+    /// Short id of the space.
+    pub space: String,
+    /// What is offered.
+    pub shared: Arc<Shared>,
+    /// The connection.
+    pub live: Arc<Mutex<Live>>,
+}
+
+impl Source {
+    /// The state now.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let folders = self.shared.folders.iter().map(|(_, folder)| FolderReport {
+            name: folder.bounds.name.as_str().to_owned(),
+            place: folder.dir.clone(),
+            here: folder.root().is_some(),
+        });
+        let folders = folders.collect();
+        let index = self.shared.index();
+        let status = index.status();
+        Report {
+            pid: std::process::id(),
+            space: self.space.clone(),
+            relay: live.relay,
+            folders,
+            files: status.files,
+            bytes: index.bytes(),
+            waiting: status.waiting,
+            scanning: status.scanning,
+            members: live.members,
+            sessions: live.sessions,
+        }
+    }
+}
+
+/// Answers on the socket in `profile` until it is dropped.
+///
+/// # Errors
+/// When the socket cannot be made.
+#[cfg(unix)]
+pub async fn answer(profile: &Path, source: Source) -> std::io::Result<()> {
+    use tokio::io::AsyncWriteExt;
+    let path = profile.join(SOCKET);
+    // The profile's lock is held: what is there was left by a seeder that was killed.
+    let _ = std::fs::remove_file(&path);
+    let listener = tokio::net::UnixListener::bind(&path)?;
+    let _removed = Removed(path);
+    loop {
+        let (mut stream, _) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "a status connection failed");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let mut line = serde_json::to_vec(&source.report()).unwrap_or_default();
+        line.push(b'\n');
+        tokio::spawn(async move {
+            // Who asked and left does not want the answer.
+            let _ = stream.write_all(&line).await;
+        });
+    }
+}
+
+/// Does nothing where there are no such sockets.
+///
+/// # Errors
+/// Never.
+#[cfg(not(unix))]
+pub async fn answer(_: &Path, _: Source) -> std::io::Result<()> {
+    std::future::pending().await
+}
+
+#[cfg(unix)]
+struct Removed(PathBuf);
+
+#[cfg(unix)]
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Asks the seeder that runs on the profile in `profile`; `None` if none answers.
+#[cfg(unix)]
+#[must_use]
+pub fn ask(profile: &Path) -> Option<Report> {
+    use std::io::Read;
+    let stream = std::os::unix::net::UnixStream::connect(profile.join(SOCKET)).ok()?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(2))).ok()?;
+    let mut line = Vec::new();
+    stream.take(1 << 20).read_to_end(&mut line).ok()?;
+    serde_json::from_slice(&line).ok()
+}
+
+/// `None` where there are no such sockets.
+#[cfg(not(unix))]
+#[must_use]
+pub fn ask(_: &Path) -> Option<Report> {
+    None
+}
