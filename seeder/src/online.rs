@@ -62,6 +62,12 @@ pub struct Online {
     pub live: Arc<Mutex<Live>>,
 }
 
+/// Waits until everything is to end.
+async fn stopped(shutdown: &mut signal::Receiver<bool>) {
+    // That nobody is left who could say so means the same.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
 enum End {
     Shutdown,
     Lost(Option<Refusal>),
@@ -97,7 +103,7 @@ impl Online {
             let relay = relay_of(&self.speaker.profile, &space, self.relay.as_ref())?;
             let connecting = connect(&self.speaker, space.clone(), &relay, true, None);
             let connected = tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+                () = stopped(&mut shutdown) => return Ok(()),
                 connected = connecting => connected,
             };
             let since = Instant::now();
@@ -134,7 +140,7 @@ impl Online {
             self.teller.tell(Activity::Lost { relay, why });
             pause = if since.elapsed() >= GOOD { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
             tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => return Ok(()),
+                () = stopped(&mut shutdown) => return Ok(()),
                 () = sleep(least + jittered(pause, &self.speaker)) => {}
             }
         }
@@ -193,7 +199,7 @@ impl Station<'_> {
         }
         let end = loop {
             tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => break End::Shutdown,
+                () = stopped(shutdown) => break End::Shutdown,
                 ended = &mut publishing => break match ended {
                     Ended::Connection => End::Lost(None),
                     Ended::Failed(failure) => End::Failed(failure),

@@ -32,14 +32,13 @@ pub(crate) async fn admit(speaker: &Speaker, connected: &mut Connected) -> Resul
     let random = &*speaker.profile.platform().random;
     let signed = new.iter().map(|device| connected.space.sign_lasting(random, *device));
     let signed = signed.collect::<Result<Vec<_>, _>>()?;
-    connected.space.change_record(random, speaker.now(), |secret| {
+    speaker.profile.change_record(&mut connected.space, speaker.now(), |secret| {
         let mut lasting = secret.lasting.clone().into_vec();
         lasting.retain(|certificate| kept.contains(&certificate.unverified().subject));
         lasting.extend(signed);
         secret.lasting = List::new(lasting)?;
         Ok(())
     })?;
-    speaker.profile.save_space(&connected.space)?;
     connected.publish_record().await?;
     for device in new {
         let who = connected.members.display_name(&device);

@@ -1,0 +1,540 @@
+//! A seeder in this process with a real relay and a real folder: what it publishes, what it serves, and what it makes of
+//! restarts, copied and restored profiles.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sealift_peer::args::RelayArg;
+use sealift_peer::connect::{Connected, GIVE_UP, Speaker, connect};
+use sealift_peer::console::{Console, Lines};
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::home::Home;
+use sealift_peer::join::join;
+use sealift_peer::profile::Profile;
+use sealift_peer::session::{Incoming, LinkReader, LinkWriter, Sessions, Side, WrapChoice};
+use sealift_platform::Platform;
+use sealift_proto::catalogue::{Change, Entry, Root, unfold};
+use sealift_proto::codec::{self, List};
+use sealift_proto::control::Address;
+use sealift_proto::identity::Signed;
+use sealift_proto::invite::Invite;
+use sealift_proto::link::{ToLeecher, ToSeeder};
+use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_next, chain_start};
+use sealift_proto::manifest::{Layout, check_page, chunk_fits};
+use sealift_proto::message::{Finished, FromLeecher, FromSeeder, Item, Missing, Outcome};
+use sealift_proto::object;
+use sealift_proto::space::HostName;
+use sealift_relay::Relay;
+use sealift_seeder::Config;
+use sealift_seeder::invite::{Terms, make};
+use sealift_seeder::names::WatchArg;
+use sealift_seeder::watch::Watching;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A program that runs in a task.
+struct Running<T> {
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<T>,
+}
+
+impl<T> Running<T> {
+    async fn stop(mut self) -> T {
+        let _ = self.stop.take().unwrap().send(());
+        self.task.await.unwrap()
+    }
+
+    /// Waits for it to end by itself.
+    async fn end(self) -> T {
+        tokio::time::timeout(LONG, self.task).await.expect("it ends").unwrap()
+    }
+}
+
+struct World {
+    dir: tempfile::TempDir,
+    relay: Option<Running<()>>,
+    arg: RelayArg,
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("share")).unwrap();
+        let (relay, arg) = start_relay(&dir.path().join("relay"), 0).await;
+        Self { dir, relay: Some(relay), arg }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.path("share").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    async fn restart_relay(&mut self, between: impl FnOnce(&Path)) {
+        self.relay.take().unwrap().stop().await;
+        between(&self.path("relay"));
+        let (relay, arg) = start_relay(&self.path("relay"), self.arg.port).await;
+        assert_eq!(arg, self.arg);
+        self.relay = Some(relay);
+    }
+
+    fn seeder(&self, home: &str) -> (Running<Result<(), Failure>>, Lines) {
+        let (console, lines) = Console::captured(false);
+        let config = Config {
+            home: Home::beneath(&self.path(home)),
+            watch: vec![WatchArg { name: None, dir: self.path("share") }],
+            relay: Some(self.arg.clone()),
+            space: None,
+            name: Some("ana".into()),
+            watching: Watching::System,
+            console,
+            answers_status: true,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let ended = async {
+            let _ = stopped.await;
+        };
+        let run = sealift_seeder::run(Platform::system(), config, ended);
+        (Running { stop: Some(stop), task: tokio::spawn(run) }, lines)
+    }
+
+    fn speaker(&self, home: &str) -> Speaker {
+        let home = Home::beneath(&self.path(home));
+        let profile = Profile::open(&Platform::system(), &home).unwrap();
+        Speaker::new(profile, Console::captured(false).0).unwrap()
+    }
+
+    /// A connection that does not serve, as any command beside the seeder makes it.
+    async fn beside(&self, speaker: &Speaker) -> Connected {
+        let space = speaker.profile.one_space(None).unwrap();
+        connect(speaker, space, &self.arg, false, Some(GIVE_UP)).await.unwrap()
+    }
+
+    async fn invite(&self, owner_home: &str, uses: u32) -> Invite {
+        let speaker = self.speaker(owner_home);
+        let connected = self.beside(&speaker).await;
+        let terms = Terms { uses, ..Terms::default() };
+        make(&speaker, &connected.space, &connected.control, &terms).await.unwrap()
+    }
+}
+
+async fn start_relay(home: &Path, port: u16) -> (Running<()>, RelayArg) {
+    let platform = Platform::system();
+    let address = format!("127.0.0.1:{port}").parse().unwrap();
+    let start = Instant::now();
+    let listener = loop {
+        match platform.net.listen(address).await {
+            Ok(listener) => break listener,
+            Err(_) if start.elapsed() < LONG => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let port = listener.local_addr().unwrap().port();
+    let config = sealift_relay::Config { home: home.to_owned(), ..Default::default() };
+    let relay = Relay::open(platform, config).await.unwrap();
+    let arg = RelayArg { host: HostName::new("127.0.0.1").unwrap(), port, pin: Some(relay.pin()) };
+    let (stop, stopped) = oneshot::channel();
+    let ended = async {
+        let _ = stopped.await;
+    };
+    let task = tokio::spawn(async move { relay.serve(vec![listener], ended).await.unwrap() });
+    (Running { stop: Some(stop), task }, arg)
+}
+
+async fn line_with(lines: &Lines, text: &str) -> String {
+    let start = Instant::now();
+    loop {
+        let found = lines.lock().unwrap().iter().find(|(_, line)| line.contains(text)).cloned();
+        if let Some((_, line)) = found {
+            return line;
+        }
+        assert!(start.elapsed() < LONG, "no `{text}` in {:#?}", lines.lock().unwrap());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// What a member reads of the seeder's catalogue, with the place of each entry.
+struct Catalogue {
+    head: Head,
+    entries: BTreeMap<String, (Entry, u64, u32)>,
+}
+
+async fn read_catalogue(connected: &Connected) -> Option<Catalogue> {
+    let head = connected.heads.iter().find(|head| head.log == FIRST_CATALOGUE)?;
+    let signed = Signed::<Head>::from_bytes(&head.statement).unwrap();
+    let stated = signed.verify(&head.device).unwrap().clone();
+    let mut chain = chain_start(&stated.log_id, stated.base);
+    let mut entries = BTreeMap::new();
+    let mut from = stated.base;
+    while from < stated.position {
+        let to = stated.position.min(from + 16);
+        let segments =
+            connected.control.fetch(head.device, head.log, stated.log_id, from, to).await.unwrap();
+        for (segment, position) in segments.iter().zip(from..) {
+            chain = chain_next(&chain, segment);
+            let key = &connected.space.keys().catalogue;
+            let place = connected.space.place(head.device, head.log, position);
+            let folded = object::open::<object::Segment>(key, &place, segment).unwrap();
+            for (change, index) in unfold(&folded).unwrap().into_iter().zip(0..) {
+                match change {
+                    Change::Put(entry) => {
+                        entries.insert(entry.path.as_str().to_owned(), (entry, position, index));
+                    }
+                    Change::Remove(path) => {
+                        entries.remove(path.as_str());
+                    }
+                }
+            }
+        }
+        from = to;
+    }
+    assert_eq!(chain, stated.chain);
+    Some(Catalogue { head: stated, entries })
+}
+
+impl World {
+    /// Reads the catalogue again and again until it is as wanted.
+    async fn catalogue_when(
+        &self,
+        speaker: &Speaker,
+        what: impl Fn(&Catalogue) -> bool,
+    ) -> Catalogue {
+        let start = Instant::now();
+        loop {
+            let connected = self.beside(speaker).await;
+            if let Some(catalogue) = read_catalogue(&connected).await
+                && what(&catalogue)
+            {
+                return catalogue;
+            }
+            assert!(start.elapsed() < LONG, "the catalogue is not as wanted");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+struct Session {
+    writer: LinkWriter<ToSeeder>,
+    reader: LinkReader<ToLeecher>,
+    _connected: Connected,
+}
+
+async fn open_session(world: &World, speaker: &Speaker, seeder: &Speaker) -> Session {
+    let platform = Platform::system();
+    let mut connected = world.beside(speaker).await;
+    let sessions = Sessions::default();
+    let (control, space) = (connected.control.clone(), connected.space.clone());
+    let side = Side {
+        platform: &platform,
+        space: &space,
+        key: &speaker.device.key,
+        address: control.address(),
+    };
+    let to = Address { device: seeder.device.key.id(), connection: 0 };
+    let opening = sessions.open(&side, &control, to, WrapChoice::Auto);
+    tokio::pin!(opening);
+    let session = loop {
+        tokio::select! {
+            session = &mut opening => break session.unwrap(),
+            Some(event) = connected.events.recv() => sessions.handle(&side, &event),
+        }
+    };
+    let mut reader = session.reader.confirm().await.unwrap();
+    let first = message(&mut reader).await;
+    assert!(matches!(first, FromSeeder::Head { statement } if !statement.is_empty()));
+    Session { writer: session.writer, reader, _connected: connected }
+}
+
+async fn message(reader: &mut LinkReader<ToLeecher>) -> FromSeeder {
+    match tokio::time::timeout(LONG, reader.next()).await.unwrap().unwrap() {
+        Incoming::Message(bytes) => codec::decode(&bytes).unwrap(),
+        Incoming::Run(_) => panic!("a message was to come, not a run"),
+        Incoming::End => panic!("a message was to come, not the end"),
+    }
+}
+
+impl Session {
+    async fn ask(&mut self, request: FromLeecher) -> FromSeeder {
+        self.writer.message(&request).await.unwrap();
+        message(&mut self.reader).await
+    }
+
+    async fn get(&mut self, items: Vec<Item>) -> (Vec<Outcome>, Vec<u8>) {
+        let get = FromLeecher::Get { request: 9, items: List::new(items).unwrap() };
+        self.writer.message(&get).await.unwrap();
+        let next = tokio::time::timeout(LONG, self.reader.next()).await.unwrap().unwrap();
+        let Incoming::Run(mut run) = next else { panic!("a run was to come") };
+        let outcomes = run.header().outcomes.to_vec();
+        let mut content = Vec::new();
+        while let Some(bytes) = run.next().await.unwrap() {
+            content.extend_from_slice(bytes);
+        }
+        (outcomes, content)
+    }
+}
+
+fn root_of(content: &[u8]) -> Root {
+    Root(*blake3::hash(content).as_bytes())
+}
+
+fn all_hashed(catalogue: &Catalogue, files: usize) -> bool {
+    catalogue.entries.len() == files
+        && catalogue.entries.values().all(|(entry, _, _)| entry.root.is_some())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_finds_and_fetches_what_is_shared() {
+    let world = World::new().await;
+    let large: Vec<u8> = (0..(5 << 20) + 77).map(|i: usize| (i % 251) as u8).collect();
+    world.write("large.bin", &large);
+    world.write("sub/small.txt", "small");
+    world.write("empty", "");
+    let (seeder, lines) = world.seeder("ana");
+    line_with(&lines, "new space").await;
+    assert!(line_with(&lines, "offering 3 files, 5.00 MiB").await.starts_with("offering"));
+    let ben = world.speaker("ben");
+    let invite = world.invite("ana", 1).await;
+    join(&ben, &invite).await.unwrap();
+    let catalogue = world.catalogue_when(&ben, |catalogue| all_hashed(catalogue, 3)).await;
+    let (entry, position, index) = &catalogue.entries["share/large.bin"];
+    let root = root_of(&large);
+    assert_eq!((entry.root, entry.size), (Some(root), large.len() as u64));
+
+    let ana = world.speaker("ana");
+    let mut session = open_session(&world, &ben, &ana).await;
+    let log_id = catalogue.head.log_id;
+    let want = FromLeecher::Want { request: 1, log_id, position: *position, index: *index };
+    let answer = session.ask(want).await;
+    assert_eq!(answer, FromSeeder::Root { request: 1, root, size: large.len() as u64 });
+    let want = FromLeecher::Want { request: 2, log_id, position: 999, index: 0 };
+    assert_eq!(session.ask(want).await, FromSeeder::Failed { request: 2, why: Missing::Gone });
+
+    let page = session.ask(FromLeecher::GetPage { request: 3, root, page: Some(0) }).await;
+    let FromSeeder::Page { values, .. } = page else { panic!("a page: {page:?}") };
+    let values: Vec<_> = values.iter().map(|value| value.0).collect();
+    let layout = Layout::new(large.len() as u64).unwrap();
+    assert_eq!(check_page(layout, &root, None, 0, &values), Ok(()));
+    let none = session.ask(FromLeecher::GetPage { request: 4, root, page: Some(1) }).await;
+    assert_eq!(none, FromSeeder::Failed { request: 4, why: Missing::Refused });
+
+    let items = vec![
+        Item { root, first: 1, count: 5 },
+        Item { root: root_of(b"small"), first: 0, count: 1 },
+        Item { root: Root([3; 32]), first: 0, count: 1 },
+        Item { root: root_of(b""), first: 0, count: 1 },
+        Item { root, first: 6, count: 1 },
+    ];
+    let (outcomes, content) = session.get(items).await;
+    let rest = large.len() - (1 << 20);
+    assert_eq!(
+        outcomes,
+        [
+            Outcome::Data { len: u32::try_from(rest).unwrap() },
+            Outcome::Data { len: 5 },
+            Outcome::Missing(Missing::Gone),
+            Outcome::Data { len: 0 },
+            Outcome::Missing(Missing::Refused),
+        ]
+    );
+    assert_eq!(content, [&large[1 << 20..], b"small"].concat());
+    assert!(chunk_fits(layout, &root, Some(&values[1]), 1, &content[..1 << 20]));
+
+    let too_much = vec![Item { root, first: 0, count: 6 }; 4];
+    let get = FromLeecher::Get { request: 5, items: List::new(too_much).unwrap() };
+    let refused = session.ask(get).await;
+    assert_eq!(refused, FromSeeder::Failed { request: 5, why: Missing::Refused });
+
+    let done = Finished { root, size: large.len() as u64 };
+    let files = List::new(vec![done]).unwrap();
+    session.writer.message(&FromLeecher::Done { files }).await.unwrap();
+    line_with(&lines, "has 1 file complete, 5.00 MiB").await;
+    drop(session);
+    seeder.stop().await.unwrap();
+}
+
+/// T085: what is served is what was hashed, or nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_changed_is_not_served_as_what_it_was() {
+    let world = World::new().await;
+    let old = vec![1; 2 << 20];
+    world.write("small", "before");
+    world.write("large", &old);
+    let (seeder, lines) = world.seeder("ana");
+    line_with(&lines, "offering 2 files").await;
+    let ben = world.speaker("ben");
+    join(&ben, &world.invite("ana", 1).await).await.unwrap();
+    let mut session = open_session(&world, &ben, &world.speaker("ana")).await;
+    world.write("small", "after!");
+    world.write("large", vec![2; 2 << 20]);
+    let items = vec![
+        Item { root: root_of(b"before"), first: 0, count: 1 },
+        Item { root: root_of(&old), first: 0, count: 2 },
+    ];
+    let (outcomes, content) = session.get(items.clone()).await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Missing(_))), "{outcomes:?}");
+    assert!(content.is_empty());
+    let catalogue = world
+        .catalogue_when(&ben, |catalogue| {
+            catalogue.entries["share/small"].0.root == Some(root_of(b"after!"))
+        })
+        .await;
+    assert_eq!(catalogue.entries.len(), 2);
+    std::fs::remove_file(world.path("share/small")).unwrap();
+    let gone = vec![Item { root: root_of(b"after!"), first: 0, count: 1 }];
+    assert_eq!(session.get(gone).await.0, [Outcome::Missing(Missing::Gone)]);
+    seeder.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_publishes_differences_only_and_a_lost_store_gets_all() {
+    let mut world = World::new().await;
+    for number in 0..500 {
+        world.write(&format!("f{number}"), format!("content {number}"));
+    }
+    let (seeder, lines) = world.seeder("ana");
+    line_with(&lines, "offering 500 files").await;
+    seeder.stop().await.unwrap();
+    let ana = world.speaker("ana");
+    let before = world.catalogue_when(&ana, |catalogue| all_hashed(catalogue, 500)).await;
+    world.write("f7", "other");
+    std::fs::remove_file(world.path("share/f8")).unwrap();
+    let (seeder, lines) = world.seeder("ana");
+    line_with(&lines, "offering 499 files").await;
+    let after = world.catalogue_when(&ana, |catalogue| all_hashed(catalogue, 499)).await;
+    assert_eq!((after.head.log_id, after.head.base), (before.head.log_id, before.head.base));
+    assert!(after.head.position <= before.head.position + 2);
+    assert_eq!(after.entries["share/f7"].0.root, Some(root_of(b"other")));
+
+    world.restart_relay(|_| {}).await;
+    line_with(&lines, "connected again").await;
+    world.write("after restart", "x");
+    world.catalogue_when(&ana, |catalogue| all_hashed(catalogue, 500)).await;
+
+    lines.lock().unwrap().clear();
+    world
+        .restart_relay(|home| {
+            // The key stays, everything that devices published is gone.
+            for entry in std::fs::read_dir(home).unwrap() {
+                let entry = entry.unwrap();
+                let name = entry.file_name().into_string().unwrap();
+                if name.contains("store") {
+                    std::fs::remove_file(entry.path()).unwrap();
+                }
+            }
+        })
+        .await;
+    line_with(&lines, "connected again").await;
+    world.catalogue_when(&ana, |catalogue| all_hashed(catalogue, 500)).await;
+    seeder.stop().await.unwrap();
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (kind, target) = (entry.file_type().unwrap(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_profile_goes_on_and_a_copied_one_is_noticed() {
+    let world = World::new().await;
+    world.write("a", "a");
+    let (seeder, lines) = world.seeder("ana");
+    line_with(&lines, "offering 1 file").await;
+    seeder.stop().await.unwrap();
+    copy_folder(&world.path("ana"), &world.path("backup"));
+    world.write("b", "b");
+    let (seeder, lines) = world.seeder("ana");
+    line_with(&lines, "offering 2 files").await;
+    let ana = world.speaker("ana");
+    let newer = world.catalogue_when(&ana, |catalogue| all_hashed(catalogue, 2)).await;
+
+    // Both run: the copy goes on behind what it finds, and the first one notices.
+    let (copy, copy_lines) = world.seeder("backup");
+    line_with(&copy_lines, "going on from there").await;
+    line_with(&copy_lines, "offering 2 files").await;
+    let failure = seeder.end().await.unwrap_err();
+    assert!(failure.what.contains("another machine"), "{failure}");
+    let after = world.catalogue_when(&ana, |catalogue| all_hashed(catalogue, 2)).await;
+    assert_eq!(after.head.log_id, newer.head.log_id);
+    assert!(after.head.base >= newer.head.position && after.head.time > newer.head.time);
+    copy.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_admits_those_who_came_by_invite_and_nobody_above_its_uses() {
+    let world = World::new().await;
+    world.write("a", "a");
+    let (seeder, lines) = world.seeder("ana");
+    line_with(&lines, "offering 1 file").await;
+    let invite = world.invite("ana", 2).await;
+    for home in ["ben", "eva"] {
+        let speaker = world.speaker(home);
+        join(&speaker, &invite).await.unwrap();
+    }
+    let third = join(&world.speaker("tom"), &invite).await.err().unwrap();
+    assert_eq!(third.exit, Exit::Refused);
+    line_with(&lines, "member for good").await;
+    let start = Instant::now();
+    for home in ["ben", "eva"] {
+        let speaker = world.speaker(home);
+        loop {
+            let connected = world.beside(&speaker).await;
+            if connected.space.chain().certificates.len() == 1 {
+                break;
+            }
+            assert!(start.elapsed() < LONG, "{home} has no lasting certificate");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    seeder.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_seeder_on_a_profile_is_refused_and_the_first_answers_status() {
+    let world = World::new().await;
+    world.write("a", "a");
+    let (first, lines) = world.seeder("ana");
+    line_with(&lines, "offering 1 file").await;
+    let (second, _) = world.seeder("ana");
+    let failure = second.end().await.unwrap_err();
+    assert!(failure.what.contains(&format!("process {}", std::process::id())), "{failure}");
+    let home = Home::beneath(&world.path("ana"));
+    let report = sealift_seeder::status::ask(&home.profile).unwrap();
+    assert_eq!((report.files, report.waiting, report.bytes), (1, 0, 1));
+    assert!(report.relay.is_some() && report.folders[0].here);
+    first.stop().await.unwrap();
+    assert!(sealift_seeder::status::ask(&home.profile).is_none());
+    let (third, lines) = world.seeder("ana");
+    line_with(&lines, "offering 1 file").await;
+    third.stop().await.unwrap();
+}
+
+/// A small file is to be found within two seconds of being closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_file_is_in_the_catalogue_soon() {
+    let world = World::new().await;
+    let (seeder, lines) = world.seeder("ana");
+    line_with(&lines, "offering 0 files").await;
+    let ana = world.speaker("ana");
+    world.write("new.txt", "new");
+    let closed = Instant::now();
+    world.catalogue_when(&ana, |catalogue| all_hashed(catalogue, 1)).await;
+    assert!(closed.elapsed() < Duration::from_secs(2), "{:?}", closed.elapsed());
+    line_with(&lines, "added share/new.txt, 3 B").await;
+    seeder.stop().await.unwrap();
+}
