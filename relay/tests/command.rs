@@ -29,7 +29,11 @@ impl Drop for Running {
 
 impl Running {
     fn start(home: &Path, args: &[&str]) -> Self {
-        let mut child = relay(home, args).spawn().unwrap();
+        Self::of(relay(home, args))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let running = Self { child, ready: ready.trim_end().to_owned() };
@@ -195,4 +199,44 @@ fn logs_have_no_control_characters_and_few_lines() {
     running.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(!log.contains('\x1b') && !log.contains("forged"), "{log}");
     assert!((1..100).contains(&log.lines().count()), "{} lines", log.lines().count());
+}
+
+#[test]
+fn out_of_file_descriptors_it_waits_and_recovers() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64 && exec \"$0\" --listen 127.0.0.1:0"]);
+    command.arg(env!("CARGO_BIN_EXE_relay")).env("SEALIFT_HOME", home.path());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running::of(command);
+    let place = running.place().to_owned();
+    let crowd: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(&place).unwrap()).collect();
+    std::thread::sleep(Duration::from_millis(1500));
+    let spent = cpu_ticks(running.child.id());
+    assert!(spent < 50, "{spent} hundredths of a second of processor time");
+    drop(crowd);
+    let start = Instant::now();
+    loop {
+        use std::io::Write;
+        let mut stream = TcpStream::connect(&place).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let _ = stream.write_all(b"?");
+        // Closed at once: it was accepted and looked at.
+        if matches!(stream.read(&mut [0]), Ok(0)) {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "does not recover");
+    }
+    running.signal("TERM");
+    assert_eq!(running.wait().code(), Some(0));
+    let mut log = String::new();
+    running.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("cannot accept") && log.lines().count() < 100, "{log}");
+}
+
+/// Processor time of a process, in ticks of usually 10 ms; 0 where the system does not tell.
+fn cpu_ticks(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace();
+    fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
 }

@@ -322,6 +322,32 @@ async fn a_device_that_does_not_read_costs_little_and_hurts_nobody() {
 }
 
 #[tokio::test]
+async fn a_device_that_never_reads_again_is_given_up_and_holds_no_farewell_up() {
+    let limits = Limits {
+        write_stall: Duration::from_millis(300),
+        farewell: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let (_home, relay) = relay_with(limits).await;
+    let (alice, bob) = (Member::new(1, 2), Member::new(1, 3));
+    let deaf = relay.connect(&alice, true).await;
+    let mut sender = relay.connect(&bob, false).await;
+    sender.send(&ToRelay::Peers).await;
+    for _ in 0..600 {
+        sender.send(&forward(alice.at(0), &[1; 48 * 1024])).await;
+    }
+    while sender.receive().await != Some(FromRelay::PeerGone { device: alice.id() }) {}
+    let _deaf_again = relay.connect(&alice, true).await;
+    for _ in 0..600 {
+        sender.send(&forward(alice.at(0), &[1; 48 * 1024])).await;
+    }
+    let start = std::time::Instant::now();
+    relay.stop().await;
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    drop(deaf);
+}
+
+#[tokio::test]
 async fn segments_yield_to_messages() {
     let (_home, relay) = relay().await;
     let (alice, bob) = (Member::new(1, 2), Member::new(1, 3));

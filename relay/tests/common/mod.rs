@@ -68,7 +68,9 @@ impl TestRelay {
     }
 
     pub(crate) async fn tcp(&self) -> TcpStream {
-        TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
     }
 
     pub(crate) async fn tls(&self) -> TlsStream<TcpStream> {
