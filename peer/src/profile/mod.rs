@@ -347,7 +347,7 @@ fn localhost() -> RelayArg {
 
 /// `user@host`, as far as the system tells, cut to what a name may be.
 fn default_name() -> Label {
-    let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_default();
+    let user = user_name();
     let host = host_name();
     let text = match (user.is_empty(), host.is_empty()) {
         (false, false) => format!("{user}@{host}"),
@@ -360,6 +360,26 @@ fn default_name() -> Label {
         plain.pop();
     }
     Label::new(plain).unwrap_or_else(|| Label::new("device").expect("a plain name"))
+}
+
+/// What the session calls the user, else what the system's list of users does.
+#[cfg(unix)]
+fn user_name() -> String {
+    let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| {
+        let uid = rustix::process::getuid().as_raw().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let entry = users.lines().map(|line| line.split(':')).find_map(|mut fields| {
+            let name = fields.next()?;
+            (fields.nth(1) == Some(&*uid)).then(|| name.to_owned())
+        });
+        entry.unwrap_or_default()
+    })
+}
+
+#[cfg(not(unix))]
+fn user_name() -> String {
+    std::env::var("USERNAME").unwrap_or_default()
 }
 
 #[cfg(unix)]
