@@ -421,3 +421,34 @@ fn a_damaged_store_is_an_error_and_never_replaced() {
         assert_eq!(std::fs::read(&path).unwrap().is_empty(), damaged.is_empty());
     }
 }
+
+#[test]
+fn a_flipped_byte_anywhere_is_noticed_or_harmless() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    let root = SystemDisk.open(folder.path()).unwrap();
+    let mut store = Held::open(Arc::clone(&root), &Limits::default());
+    let parts = [segment(1, 5000), segment(2, 50)];
+    for seed in 2..20 {
+        store.publish(seed, 1, None, &signed(card(seed, 1), seed)).unwrap();
+        store.stage(seed, 7, 0, &parts);
+        store.publish(seed, LOG, None, &signed(head(seed, 7, 0, &parts), seed)).unwrap();
+    }
+    let whole = store.heads();
+    drop(store);
+    let good = std::fs::read(&path).unwrap();
+    let used: Vec<usize> = (0..good.len()).step_by(64).filter(|at| good[*at] != 0).collect();
+    let mut refused = 0;
+    for at in used.iter().step_by(1 + used.len() / 50) {
+        let mut bad = good.clone();
+        bad[*at] ^= 0x10;
+        std::fs::write(&path, bad).unwrap();
+        let Ok(core) = Core::open(Arc::clone(&root), Limits::default()) else {
+            refused += 1;
+            continue;
+        };
+        let read = core.shared().heads(&space(), Cursor::default());
+        assert!(read.is_err() || read.is_ok_and(|(heads, _)| heads == whole), "byte {at}");
+    }
+    assert!(refused > 0);
+}
