@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{LogHead, Refusal, ToRelay};
-use sealift_proto::identity::{DeviceId, Signed};
-use sealift_proto::space::{Card, SpaceRecord};
+use sealift_proto::identity::{DeviceId, Signed, Statement};
+use sealift_proto::log::Head;
+use sealift_proto::space::{CLOCK_SKEW, Card, SpaceRecord};
 use sealift_proto::wrap::{ShareSecret, Suite};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::args::RelayArg;
 use crate::console::Console;
-use crate::control::{Control, DialError, Event, Events, Purpose, dial};
+use crate::control::{CallError, Control, DialError, Event, Events, Purpose, dial};
 use crate::exit::{Exit, Failure};
 use crate::members::{CardNews, Members};
 use crate::profile::space::{RecordError, SpaceState};
@@ -25,6 +26,19 @@ pub const GIVE_UP: Duration = Duration::from_secs(10);
 const TELL_AFTER: Duration = Duration::from_secs(3);
 /// Shortest and longest pause between two attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(20));
+
+/// How long the relay may be silent while it tells the first news, and how long they may take in all.
+const NEWS: (Duration, Duration) = (GIVE_UP, Duration::from_secs(60));
+/// Most messages in the first news: a relay that goes on without end is left.
+const NEWS_MAX: u32 = 200_000;
+/// Most heads of catalogues kept. Each has at most [`HEAD_MAX`] bytes.
+const HEADS_MAX: usize = 8192;
+/// Longest signed head, bytes.
+const HEAD_MAX: usize = <Head as Statement>::MAX + 80;
+/// Most devices that are taken to serve.
+const SERVING_MAX: usize = 65_536;
+/// Most warnings about what this relay shows; each is told once.
+const WARNINGS: usize = 32;
 
 /// Longer than any attempt lasts.
 const FOR_EVER: Duration = Duration::from_secs(3600);
@@ -73,6 +87,8 @@ pub struct Connected {
     pub serving: BTreeSet<DeviceId>,
     /// Number of this device's own card as the relay shows it.
     card_shown: Option<u64>,
+    /// What was warned of on this connection.
+    warned: BTreeSet<String>,
 }
 
 /// The relay to use for `space`: the one asked for, the one it was last reached at, the remembered one, `localhost`.
@@ -105,56 +121,103 @@ pub async fn connect(
     patience: Option<Duration>,
 ) -> Result<Connected, Failure> {
     let start = Instant::now();
-    let (control, events) = dial_patiently(speaker, &space, relay, serving, patience).await?;
-    remember(speaker, &space, relay, &control)?;
-    let members = Members::load(&speaker.profile, &space, speaker.now())?;
-    let mut connected = Connected {
-        control,
-        events,
-        space,
-        members,
-        heads: Vec::new(),
-        serving: BTreeSet::new(),
-        card_shown: None,
-    };
-    let deadline = start.max(Instant::now()) + patience.unwrap_or(GIVE_UP).max(GIVE_UP);
-    connected.first_news(speaker, deadline).await?;
-    connected.members.save(&speaker.profile)?;
-    Ok(connected)
+    let mut attempt = Attempt { speaker, serving, patience, start, pause: PAUSE.0, told: false };
+    let (mut space, mut relay) = (space, relay.clone());
+    loop {
+        let (control, events) = attempt.dial(&space, &relay).await?;
+        remember(speaker, &space, &relay, &control)?;
+        if let Some(words) = clock_words(speaker, &control) {
+            speaker.console.warn(&words, &json!({"type": "clock", "why": words}));
+        }
+        relay = control.relay().clone();
+        let members = Members::load(&speaker.profile, &space, speaker.now())?;
+        let mut connected = Connected {
+            control,
+            events,
+            space,
+            members,
+            heads: Vec::new(),
+            serving: BTreeSet::new(),
+            card_shown: None,
+            warned: BTreeSet::new(),
+        };
+        match connected.first_news(speaker).await {
+            Ok(()) => {
+                connected.members.save(&speaker.profile)?;
+                return Ok(connected);
+            }
+            // A relay that restarts just now is as good as one that does not answer yet.
+            Err(failure) if failure.exit == Exit::Relay && !attempt.is_over() => {
+                space = connected.space;
+                attempt.wait().await;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
 }
 
-async fn dial_patiently(
-    speaker: &Speaker,
-    space: &SpaceState,
-    relay: &RelayArg,
+/// In words how far the relay's clock is from this device's, if it is more than certificates forgive.
+pub(crate) fn clock_words(speaker: &Speaker, control: &Control) -> Option<String> {
+    let (own, relays) = (speaker.now(), control.welcome().time / 1000);
+    let apart = own.abs_diff(relays);
+    let which = if own > relays { "ahead of" } else { "behind" };
+    let words = format!(
+        "the clock of this device is {} {which} that of the relay {}; if it is wrong, certificates seem to have ended",
+        crate::human::duration(apart),
+        control.place()
+    );
+    (apart > CLOCK_SKEW).then_some(words)
+}
+
+/// The way to a connection: how long it has been tried, and how it goes on.
+struct Attempt<'a> {
+    speaker: &'a Speaker,
     serving: bool,
     patience: Option<Duration>,
-) -> Result<(Control, Events), Failure> {
-    let start = Instant::now();
-    let platform = speaker.profile.platform();
-    let mut pause = PAUSE.0;
-    let mut told = false;
-    loop {
-        let purpose = Purpose::Member { chain: space.chain().clone(), serving };
-        let first = vec![ToRelay::Heads, ToRelay::Peers];
-        let left = patience.map_or(FOR_EVER, |patience| patience.saturating_sub(start.elapsed()));
-        let dialling = dial(platform, relay, &speaker.device.key, purpose, first);
-        let error = match timeout(left.max(PAUSE.0), dialling).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) => error,
-            Err(_) => DialError::Unreachable(std::io::ErrorKind::TimedOut.into()),
-        };
-        let waited = start.elapsed();
-        let over = patience.is_some_and(|patience| waited + pause > patience);
-        if !error.is_passing() || over {
-            return Err(explain(error, relay, space));
+    start: Instant,
+    pause: Duration,
+    told: bool,
+}
+
+impl Attempt<'_> {
+    /// Whether another pause would be too long.
+    fn is_over(&self) -> bool {
+        self.patience.is_some_and(|patience| self.start.elapsed() + self.pause > patience)
+    }
+
+    async fn wait(&mut self) {
+        sleep(jittered(self.pause, self.speaker)).await;
+        self.pause = (self.pause * 2).min(PAUSE.1);
+    }
+
+    async fn dial(
+        &mut self,
+        space: &SpaceState,
+        relay: &RelayArg,
+    ) -> Result<(Control, Events), Failure> {
+        let speaker = self.speaker;
+        let platform = speaker.profile.platform();
+        loop {
+            let purpose = Purpose::Member { chain: space.chain().clone(), serving: self.serving };
+            let first = vec![ToRelay::Heads, ToRelay::Peers];
+            let left = self
+                .patience
+                .map_or(FOR_EVER, |patience| patience.saturating_sub(self.start.elapsed()));
+            let dialling = dial(platform, relay, &speaker.device.key, purpose, first);
+            let error = match timeout(left.max(PAUSE.0), dialling).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => error,
+                Err(_) => DialError::Unreachable(std::io::ErrorKind::TimedOut.into()),
+            };
+            if !error.is_passing() || self.is_over() {
+                return Err(explain(speaker, error, relay, space));
+            }
+            if !self.told && self.start.elapsed() + self.pause >= TELL_AFTER {
+                self.told = true;
+                tell_waiting(speaker, relay, &error);
+            }
+            self.wait().await;
         }
-        if !told && waited + pause >= TELL_AFTER {
-            told = true;
-            tell_waiting(speaker, relay, &error);
-        }
-        sleep(jittered(pause, speaker)).await;
-        pause = (pause * 2).min(PAUSE.1);
     }
 }
 
@@ -173,13 +236,25 @@ fn tell_waiting(speaker: &Speaker, relay: &RelayArg, error: &DialError) {
     );
 }
 
-fn explain(error: DialError, relay: &RelayArg, space: &SpaceState) -> Failure {
+fn explain(speaker: &Speaker, error: DialError, relay: &RelayArg, space: &SpaceState) -> Failure {
     let failure = error.failure(relay);
     match error {
+        DialError::Refused(Refusal::Expired) => failure.why(expired_words(speaker, space)),
         DialError::Refused(Refusal::SpaceNotAllowed) => {
             failure.next(format!("ask its operator to allow the space {}", space.id().short()))
         }
         _ => failure,
+    }
+}
+
+/// What this device's own clock says of a certificate that has ended by the relay's.
+fn expired_words(speaker: &Speaker, space: &SpaceState) -> String {
+    match space.verify_member(space.chain(), speaker.now()) {
+        Ok(member) => format!(
+            "the certificate has ended by the relay's clock, but holds for {} by this device's clock: one of the two is wrong",
+            crate::human::duration(member.not_after.saturating_sub(speaker.now()))
+        ),
+        Err(error) => error.to_string(),
     }
 }
 
@@ -208,18 +283,26 @@ fn remember(
     if settings.space_relays.get(&name) == Some(&known) && settings.relay.as_ref() == Some(&known) {
         return Ok(());
     }
-    speaker.profile.remember_relay(&relay.host, relay.port, pin)?;
     speaker.profile.change_settings(|settings| {
+        settings.remember(known.clone());
         settings.space_relays.insert(name, known);
     })
 }
 
 impl Connected {
     /// Takes everything the relay tells at the start, then puts right what it lacks.
-    async fn first_news(&mut self, speaker: &Speaker, deadline: Instant) -> Result<(), Failure> {
-        let (mut heads, mut peers, mut record_seen) = (false, false, 0);
+    async fn first_news(&mut self, speaker: &Speaker) -> Result<(), Failure> {
+        let (mut heads, mut peers, mut record_seen, mut count) = (false, false, 0, 0);
+        let deadline = Instant::now() + NEWS.1;
         while !(heads && peers) {
-            let event = timeout_at(deadline, self.events.recv()).await.ok().flatten();
+            count += 1;
+            // The clock is asked too: a relay that never pauses leaves a timeout no moment to be noticed.
+            if count > NEWS_MAX || Instant::now() >= deadline {
+                return Err(self.no_end());
+            }
+            let Ok(event) = timeout(NEWS.0, self.events.recv()).await else {
+                return Err(self.no_end());
+            };
             match event {
                 Some(Event::HeadsEnd) => heads = true,
                 Some(Event::PeersEnd) => peers = true,
@@ -229,24 +312,36 @@ impl Connected {
                     }
                     self.take_head(speaker, head)?;
                 }
-                Some(Event::PeerHere(device)) => {
+                Some(Event::PeerHere(device)) if self.serving.len() < SERVING_MAX => {
                     self.serving.insert(device);
                 }
                 Some(Event::PeerGone(device)) => {
                     self.serving.remove(&device);
                 }
                 Some(Event::Closed { why: Some(why) }) => {
-                    return Err(
-                        crate::control::CallError::Refused(why).failure(&self.control.place())
-                    );
+                    return Err(CallError::Refused(why).failure(&self.control.place()));
                 }
                 Some(Event::Closed { why: None }) | None => {
-                    return Err(crate::control::CallError::Closed.failure(&self.control.place()));
+                    return Err(CallError::Closed.failure(&self.control.place()));
                 }
                 Some(_) => {}
             }
         }
         self.put_right(speaker, record_seen).await
+    }
+
+    fn no_end(&self) -> Failure {
+        let place = self.control.place();
+        Failure::new(Exit::Relay, format!("the relay {place} does not come to the end of its news"))
+            .next("try again in a moment; --relay HOST:PORT names another")
+    }
+
+    /// Warns of something that this relay shows: once, and not for ever of something new.
+    fn warn(&mut self, speaker: &Speaker, text: String, json: &serde_json::Value) {
+        if self.warned.len() < WARNINGS && !self.warned.contains(&text) {
+            speaker.console.warn(&text, json);
+            self.warned.insert(text);
+        }
     }
 
     /// Takes one statement; those of catalogues are put among [`Connected::heads`].
@@ -261,10 +356,21 @@ impl Connected {
                 Ok(())
             }
             _ => {
-                self.heads.retain(|old| (old.device, old.log) != (head.device, head.log));
-                self.heads.push(head);
+                self.keep_head(head);
                 Ok(())
             }
+        }
+    }
+
+    fn keep_head(&mut self, head: LogHead) {
+        if head.statement.len() > HEAD_MAX {
+            return;
+        }
+        let same = |old: &LogHead| (old.device, old.log) == (head.device, head.log);
+        match self.heads.iter().position(same) {
+            Some(at) => self.heads[at] = head,
+            None if self.heads.len() < HEADS_MAX => self.heads.push(head),
+            None => {}
         }
     }
 
@@ -277,6 +383,7 @@ impl Connected {
         match taken {
             Ok(true) => {
                 self.space.take_lasting(&speaker.device.key.id(), speaker.now());
+                self.members.recheck(&self.space, speaker.now());
                 speaker.profile.save_space(&self.space)
             }
             Ok(false) => Ok(()),
@@ -286,9 +393,11 @@ impl Connected {
                     .next("ask the space's owner for a new invite"))
             }
             Err(error) => {
-                speaker.console.warn(
+                let json = json!({"type": "tampering", "by": "relay", "relay": place, "what": error.to_string()});
+                self.warn(
+                    speaker,
                     format!("the relay {place} shows {error}; it is ignored"),
-                    &json!({"type": "tampering", "by": "relay", "relay": place, "what": error.to_string()}),
+                    &json,
                 );
                 Ok(())
             }
@@ -297,15 +406,17 @@ impl Connected {
 
     fn take_card(&mut self, speaker: &Speaker, head: &LogHead) {
         if head.device == speaker.device.key.id() {
+            // A number that this device did not sign is no reason to go beyond it.
             self.card_shown = Signed::<Card>::from_bytes(&head.statement)
                 .ok()
-                .map(|card| card.unverified().number);
+                .and_then(|card| card.verify(&head.device).ok().map(|card| card.number));
         }
         let news = self.members.take_head(&self.space, head, speaker.now());
         let who = self.members.display_name(&head.device);
         match news {
             CardNews::New | CardNews::Changed | CardNews::Known => {}
-            CardNews::Older => speaker.console.warn(
+            CardNews::Older => self.warn(
+                speaker,
                 format!("the relay shows an older card of {who} than before; it is ignored"),
                 &json!({"type": "tampering", "by": "relay", "what": "older card", "device": who}),
             ),
@@ -313,7 +424,8 @@ impl Connected {
                 format!("a card of {who} does not hold and is ignored"),
                 &json!({"type": "ignored", "what": "card", "device": who}),
             ),
-            CardNews::Overused(invite) => speaker.console.warn(
+            CardNews::Overused(invite) => self.warn(
+                speaker,
                 format!("{who} came by an invite that {} other(s) used up; it is not let in", invite.uses),
                 &json!({"type": "refused", "what": "invite overused", "device": who, "uses": invite.uses}),
             ),
@@ -333,7 +445,7 @@ impl Connected {
     /// # Errors
     /// When the relay refuses or the connection ends.
     pub async fn publish_record(&self) -> Result<(), Failure> {
-        self.publish(0, self.space.record().to_bytes()).await
+        self.publish(0, self.space.record().to_bytes()).await.map(|_| ())
     }
 
     /// Publishes this device's card, unless the relay has shown on this connection one that says the same.
@@ -351,7 +463,7 @@ impl Connected {
         }
         let platform = speaker.profile.platform();
         let after = number.max(self.card_shown).unwrap_or(0);
-        let number = platform.clock.unix_millis().max(after + 1);
+        let number = platform.clock.unix_millis().max(after.saturating_add(1));
         let receive_key = receive_key(&speaker.device)?;
         let card = self
             .space
@@ -359,17 +471,24 @@ impl Connected {
             .map_err(|error| {
                 Failure::new(Exit::Other, "this device's card outgrew its limits").why(error)
             })?;
-        self.publish(1, card.to_bytes()).await?;
+        if !self.publish(1, card.to_bytes()).await? {
+            return Ok(());
+        }
         self.members.take_own(&self.space, &card, speaker.now());
         self.card_shown = Some(number);
         self.members.save(&speaker.profile)
     }
 
-    async fn publish(&self, log: u16, statement: Vec<u8>) -> Result<(), Failure> {
+    /// False if the relay has a newer one: another program was quicker, and the relay tells of it.
+    async fn publish(&self, log: u16, statement: Vec<u8>) -> Result<bool, Failure> {
         let too_long = |_| Failure::new(Exit::Other, "a statement outgrew its limit");
         let statement = Bytes::new(statement).map_err(too_long)?;
         let message = |request| ToRelay::Publish { request, log, follows: None, statement };
-        self.control.call(message).await.map_err(|error| error.failure(&self.control.place()))
+        match self.control.call(message).await {
+            Ok(()) => Ok(true),
+            Err(CallError::Refused(Refusal::Stale)) => Ok(false),
+            Err(error) => Err(error.failure(&self.control.place())),
+        }
     }
 }
 

@@ -5,18 +5,19 @@ use sealift_proto::frame::VERSION;
 use sealift_proto::identity::{DeviceId, SecretKey, Signed};
 use sealift_proto::invite::{Invite, InvitePackage};
 use sealift_proto::keys::{EpochSecret, InviteKeys};
-use sealift_proto::object;
+use sealift_proto::object::{self, Place};
 use sealift_proto::space::{Certificate, Chain, Label, Role};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::args::RelayArg;
-use crate::connect::{Connected, GIVE_UP, Speaker, connect};
+use crate::connect::{Connected, GIVE_UP, Speaker, clock_words, connect};
 use crate::control::{CallError, Purpose, dial};
 use crate::exit::{Exit, Failure};
 use crate::profile::space::SpaceState;
 
 /// Joins the space that `invite` leads to, keeps it in the profile, and tells the others by publishing this device's
-/// card. Joining a space twice is no error and changes nothing.
+/// card. Joining a space twice is no error; it brings back a device that was removed or whose certificate has ended.
 ///
 /// # Errors
 /// With words and exit code for the person.
@@ -29,13 +30,16 @@ pub async fn join(speaker: &Speaker, invite: &Invite) -> Result<Connected, Failu
     let keys = InviteKeys::derive(&invite.secret.0);
     let package = take_package(speaker, &relay, &keys).await?;
     let joined = accept(speaker, &package)?;
+    // Its secrets have served.
+    drop(package);
     let space = match speaker.profile.space(&joined.id())? {
-        Some(known) => known,
-        None => {
-            speaker.profile.save_space(&joined)?;
-            joined
+        Some(mut known) => {
+            known.rejoin(joined, speaker.now());
+            known
         }
+        None => joined,
     };
+    speaker.profile.save_space(&space)?;
     connect(speaker, space, &relay, false, Some(GIVE_UP)).await
 }
 
@@ -55,9 +59,20 @@ async fn take_package(
             .why("the relay altered it, or the invite was edited")
             .next("ask for a new invite")
     };
-    let (_, plain) =
-        object::open_anywhere::<object::Package>(&keys.package, &sealed).map_err(|_| broken())?;
-    codec::decode(&plain).map_err(|_| broken())
+    if let Some(words) = clock_words(speaker, &control) {
+        speaker.console.warn(&words, &json!({"type": "clock", "why": words}));
+    }
+    open_package(keys, &sealed).ok_or_else(broken)
+}
+
+/// Opens the package, which must say itself where it belongs: to the space of its record, by the owner.
+fn open_package(keys: &InviteKeys, sealed: &[u8]) -> Option<InvitePackage> {
+    let (place, plain) = object::open_anywhere::<object::Package>(&keys.package, sealed).ok()?;
+    let plain = Zeroizing::new(plain);
+    let package: InvitePackage = codec::decode(&plain).ok()?;
+    let record = package.record.unverified();
+    let (space, device) = (record.space(), record.owner);
+    (place == Place { space, device, log: 0, position: 0, ..place }).then_some(package)
 }
 
 /// An invite names the relay's key itself: here, another key cannot be accepted by hand.

@@ -22,7 +22,7 @@ use sealift_proto::identity::{SecretKey, Signed};
 use sealift_proto::invite::{Invite, InvitePackage, InviteSecret, PROVISIONAL};
 use sealift_proto::keys::InviteKeys;
 use sealift_proto::message::{FromLeecher, FromSeeder, Outcome, RunHeader};
-use sealift_proto::object::{self, Place};
+use sealift_proto::object;
 use sealift_proto::space::{Certificate, HostName, Label, RelayAddress, Role};
 use sealift_proto::wrap::Suite;
 use sealift_relay::{Config, Relay};
@@ -99,7 +99,7 @@ async fn invite(speaker: &Speaker, owner: &Connected, relay: &RelayArg) -> Invit
     };
     let secret = InviteSecret(random.bytes());
     let keys = InviteKeys::derive(&secret.0);
-    let place = Place { log: 0, position: 0, ..owner.space.place(owner.control.device(), 0, 0) };
+    let place = owner.space.place(owner.space.owner().unwrap().id(), 0, 0);
     let sealed = object::seal::<object::Package>(
         &keys.package,
         &place,

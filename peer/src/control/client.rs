@@ -3,19 +3,18 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
 use sealift_proto::codec::{self, Extensions, List};
 use sealift_proto::control::{
-    Address, FromRelay, Hello, HelloBody, LogHead, Purpose as WirePurpose, Refusal, ToRelay,
-    Welcome,
+    Address, FromRelay, Hello, HelloBody, Purpose as WirePurpose, Refusal, ToRelay, Welcome,
 };
 use sealift_proto::frame::{self, VERSION};
 use sealift_proto::identity::{DeviceId, SecretKey};
-use sealift_proto::space::{Chain, HostName};
+use sealift_proto::space::Chain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -24,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::{CallError, DialError};
+use super::events::{self, Event, EventSender, Events};
 use super::tls::{self, Pin};
 use crate::args::RelayArg;
 
@@ -37,8 +37,6 @@ const PING_AFTER: Duration = Duration::from_secs(10);
 const DEAD_AFTER: Duration = Duration::from_secs(25);
 /// Frames waiting to be written.
 const OUTGOING: usize = 64;
-/// Events waiting to be read; beyond, the relay waits.
-const EVENTS: usize = 4096;
 
 /// What the connection is for.
 #[derive(Debug, Clone)]
@@ -53,54 +51,6 @@ pub enum Purpose {
     /// Taking an invite package.
     Join,
 }
-
-/// Something the relay told without being asked for it by a request with a number.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A body that another connection forwarded.
-    Deliver {
-        /// Who sent it.
-        from: Address,
-        /// Sealed object.
-        body: Vec<u8>,
-    },
-    /// A Forward or OpenLink that could not be done.
-    Undeliverable {
-        /// Where it was to go.
-        to: Address,
-        /// Why.
-        why: Refusal,
-    },
-    /// A statement, asked for by Heads or new.
-    Head(LogHead),
-    /// All that Heads asked for has come.
-    HeadsEnd,
-    /// This side's half of a link.
-    LinkTicket {
-        /// To be shown when connecting.
-        ticket: [u8; 32],
-        /// Which session it is for.
-        tag: [u8; 16],
-        /// The other side.
-        peer: Address,
-        /// Where to connect; `None` is the relay as it was dialled.
-        address: Option<(HostName, u16)>,
-    },
-    /// A device serves now.
-    PeerHere(DeviceId),
-    /// A device no longer serves.
-    PeerGone(DeviceId),
-    /// All that Peers asked for have come.
-    PeersEnd,
-    /// The connection has ended; the last event.
-    Closed {
-        /// What the relay said, if it said anything.
-        why: Option<Refusal>,
-    },
-}
-
-/// Events in the order in which the relay sent them. The last one is [`Event::Closed`].
-pub type Events = mpsc::Receiver<Event>;
 
 enum Answer {
     Done,
@@ -177,7 +127,7 @@ async fn dial_now(
     }
     stream.write_all(&flight).await.map_err(DialError::Unreachable)?;
     stream.flush().await.map_err(DialError::Unreachable)?;
-    let welcome = match read_message(&mut stream).await.map_err(DialError::Unreachable)? {
+    let welcome = match read_message(&mut stream).await.map_err(unreadable)? {
         FromRelay::Welcome(welcome) if welcome.version == VERSION => welcome,
         FromRelay::Welcome(_) => return Err(DialError::Refused(Refusal::Version)),
         FromRelay::Refused(why) => return Err(DialError::Refused(why)),
@@ -210,6 +160,14 @@ async fn connect_tls(
         (Err(error), _) => Err(DialError::Unreachable(error)),
         (Ok(_), None) => Err(DialError::Foreign("it showed no key".into())),
     }
+}
+
+/// Bytes that are no message come from something else than a relay; waiting does not mend that.
+fn unreadable(error: io::Error) -> DialError {
+    if error.kind() == io::ErrorKind::InvalidData {
+        return DialError::Foreign(error.to_string());
+    }
+    DialError::Unreachable(error)
 }
 
 fn hello(key: &SecretKey, purpose: Purpose, exporter: &[u8; 32]) -> Result<Hello, DialError> {
@@ -252,7 +210,7 @@ fn start(
 ) -> (Control, Events) {
     let (reader, writer) = tokio::io::split(stream);
     let (outgoing, queue) = mpsc::channel(OUTGOING);
-    let (events, received) = mpsc::channel(EVENTS);
+    let (events, received) = events::channel();
     let calls = Arc::new(Mutex::new(Calls::default()));
     let mut tasks = JoinSet::new();
     tasks.spawn(read_loop(reader, calls.clone(), events, outgoing.downgrade()));
@@ -294,7 +252,7 @@ async fn write_loop(
 async fn read_loop(
     mut reader: ReadHalf<TlsStream<BoxStream>>,
     calls: Arc<Mutex<Calls>>,
-    events: mpsc::Sender<Event>,
+    events: EventSender,
     outgoing: mpsc::WeakSender<ToRelay>,
 ) {
     let why = loop {
@@ -308,9 +266,8 @@ async fn read_loop(
         match sort(message, &calls) {
             Sorted::Answered => {}
             Sorted::Event(event) => {
-                if events.send(event).await.is_err() {
-                    // Nobody listens for events; answers still matter.
-                }
+                // Where nobody listens for events, answers still matter.
+                events.send(event).await;
             }
             Sorted::Reply(reply) => {
                 if let Some(outgoing) = outgoing.upgrade() {
@@ -321,7 +278,7 @@ async fn read_loop(
         }
     };
     end_calls(&calls);
-    let _ = events.send(Event::Closed { why }).await;
+    events.send(Event::Closed { why }).await;
 }
 
 fn end_calls(calls: &Mutex<Calls>) {
@@ -449,9 +406,20 @@ impl Control {
     /// Sends a message that has no numbered answer.
     ///
     /// # Errors
-    /// [`CallError::Closed`] when the connection has ended.
+    /// [`CallError::Closed`] when the connection has ended, or the relay takes nothing for half a minute.
     pub async fn send(&self, message: ToRelay) -> Result<(), CallError> {
-        self.shared.outgoing.send(message).await.map_err(|_| CallError::Closed)
+        // The queue outlives the connection: the writer notices its end only when it writes.
+        if self.calls().ended {
+            return Err(CallError::Closed);
+        }
+        match timeout(CALL_TIMEOUT, self.shared.outgoing.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(CallError::Closed),
+        }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request and waits until the relay has done it.
@@ -506,27 +474,30 @@ impl Control {
         let request = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         {
-            let mut calls = self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut calls = self.calls();
             if calls.ended {
                 return Err(CallError::Closed);
             }
             calls.open.insert(request, Pending { segments: Vec::new(), answer: sender });
         }
+        let _open = OpenCall { control: self, request };
         self.send(message(request)).await?;
-        let answer = timeout(CALL_TIMEOUT, receiver).await;
-        match answer {
+        match timeout(CALL_TIMEOUT, receiver).await {
             Ok(Ok((Answer::Failed(why), _))) => Err(CallError::Refused(why)),
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(CallError::Closed),
-            Err(_) => {
-                self.shared
-                    .calls
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .open
-                    .remove(&request);
-                Err(CallError::Closed)
-            }
+            Ok(Err(_)) | Err(_) => Err(CallError::Closed),
         }
+    }
+}
+
+/// Forgets a request however it ends, also when its caller goes away.
+struct OpenCall<'a> {
+    control: &'a Control,
+    request: u32,
+}
+
+impl Drop for OpenCall<'_> {
+    fn drop(&mut self) {
+        self.control.calls().open.remove(&self.request);
     }
 }

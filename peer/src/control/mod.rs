@@ -2,8 +2,10 @@
 
 mod client;
 mod error;
+mod events;
 mod tls;
 
-pub use client::{Control, Event, Events, Purpose, dial};
+pub use client::{Control, Purpose, dial};
 pub use error::{CallError, DialError};
+pub use events::{Event, Events};
 pub use tls::Pin;
