@@ -251,13 +251,17 @@ impl Running {
         kill_process_group(self.group(), signal).expect("it runs");
     }
 
-    /// Sends a signal to it alone.
+    /// Sends a signal to the program alone, or to what the shell has started, if this is a typed line.
     ///
     /// # Panics
     /// When it has been waited for.
     pub fn signal_alone(&self, signal: Signal) {
         assert!(!self.finished);
-        kill_process(self.group(), signal).expect("it runs");
+        let pid = self.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let child = children.ok().and_then(|list| list.split(' ').next()?.parse().ok());
+        let program = child.and_then(Pid::from_raw).unwrap_or_else(|| self.group());
+        kill_process(program, signal).expect("it runs");
     }
 
     /// Waits for its end.

@@ -1,6 +1,8 @@
 //! The usual beginning of a whole-system test: a relay, a seeder with a folder, members.
 
-use crate::process::{Finished, Running, User, local_relay};
+use std::time::Instant;
+
+use crate::process::{Finished, PATIENCE, Running, User, local_relay};
 
 /// A relay on a port of its own.
 pub struct Relay {
@@ -74,9 +76,20 @@ pub fn seed(user: &User, relay: &str, name: &str) -> Running {
     seeder
 }
 
-/// Waits until a seeder has offered all it has found so far.
+/// Waits until a seeder has offered all that it found at its start.
 pub fn offered(seeder: &mut Running) {
     seeder.message("offering");
+}
+
+/// Waits until `user` finds `name`, of which nothing is known before.
+///
+/// # Panics
+/// When it does not turn up in time.
+pub fn appears(user: &User, name: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while user.run("leecher", &["search", name]).code != 0 {
+        assert!(Instant::now() < deadline, "{name} does not turn up");
+    }
 }
 
 /// One invite of the user's space.

@@ -88,6 +88,13 @@ impl SimDisk {
         let _ = power.wait_for(|on| !on).await;
     }
 
+    /// Waits until there is power.
+    pub async fn power_back(&self) {
+        let mut power = self.inner.power.subscribe();
+        // The sender lives as long as this disk.
+        let _ = power.wait_for(|on| *on).await;
+    }
+
     /// Cuts the power, if it is not gone yet, and brings it back. Whoever had the disk open must open it anew.
     pub fn restart(&self, loss: &Loss) {
         self.state().lose(loss);
