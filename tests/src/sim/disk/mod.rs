@@ -81,6 +81,12 @@ impl SimDisk {
         self.state().capacity = bytes;
     }
 
+    /// Whether there is power.
+    #[must_use]
+    pub fn has_power(&self) -> bool {
+        *self.inner.power.borrow()
+    }
+
     /// Waits until a planned [`Fault::PowerCut`] has come.
     pub async fn power_gone(&self) {
         let mut power = self.inner.power.subscribe();
