@@ -1,16 +1,21 @@
 //! Searching everything that a relay holds for what it must not know.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::OnceLock;
 
+use aho_corasick::AhoCorasick;
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, BASE64URL_NOPAD, Encoding, HEXLOWER, HEXUPPER};
-use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 /// What is searched for, in every form it might take.
+#[derive(Default)]
 pub struct Sweep {
     needles: Vec<Needle>,
+    /// Made of the needles when they are first searched for.
+    finder: OnceLock<AhoCorasick>,
 }
 
 struct Needle {
@@ -21,8 +26,8 @@ struct Needle {
 impl Sweep {
     /// Nothing yet.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { needles: Vec::new() }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Adds a text: as it is, in other case, as UTF-16, in common encodings, and its hashes.
@@ -49,10 +54,20 @@ impl Sweep {
     }
 
     /// What is found in `haystack`, each thing once.
+    ///
+    /// # Panics
+    /// Never: the needles are few and short.
     #[must_use]
     pub fn search(&self, haystack: &[u8]) -> Vec<&str> {
-        let found = |needle: &&Needle| memmem::find(haystack, &needle.bytes).is_some();
-        self.needles.iter().filter(found).map(|needle| needle.what.as_str()).collect()
+        let finder = self.finder.get_or_init(|| {
+            let needles = self.needles.iter().map(|needle| &needle.bytes);
+            AhoCorasick::new(needles).expect("few and short needles")
+        });
+        let found: BTreeSet<_> = finder
+            .find_overlapping_iter(haystack)
+            .map(|found| found.pattern().as_usize())
+            .collect();
+        found.into_iter().map(|number| self.needles[number].what.as_str()).collect()
     }
 
     /// What is found in all files and file names beneath `folder`.
@@ -126,14 +141,9 @@ impl Sweep {
     fn add(&mut self, what: &str, bytes: Vec<u8>) {
         // Shorter ones are found anywhere by chance.
         if bytes.len() >= 5 && self.needles.iter().all(|known| known.bytes != bytes) {
+            self.finder = OnceLock::new();
             self.needles.push(Needle { what: what.to_owned(), bytes });
         }
-    }
-}
-
-impl Default for Sweep {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
