@@ -1,9 +1,9 @@
-//! A TCP proxy that keeps a copy of all bytes, and can cut, refuse and alter.
+//! A TCP proxy that keeps a copy of all bytes, and can cut, refuse, hold back and alter.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Stands between clients and a relay on this machine.
 pub struct Proxy {
@@ -20,6 +20,9 @@ struct Shared {
     ended: AtomicBool,
     /// Byte of each link, counted from the relay to the client, that is altered; `u64::MAX` for none.
     altered: AtomicU64,
+    /// Bytes of each link after which nothing more comes from the relay.
+    held: Mutex<Option<u64>>,
+    released: Condvar,
 }
 
 impl Proxy {
@@ -38,6 +41,8 @@ impl Proxy {
             refusing: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             altered: AtomicU64::new(u64::MAX),
+            held: Mutex::default(),
+            released: Condvar::new(),
         });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -77,6 +82,12 @@ impl Proxy {
         self.shared.refusing.store(refusing, Ordering::Release);
     }
 
+    /// Holds back what comes from the relay on a link after `at` bytes of it; `None` lets it go.
+    pub fn hold(&self, at: Option<u64>) {
+        *lock(&self.shared.held) = at;
+        self.shared.released.notify_all();
+    }
+
     /// Flips a bit of byte `at` of everything that comes from the relay on a link; `None` lets it pass.
     pub fn alter(&self, at: Option<u64>) {
         self.shared.altered.store(at.unwrap_or(u64::MAX), Ordering::Release);
@@ -86,6 +97,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Release);
+        self.hold(None);
         self.cut();
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(self.address);
@@ -133,12 +145,20 @@ impl Shared {
             }
             Way::ToClient(link) if link.load(Ordering::Acquire) => {
                 let at = self.altered.load(Ordering::Acquire).checked_sub(passed);
+                self.wait_while_held(passed);
                 if let Some(byte) = at.and_then(|at| bytes.get_mut(usize::try_from(at).ok()?)) {
                     *byte ^= 1;
                 }
             }
             _ => {}
         }
+    }
+
+    fn wait_while_held(&self, passed: u64) {
+        let held = |held: &mut Option<u64>| {
+            held.is_some_and(|at| passed >= at) && !self.ended.load(Ordering::Acquire)
+        };
+        drop(self.released.wait_while(lock(&self.held), held));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a relay holds after a publish, a search and a download: on its disk, in its memory, on its sockets. Nothing of what
 //! people call things or have in them may be there, in any common form.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,5 @@
 //! Each exit code, by the real programs. The numbers are part of the interface.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use rustix::process::Signal;
 use sealift_tests::process::{Running, User};

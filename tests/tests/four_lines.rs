@@ -1,5 +1,6 @@
 //! The four lines of the README, typed character for character on a fresh account: no configuration, no variables, the real
 //! port. Then a second account joins by the line that `seeder invite` prints.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::net::TcpListener;
 

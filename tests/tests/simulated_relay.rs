@@ -1,4 +1,5 @@
 //! A relay whose power is cut while it makes its home: it always comes up again, with the key that it has shown.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use sealift_relay::{Config, Relay};
 use sealift_tests::sim::disk::Fault;

@@ -1,5 +1,6 @@
 //! One joining, one search and one download through the three libraries, with a virtual clock, a seed, a network with delay,
 //! and disks that forget what was not synced; then the same with the power of each machine cut at one point after the other.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -56,7 +57,7 @@ impl Scene {
         sealift_platform::random::Random::fill(&random, &mut content);
         owner.disk.put(Path::new(SHARE).join(FILE), &content).unwrap();
         owner.disk.put(Path::new(SHARE).join("folder/note.txt"), b"a note").unwrap();
-        let loss = if seed % 2 == 0 { Loss::All } else { Loss::Some(random.fork("loss")) };
+        let loss = if seed.is_multiple_of(2) { Loss::All } else { Loss::Some(random.fork("loss")) };
         Self { world, relay, owner, friend, loss, content }
     }
 
@@ -90,36 +91,32 @@ impl Scene {
 
     async fn run_relay(&self) {
         let machine = &self.relay;
-        loop {
-            let ended = self
-                .persist(machine, || {
-                    let (platform, host) = (machine.platform.clone(), machine.host.clone());
-                    async move {
-                        let address: SocketAddr = RELAY.parse().unwrap();
-                        let listener: Box<dyn Listener> = host.listen(address).await.unwrap();
-                        let home = HOME.into();
-                        let config = sealift_relay::Config { home, ..Default::default() };
-                        let never = std::future::pending();
-                        sealift_relay::run(platform, config, vec![listener], never).await
-                    }
-                })
-                .await;
-            panic!("the relay ended: {ended:?}");
-        }
+        let ended = self
+            .persist(machine, || {
+                let (platform, host) = (machine.platform.clone(), machine.host.clone());
+                async move {
+                    let address: SocketAddr = RELAY.parse().unwrap();
+                    let listener: Box<dyn Listener> = host.listen(address).await.unwrap();
+                    let home = HOME.into();
+                    let config = sealift_relay::Config { home, ..Default::default() };
+                    let never = std::future::pending();
+                    sealift_relay::run(platform, config, vec![listener], never).await
+                }
+            })
+            .await;
+        panic!("the relay ended: {ended:?}");
     }
 
     async fn run_seeder(&self) {
         let machine = &self.owner;
-        loop {
-            let ended = self
-                .persist(machine, || {
-                    let config = seeder_config();
-                    let never = std::future::pending();
-                    sealift_seeder::run(machine.platform.clone(), config, never)
-                })
-                .await;
-            panic!("the seeder ended: {ended:?}");
-        }
+        let ended = self
+            .persist(machine, || {
+                let config = seeder_config();
+                let never = std::future::pending();
+                sealift_seeder::run(machine.platform.clone(), config, never)
+            })
+            .await;
+        panic!("the seeder ended: {ended:?}");
     }
 
     /// `seeder invite`, beside the running seeder.
