@@ -130,9 +130,9 @@ fn known(
 
 /// The catalogues of members. One that is damaged is told and left out: the next sync builds it anew.
 fn views(speaker: &Speaker, space: &SpaceState) -> Result<Vec<LogView>, Failure> {
-    let root = speaker.profile.folder().root();
+    let root = speaker.profile.cache().root();
     let logs = replica::logs(&**root, &space.id()).map_err(|error| {
-        Failure::disk(speaker.profile.folder().place("replica").display(), &error)
+        Failure::disk(speaker.profile.cache().place("replica").display(), &error)
     })?;
     let mut views = Vec::new();
     for key in logs {
@@ -141,7 +141,7 @@ fn views(speaker: &Speaker, space: &SpaceState) -> Result<Vec<LogView>, Failure>
             Err(ReplicaError::Corrupt(_)) => forget(speaker, &key)?,
             Err(ReplicaError::Disk(error)) => {
                 return Err(Failure::disk(
-                    speaker.profile.folder().place("replica").display(),
+                    speaker.profile.cache().place("replica").display(),
                     &error,
                 ));
             }
@@ -159,8 +159,8 @@ pub(crate) fn forget(speaker: &Speaker, key: &LogKey) -> Result<(), Failure> {
         ),
         &json!({"type": "damaged", "what": "catalogue", "device": key.device.short()}),
     );
-    replica::forget(speaker.profile.folder().root(), key)
-        .map_err(|error| Failure::disk(speaker.profile.folder().place("replica").display(), &error))
+    replica::forget(speaker.profile.cache().root(), key)
+        .map_err(|error| Failure::disk(speaker.profile.cache().place("replica").display(), &error))
 }
 
 /// Why reading the replica failed, in words. A catalogue that is damaged is found and forgotten, so that trying again helps.

@@ -1,6 +1,6 @@
 //! The local copy of the catalogues: what `search`, `list` and `download` look at.
 //!
-//! Each log of each seeder has a folder `replica/SPACE/DEVICE-LOG/` in the profile. Its file `state` says how far the copy is
+//! Each log of each seeder has a folder `replica/SPACE/DEVICE-LOG/` in the cache. Its file `state` says how far the copy is
 //! and lists index files, which are immutable; both are replaced by rename only. Any number of processes read without a
 //! lock, and one at a time writes. Nothing here is precious: what is damaged is noticed and built anew by the next sync.
 

@@ -60,7 +60,7 @@ impl<'a> Sync<'a> {
     /// Prepares to sync into the profile's replica. `progress` hears how many segments of how many are done.
     #[must_use]
     pub fn new(speaker: &'a Speaker, online: &'a Online, progress: &'a dyn Fn(u64, u64)) -> Self {
-        let replica = speaker.profile.folder().root().clone();
+        let replica = speaker.profile.cache().root().clone();
         Self { speaker, online, replica, done: Synced::default(), progress }
     }
 
@@ -216,7 +216,13 @@ impl<'a> Sync<'a> {
         let name = format!("proof-{}-{}", device.short(), log::statement_hash(other).0[0]);
         for (which, statement) in [("a", one), ("b", other)] {
             let path = format!("{name}.{which}");
-            disk::replace(&*self.replica, Path::new(&path), statement, true).map_err(|error| {
+            disk::replace(
+                &**self.speaker.profile.folder().root(),
+                Path::new(&path),
+                statement,
+                true,
+            )
+            .map_err(|error| {
                 Trouble::Disk(Failure::disk(
                     self.speaker.profile.folder().place(&path).display(),
                     &error,

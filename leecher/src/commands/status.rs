@@ -68,9 +68,9 @@ fn one_space(speaker: &Speaker, common: &CommonArgs, space: &SpaceState) -> Resu
 }
 
 fn catalogues(speaker: &Speaker, space: &SpaceState, members: &Members) -> Result<(), Failure> {
-    let root = speaker.profile.folder().root();
+    let root = speaker.profile.cache().root();
     let logs = replica::logs(&**root, &space.id()).map_err(|error| {
-        Failure::disk(speaker.profile.folder().place("replica").display(), &error)
+        Failure::disk(speaker.profile.cache().place("replica").display(), &error)
     })?;
     for key in logs {
         let who = members.display_name(&key.device);

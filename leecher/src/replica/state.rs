@@ -29,14 +29,14 @@ pub struct LogKey {
 }
 
 impl LogKey {
-    /// Folder of the log within the profile.
+    /// Folder of the log within the cache.
     pub(super) fn folder(&self) -> PathBuf {
         let device = sealift_proto::text::base32(self.device.as_bytes());
         space_folder(&self.space).join(format!("{device}-{}", self.log))
     }
 }
 
-/// Folder of all logs of `space` within the profile.
+/// Folder of all logs of `space` within the cache.
 pub(super) fn space_folder(space: &SpaceId) -> PathBuf {
     Path::new("replica").join(space.short())
 }

@@ -89,6 +89,7 @@ const SPACES: &str = "spaces";
 #[derive(Clone)]
 pub struct Profile {
     folder: Folder,
+    cache: Folder,
     platform: Platform,
 }
 
@@ -104,13 +105,24 @@ impl Profile {
             .map_err(|error| Failure::disk(home.profile.display(), &error))?;
         let folder = Folder::new(root, &home.profile);
         folder.create_folder(SPACES)?;
-        Ok(Self { folder, platform: platform.clone() })
+        let cache = platform
+            .disk
+            .open_or_create(&home.cache, true)
+            .map_err(|error| Failure::disk(home.cache.display(), &error))?;
+        let cache = Folder::new(cache, &home.cache);
+        Ok(Self { folder, cache, platform: platform.clone() })
     }
 
     /// The folder it is in.
     #[must_use]
     pub const fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    /// The folder of what can be made again.
+    #[must_use]
+    pub const fn cache(&self) -> &Folder {
+        &self.cache
     }
 
     /// The machine it is on.

@@ -1,0 +1,77 @@
+//! Fills the replica of a new profile with made-up entries, to measure search at scale:
+//!
+//! ```text
+//! cargo build --release -p sealift-leecher
+//! cargo run --release -p sealift-leecher --example fill_replica -- /tmp/many 1000000
+//! time target/release/leecher --home /tmp/many search --offline holiday
+//! ```
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use sealift_leecher::replica::{LogKey, Update};
+use sealift_peer::home::Home;
+use sealift_peer::profile::Profile;
+use sealift_peer::profile::space::SpaceState;
+use sealift_platform::Platform;
+use sealift_proto::catalogue::{Change, Entry, Root};
+use sealift_proto::path::RelativePath;
+use sealift_proto::space::Label;
+
+/// Entries that each made-up segment holds.
+const SEGMENT: u64 = 700;
+/// Entries of the first sync, of a hundred; the rest comes in small syncs, as it does in life.
+const FIRST: u64 = 99;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let home = arguments.next().context("usage: fill_replica HOME COUNT")?;
+    let count: u64 = arguments.next().context("usage: fill_replica HOME COUNT")?.parse()?;
+    let platform = Platform::system();
+    let failed = |failure| anyhow!("{failure}");
+    let profile = Profile::open(&platform, &Home::beneath(Path::new(&home))).map_err(failed)?;
+    let device = profile.device_or_new().map_err(failed)?.key.id();
+    let name = Label::new("many").context("a name")?;
+    let now = platform.clock.unix_seconds();
+    let space = SpaceState::create(&*platform.random, now, &device, name, Vec::new())?;
+    profile.save_space(&space).map_err(failed)?;
+    let key = LogKey { space: space.id(), device, log: 2 };
+
+    let start = Instant::now();
+    let replica = profile.cache().root();
+    let (mut from, mut position) = (0, 0);
+    while from < count {
+        let to = if from == 0 { count * FIRST / 100 } else { (from + SEGMENT).min(count) };
+        let mut update = Update::begin(replica, &key, [7; 16], 0, u64::MAX)?.context("in use")?;
+        for first in (from..to).step_by(usize::try_from(SEGMENT)?) {
+            let changes = (first..to.min(first + SEGMENT)).map(entry).collect::<Result<_>>()?;
+            position += 1;
+            update.apply([0; 32], changes)?;
+        }
+        update.commit(vec![1])?;
+        from = to.max(1);
+    }
+    println!("{count} entries in {position} segments in {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A path of some 60 bytes, in an order that is not that of the names.
+fn entry(number: u64) -> Result<Change> {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let words = ["holiday", "Invoice", "report", "backup", "lecture", "IMG", "sketch", "letter"];
+    let word = words[usize::try_from(mixed % 8)?];
+    let extension = ["jpg", "pdf", "txt", "mp4", "odt"][usize::try_from(mixed % 5)?];
+    let (year, month) = (1995 + mixed % 30, 1 + mixed % 12);
+    let path = format!(
+        "share/archive/{year}/{month:02}/{word} {:05}/{word}_{number:08}.{extension}",
+        mixed % 20_011
+    );
+    Ok(Change::Put(Entry {
+        path: RelativePath::new(path)?,
+        size: mixed >> 34,
+        modified: i64::try_from(mixed >> 23)?,
+        flags: 0,
+        root: Some(Root(blake3::hash(&number.to_be_bytes()).into())),
+    }))
+}
