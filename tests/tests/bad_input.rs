@@ -388,7 +388,7 @@ fn unreadable_files_are_told_and_the_rest_is_served() {
         "--bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search";
     let line = format!("exec seeder --watch share --relay '{}' --name ana", relay.place);
     let line = match rustix::process::geteuid().is_root() {
-        true => format!("exec setpriv {drop_rights} sh -c \"{}\"", line.replace('\'', "'")),
+        true => format!("exec setpriv {drop_rights} sh -c \"{}\"", line),
         false => line,
     };
     let mut seeder = owner.type_line(&line);
