@@ -11,15 +11,21 @@ use crate::invite::{parse_expires, parse_public};
 
 const EXAMPLES: &str = "\
 Examples:
-  seeder --watch ./share                     share a folder through the relay on this machine, or the last one used
+  seeder --watch ./share
+      Share a folder, through the relay on this machine or the last one used
   seeder --watch ./share --relay relay.example.org:7743#PIN
+      Through another relay, from now on
   seeder --watch Photos=/mnt/disk/pictures --watch ./papers
-  seeder invite                              print a line that lets one more device in
-  seeder join sealift:HOST:PORT/PIN/SECRET   share into somebody else's space
-  seeder status                              what is shared, and which file to back up
+      Two folders, one of them under another name
+  seeder invite
+      Print a line that lets one more device in
+  seeder join sealift:HOST:PORT/PIN/SECRET
+      Share into somebody else's space
+  seeder status
+      What is shared, and which file to back up
 
-Files named in a `.sealiftignore` (gitignore syntax) are left out, links are not followed. On a first run the device gets
-its keys and a space of its own. The seeder ends with Ctrl-C; nothing is lost, it goes on where it stopped.";
+What a `.sealiftignore` names (gitignore syntax) is left out.
+Links are not followed. Ctrl-C ends it; nothing is lost.";
 
 /// Share folders, end to end encrypted, through a relay that can read nothing.
 #[derive(Debug, Parser)]

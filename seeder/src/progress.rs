@@ -20,8 +20,9 @@ use crate::index::Name;
 
 /// How often live lines change.
 const TICK: Duration = Duration::from_millis(250);
-/// How often a plain line tells how far reading is.
+/// How often a plain line tells how far reading is, and how long it must have lasted to be worth one.
 const PLAIN: Duration = Duration::from_secs(5);
+const WORTH: Duration = Duration::from_secs(2);
 /// More new files than this at once are counted, not named.
 const NAMED: usize = 5;
 
@@ -35,8 +36,9 @@ pub struct Progress {
     changed: Vec<(Name, u64)>,
     removed: u64,
     offered: bool,
-    published: Status,
-    last_plain: Instant,
+    /// Since when files have been waiting.
+    reading_since: Option<Instant>,
+    last_plain: Option<Instant>,
     speed: Speed,
 }
 
@@ -44,10 +46,12 @@ struct Session {
     who: String,
     suite: &'static str,
     bytes: u64,
-    /// The file last sent of, and how many times another one was.
+    /// The file last sent of.
     file: Option<Name>,
     since: Option<Instant>,
     last: Instant,
+    /// Whether the leecher said that files are complete.
+    completed: bool,
     speed: Speed,
     bar: Option<ProgressBar>,
 }
@@ -89,8 +93,8 @@ impl Progress {
             changed: Vec::new(),
             removed: 0,
             offered: false,
-            published: Status::default(),
-            last_plain: Instant::now(),
+            reading_since: None,
+            last_plain: None,
             speed: Speed::default(),
         }
     }
@@ -176,7 +180,6 @@ impl Progress {
 
     /// Once the relay has all there is, others can find it.
     fn published(&mut self, status: Status) {
-        self.published = status;
         let complete = status.waiting == 0 && !status.scanning;
         if complete && !self.offered {
             self.offered = true;
@@ -198,6 +201,7 @@ impl Progress {
             file: None,
             since: None,
             last: Instant::now(),
+            completed: false,
             speed: Speed::default(),
             bar: None,
         };
@@ -244,13 +248,14 @@ impl Progress {
             bar.finish_and_clear();
         }
         let because = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        let words = format!("the session with {} ended{because}", session.who);
+        let (who, sent) = (&session.who, human::size(session.bytes));
+        let words = format!("{who} left{because}; it got {sent}{}", session.pace());
         let json = json!({
             "type": "ended", "session": number, "with": session.who, "bytes": session.bytes,
-            "wrap": session.suite, "why": why,
+            "speed": session.rate(), "wrap": session.suite, "why": why, "via": "relay",
         });
-        // A leecher that went away in the middle is worth a line.
-        if why.is_some() && session.bytes > 0 {
+        // A leecher that did not say that it has everything is worth a line.
+        if session.bytes > 0 && !session.completed {
             self.console.note(words, &json);
         } else {
             self.console.detail(words, &json);
@@ -299,18 +304,21 @@ impl Progress {
 
     fn show_reading(&mut self, status: Status) {
         if status.waiting == 0 && !status.scanning {
+            self.reading_since = None;
             if let Some(bar) = self.reading.take() {
                 bar.finish_and_clear();
             }
             return;
         }
+        let since = *self.reading_since.get_or_insert_with(Instant::now);
+        let lasts = since.elapsed() >= WORTH;
         let speed = self.speed.get();
         let words = reading_words(status, speed);
         if self.console.is_live() {
             let console = &self.console;
             self.reading.get_or_insert_with(|| bar(console)).set_message(words);
-        } else if self.last_plain.elapsed() >= PLAIN {
-            self.last_plain = Instant::now();
+        } else if lasts && self.last_plain.is_none_or(|last| last.elapsed() >= PLAIN) {
+            self.last_plain = Some(Instant::now());
             let json = json!({
                 "type": "reading", "waiting": status.waiting, "files": status.files, "speed": speed,
                 "scanning": status.scanning,
