@@ -53,6 +53,15 @@ pub struct Chosen {
 /// A file with several contents: each with those who have it.
 pub type Contents = Vec<Vec<Offer>>;
 
+/// A file that was left out of many because it has several contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Names beneath the folder that files land in.
+    pub out: Vec<String>,
+    /// What there is to choose from.
+    pub contents: Contents,
+}
+
 /// What a NAME means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selected {
@@ -61,7 +70,7 @@ pub enum Selected {
         /// To be fetched.
         files: Vec<Chosen>,
         /// Left out: a choice is needed for each.
-        left_out: Vec<Contents>,
+        left_out: Vec<LeftOut>,
     },
     /// One file, but of several contents.
     Several(Contents),
@@ -266,14 +275,12 @@ fn many(offers: Vec<Offer>, above: usize) -> Selected {
     let (mut files, mut left_out) = (Vec::new(), Vec::new());
     for (path, offers) in by_path {
         let mut contents = contents(offers);
+        let out = path[above..].split('/').map(str::to_owned).collect();
         match contents.pop() {
-            Some(offers) if contents.is_empty() => {
-                let out = path[above..].split('/').map(str::to_owned).collect();
-                files.push(Chosen { out, offers });
-            }
+            Some(offers) if contents.is_empty() => files.push(Chosen { out, offers }),
             Some(last) => {
                 contents.push(last);
-                left_out.push(contents);
+                left_out.push(LeftOut { out, contents });
             }
             None => {}
         }

@@ -12,9 +12,10 @@ use serde_json::json;
 
 use crate::args::DownloadArgs;
 use crate::freshen::{Known, tell_unread, unreadable};
+use crate::naming;
 use crate::replica::LogView;
 use crate::search::near_misses;
-use crate::select::{Choice, Chosen, Contents, Offer, Selected, select};
+use crate::select::{Choice, Chosen, Contents, LeftOut, Offer, Selected, select};
 
 /// How many similar names are suggested.
 const SUGGESTIONS: usize = 3;
@@ -29,11 +30,6 @@ pub(super) struct Choices {
     pub(super) files: Vec<Chosen>,
     /// In folders and globs, files with several contents.
     pub(super) left_out: Vec<LeftOut>,
-}
-
-/// A file of several contents, none of which was chosen.
-pub(super) struct LeftOut {
-    contents: Contents,
 }
 
 /// Understands all names, or fails before anything is fetched.
@@ -53,7 +49,6 @@ pub(super) fn choose(
                 let new = |file: &Chosen| !choices.files.contains(file);
                 let files: Vec<_> = files.into_iter().filter(new).collect();
                 choices.files.extend(files);
-                let left_out = left_out.into_iter().map(|contents| LeftOut { contents });
                 choices.left_out.extend(left_out);
             }
             Selected::Several(contents) => {
@@ -238,11 +233,13 @@ pub(super) fn tell_left_out(
     left_out: &[LeftOut],
     args: &DownloadArgs,
 ) {
-    for LeftOut { contents } in left_out {
+    for LeftOut { out, contents } in left_out {
         let Some(path) = contents.first().and_then(|content| content.first()) else { continue };
         let path = &path.holding.path;
+        let above = out.split_last().map_or(&[][..], |(_, above)| above);
+        let folder = args.out.join(naming::local_path(above.iter().map(String::as_str)));
         let lines: Vec<_> =
-            contents.iter().map(|content| line(contents, content, path, &args.out)).collect();
+            contents.iter().map(|content| line(contents, content, path, &folder)).collect();
         let contents: Vec<_> = contents
             .iter()
             .filter_map(|content| {

@@ -520,7 +520,7 @@ impl Source {
         }
         self.batch_bytes = 0;
         let (batch, sink) = (std::mem::take(&mut self.batch), self.sink.clone());
-        self.verifying.spawn_blocking(move || verify(batch, &*sink));
+        self.verifying.spawn_blocking(move || verify(&batch, &*sink));
     }
 
     /// Takes the verdicts that have come meanwhile, and lands what is complete.
