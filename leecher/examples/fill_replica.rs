@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 use sealift_leecher::replica::{LogKey, Update};
 use sealift_peer::home::Home;
+use sealift_peer::members::Members;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
 use sealift_platform::Platform;
@@ -31,11 +32,16 @@ fn main() -> Result<()> {
     let platform = Platform::system();
     let failed = |failure| anyhow!("{failure}");
     let profile = Profile::open(&platform, &Home::beneath(Path::new(&home))).map_err(failed)?;
-    let device = profile.device_or_new().map_err(failed)?.key.id();
+    let secret = profile.device_or_new().map_err(failed)?.key;
+    let device = secret.id();
     let name = Label::new("many").context("a name")?;
     let now = platform.clock.unix_seconds();
-    let space = SpaceState::create(&*platform.random, now, &device, name, Vec::new())?;
+    let space = SpaceState::create(&*platform.random, now, &device, name.clone(), Vec::new())?;
     profile.save_space(&space).map_err(failed)?;
+    let card = space.make_card(&*platform.random, &secret, now * 1000, name, vec![0; 1216])?;
+    let mut members = Members::load(&profile, &space, now).map_err(failed)?;
+    members.take_own(&space, &card, now);
+    members.save(&profile).map_err(failed)?;
     let key = LogKey { space: space.id(), device, log: 2 };
 
     let start = Instant::now();
@@ -43,7 +49,8 @@ fn main() -> Result<()> {
     let (mut from, mut position) = (0, 0);
     while from < count {
         let to = if from == 0 { count * FIRST / 100 } else { (from + SEGMENT).min(count) };
-        let mut update = Update::begin(replica, &key, [7; 16], 0, u64::MAX)?.context("in use")?;
+        let mut update =
+            Update::begin(replica, &key, [7; 16], 0, u64::MAX, false)?.context("in use")?;
         for first in (from..to).step_by(usize::try_from(SEGMENT)?) {
             let changes = (first..to.min(first + SEGMENT)).map(entry).collect::<Result<_>>()?;
             position += 1;

@@ -10,6 +10,8 @@ use sealift_peer::human;
 use sealift_peer::members::Members;
 use sealift_peer::profile::file::Kept;
 use sealift_peer::profile::space::SpaceState;
+use sealift_proto::identity::DeviceId;
+use sealift_proto::space::Role;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::timeout;
@@ -112,7 +114,7 @@ pub async fn online(
     let connected = connect(speaker, space, &relay, false, Some(GIVE_UP)).await?;
     let (online, heads, reading) = Online::start(speaker, connected);
     let bar = SyncBar::new(&speaker.console);
-    Sync::new(speaker, &online, &|done, total| bar.set(done, total)).run(&heads).await?;
+    Sync::new(speaker, &online, &|done, total| bar.set(done, total))?.run(&heads).await?;
     bar.end();
     note_synced(speaker, online.space())?;
     Ok(Connection { online, reading })
@@ -124,18 +126,25 @@ fn known(
     connection: Option<Connection>,
 ) -> Result<Known, Failure> {
     let members = Members::load(&speaker.profile, &space, speaker.now())?;
-    let views = views(speaker, &space)?;
+    let views = views(speaker, &space, &members)?;
     Ok(Known { space, members, views, connection })
 }
 
-/// The catalogues of members. One that is damaged is told and left out: the next sync builds it anew.
-fn views(speaker: &Speaker, space: &SpaceState) -> Result<Vec<LogView>, Failure> {
+/// The catalogues of those who may offer files now. One that is damaged is told and left out: the next sync builds it anew.
+fn views(
+    speaker: &Speaker,
+    space: &SpaceState,
+    members: &Members,
+) -> Result<Vec<LogView>, Failure> {
     let root = speaker.profile.cache().root();
     let logs = replica::logs(&**root, &space.id()).map_err(|error| {
         Failure::disk(speaker.profile.cache().place("replica").display(), &error)
     })?;
     let mut views = Vec::new();
-    for key in logs {
+    let offers = |device: &DeviceId| {
+        members.get(device).is_some_and(|member| member.membership.role.allows(Role::OFFER))
+    };
+    for key in logs.into_iter().filter(|key| offers(&key.device)) {
         match LogView::open(root, &key) {
             Ok(view) => views.extend(view),
             Err(ReplicaError::Corrupt(_)) => forget(speaker, &key)?,

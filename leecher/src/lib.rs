@@ -10,6 +10,7 @@ pub mod progress;
 pub mod replica;
 pub mod search;
 pub mod select;
+mod shown;
 pub mod store;
 pub mod sync;
 mod text;

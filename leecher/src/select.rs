@@ -338,7 +338,7 @@ mod tests {
         let root: Arc<dyn Folder> = MemoryDisk::new().root();
         let space = SpaceId::from_bytes([1; 32]);
         let key = LogKey { space, device: device(number), log: 2 };
-        let mut update = Update::begin(&root, &key, [number; 16], 0, 1).unwrap().unwrap();
+        let mut update = Update::begin(&root, &key, [number; 16], 0, 1, false).unwrap().unwrap();
         let changes = files.iter().map(|(path, content)| {
             Change::Put(Entry {
                 path: RelativePath::new(*path).unwrap(),

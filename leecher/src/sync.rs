@@ -21,6 +21,7 @@ use serde_json::json;
 
 use crate::online::Online;
 use crate::replica::{LogKey, LogView, Update};
+use crate::shown::Shown;
 
 /// What a sync did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub struct Sync<'a> {
     speaker: &'a Speaker,
     online: &'a Online,
     replica: Arc<dyn Root>,
+    shown: Shown,
     done: Synced,
     progress: &'a dyn Fn(u64, u64),
 }
@@ -54,21 +56,42 @@ enum Trouble {
     Tampered(&'static str),
     /// Another process of this user is at it.
     Busy,
+    /// Not an error of anybody: it is left alone.
+    Ignored(&'static str),
 }
 
 impl<'a> Sync<'a> {
     /// Prepares to sync into the profile's replica. `progress` hears how many segments of how many are done.
-    #[must_use]
-    pub fn new(speaker: &'a Speaker, online: &'a Online, progress: &'a dyn Fn(u64, u64)) -> Self {
-        let replica = speaker.profile.cache().root().clone();
-        Self { speaker, online, replica, done: Synced::default(), progress }
-    }
-
-    /// Takes each of `heads` that is news. A catalogue that does not hold is told on the console and left as it was.
     ///
     /// # Errors
-    /// When the replica cannot be written or the connection ends.
+    /// When it cannot be read what the relay showed before.
+    pub fn new(
+        speaker: &'a Speaker,
+        online: &'a Online,
+        progress: &'a dyn Fn(u64, u64),
+    ) -> Result<Self, Failure> {
+        let replica = speaker.profile.cache().root().clone();
+        let shown = Shown::load(speaker, online.space(), &online.control.pin())?;
+        Ok(Self { speaker, online, replica, shown, done: Synced::default(), progress })
+    }
+
+    /// Takes each of `heads` that is news; they are all that the relay shows. A catalogue that does not hold is told on the
+    /// console and left as it was.
+    ///
+    /// # Errors
+    /// When the profile or replica cannot be written or the connection ends.
     pub async fn run(mut self, heads: &[LogHead]) -> Result<Synced, Failure> {
+        let present: Vec<_> = heads.iter().map(|head| (head.device, head.log)).collect();
+        for device in self.shown.take_missing(&present) {
+            self.tell(&device, &Trouble::Tampered("no longer shows the catalogue"));
+        }
+        let done = self.all(heads).await;
+        self.shown.save(self.speaker)?;
+        done?;
+        Ok(self.done)
+    }
+
+    async fn all(&mut self, heads: &[LogHead]) -> Result<(), Failure> {
         for head in heads {
             match self.one(head).await {
                 Ok(()) => {}
@@ -82,7 +105,7 @@ impl<'a> Sync<'a> {
                 }
             }
         }
-        Ok(self.done)
+        Ok(())
     }
 
     fn tell(&self, device: &DeviceId, trouble: &Trouble) {
@@ -102,112 +125,148 @@ impl<'a> Sync<'a> {
                 format!("another program is fetching the catalogue of {who}"),
                 &json!({"type": "ignored", "what": "catalogue", "of": who, "why": "busy"}),
             ),
+            Trouble::Ignored(why) => console.detail(
+                format!("the catalogue of {who} is left alone: {why}"),
+                &json!({"type": "ignored", "what": "catalogue", "of": who, "why": why}),
+            ),
             Trouble::Told | Trouble::Disk(_) => {}
         }
     }
 
     async fn one(&mut self, shown: &LogHead) -> Result<(), Trouble> {
-        let Some(head) = self.verified(shown) else {
-            return Err(Trouble::Tampered("shows a head that does not hold"));
-        };
+        let head = self.verified(shown)?;
         let key = LogKey { space: head.space, device: head.device, log: head.log };
+        let in_order = self.shown.take(&head);
         let known = self.known(&key).await?;
-        match known.map(|known| self.compare(&known, &head, shown)).unwrap_or(News::Fetch) {
-            News::Fetch => self.fetch(&key, &head, shown).await,
-            News::Nothing => Ok(()),
-            News::Older => Err(Trouble::Tampered("shows an older catalogue than before")),
-            News::Forked(other) => {
-                self.keep_proof(&head.device, &other, &shown.statement)?;
-                Err(Trouble::Told)
+        let news = known.as_ref().map_or(News::Fetch, |known| compare(known, &head, shown));
+        match news {
+            News::Older if in_order => {
+                Err(Trouble::Ignored("this relay has not got the newest state of it yet"))
             }
+            News::Older => {
+                Err(Trouble::Tampered("shows an older state than before of the catalogue"))
+            }
+            News::Forked => self.accuse(&head.device, known.as_ref(), shown),
+            News::Nothing => Ok(()),
+            News::Fetch => self.fetch(&key, &head, shown, known.as_ref()).await,
         }
     }
 
     /// The head, if a member who may offer signed it for this space.
-    fn verified(&self, shown: &LogHead) -> Option<Head> {
-        let signed = Signed::<Head>::from_bytes(&shown.statement).ok()?;
-        let head = signed.verify(&shown.device).ok()?.clone();
-        let space = self.online.space();
+    fn verified(&self, shown: &LogHead) -> Result<Head, Trouble> {
+        let forged = Trouble::Tampered("shows a head that does not hold, in the catalogue");
+        let Ok(signed) = Signed::<Head>::from_bytes(&shown.statement) else { return Err(forged) };
+        let Ok(head) = signed.verify(&shown.device) else { return Err(forged) };
         let fits = head.version == VERSION
-            && head.space == space.id()
+            && head.space == self.online.space().id()
             && head.device == shown.device
             && head.log == shown.log
             && head.log >= FIRST_CATALOGUE
             && head.base <= head.position;
+        if !fits {
+            return Err(forged);
+        }
         let members = self.online.members();
-        let may = members.get(&head.device)?.membership.role.allows(Role::OFFER);
-        (fits && may).then_some(head)
+        let member = members.get(&head.device);
+        if member.is_none_or(|member| !member.membership.role.allows(Role::OFFER)) {
+            return Err(Trouble::Ignored("it is of nobody who may offer files in the space now"));
+        }
+        Ok(head.clone())
     }
 
-    async fn known(&self, key: &LogKey) -> Result<Option<Vec<u8>>, Trouble> {
+    async fn known(&self, key: &LogKey) -> Result<Option<Verified>, Trouble> {
         let (replica, key) = (self.replica.clone(), *key);
         let open = move || {
-            LogView::open(&replica, &key).ok().flatten().map(|view| view.state().head.clone())
+            let statement = LogView::open(&replica, &key).ok().flatten()?.state().head.clone();
+            let head = Signed::<Head>::from_bytes(&statement).ok()?.unverified().clone();
+            Some(Verified { head, statement })
         };
         blocking(open).await
     }
 
-    /// What the shown head is beside the one known.
-    fn compare(&self, known: &[u8], head: &Head, shown: &LogHead) -> News {
-        if known == &shown.statement[..] {
-            return News::Nothing;
+    /// Fetches what is missing up to `head`. Where the segments do not lead from what is known to it, all of them are
+    /// fetched: that tells a relay that alters from a seeder who signed two histories.
+    async fn fetch(
+        &mut self,
+        key: &LogKey,
+        head: &Head,
+        shown: &LogHead,
+        known: Option<&Verified>,
+    ) -> Result<(), Trouble> {
+        let mut fetched = self.segments(key, head, known, false).await?;
+        if !fetched.leads_there && fetched.went_on {
+            blocking(move || fetched.update.discard()).await?.map_err(|e| disk_trouble(&e))?;
+            fetched = self.segments(key, head, known, true).await?;
         }
-        let Ok(signed) = Signed::<Head>::from_bytes(known) else {
-            return News::Fetch;
-        };
-        let old = signed.unverified();
-        if old.log_id != head.log_id {
-            return if head.time > old.time { News::Fetch } else { News::Older };
+        let Fetched { update, leads_there, agrees, .. } = fetched;
+        if !leads_there || !agrees {
+            blocking(move || update.discard()).await?.map_err(|error| disk_trouble(&error))?;
+        } else {
+            let statement = shown.statement.to_vec();
+            let commit = blocking(move || update.commit(statement)).await?;
+            return commit.map_err(|error| disk_trouble(&error));
         }
-        let same_place = old.base == head.base && old.position == head.position;
-        if same_place && old.chain != head.chain {
-            return News::Forked(known.to_vec());
+        if leads_there {
+            return self.accuse(&head.device, known, shown);
         }
-        if head.position < old.position || head.base < old.base || head.time < old.time {
-            return News::Older;
-        }
-        News::Fetch
+        Err(Trouble::Tampered("sends other segments than were signed, in the catalogue"))
     }
 
-    async fn fetch(&mut self, key: &LogKey, head: &Head, shown: &LogHead) -> Result<(), Trouble> {
+    /// Fetches and applies the segments up to `head`, the next ones on their way while the last are applied.
+    async fn segments(
+        &mut self,
+        key: &LogKey,
+        head: &Head,
+        known: Option<&Verified>,
+        anew: bool,
+    ) -> Result<Fetched, Trouble> {
         let keys = self.online.space().keys_of(head.epoch);
-        let keys = keys.ok_or(Trouble::Tampered("shows a catalogue of an unknown epoch"))?;
-        let mut update = self.begin(key, head).await?;
-        let total = head.position - update.position();
-        while update.position() < head.position {
-            let from = update.position();
+        let keys = keys.ok_or(Trouble::Tampered("shows an unknown epoch in the catalogue"))?;
+        let update = self.begin(key, head, anew).await?;
+        let mark = known
+            .map(|known| &known.head)
+            .filter(|old| old.log_id == head.log_id && old.base == head.base)
+            .map(|old| (old.position, old.chain));
+        let start = update.position();
+        let mut applying = Applying::Done(Box::new(update), true);
+        let mut from = start;
+        while from < head.position {
             let to = head.position.min(from + FETCH_MAX);
-            let fetched =
-                self.online.control.fetch(head.device, head.log, head.log_id, from, to).await;
-            let segments = match fetched {
-                Ok(segments) => segments,
-                Err(error) => return Err(Trouble::Relay(error)),
-            };
+            let control = &self.online.control;
+            let fetching = control.fetch(head.device, head.log, head.log_id, from, to);
+            let segments = fetching.await.map_err(Trouble::Relay)?;
             self.done.segments += to - from;
             self.done.bytes += segments.iter().map(|s| s.len() as u64).sum::<u64>();
-            update = apply(update, keys.clone(), head.clone(), segments).await?;
-            (self.progress)(total - (head.position - to), total);
+            let (update, agrees) = applying.end().await?;
+            let (keys, of) = (keys.clone(), head.clone());
+            applying = Applying::Running(tokio::task::spawn_blocking(move || {
+                apply(update, agrees, &keys, &of, mark, segments)
+            }));
+            from = to;
+            (self.progress)(from - start, head.position - start);
         }
-        if *update.chain() != head.chain {
-            let _ = blocking(move || update.discard()).await?;
-            return Err(Trouble::Tampered(
-                "sends other segments than were signed, in the catalogue",
-            ));
-        }
-        let statement = shown.statement.to_vec();
-        blocking(move || update.commit(statement)).await?.map_err(|error| self.disk(&error))
+        let (update, agrees) = applying.end().await?;
+        let leads_there = *update.chain() == head.chain;
+        Ok(Fetched { update: *update, leads_there, agrees, went_on: start > head.base })
     }
 
-    async fn begin(&self, key: &LogKey, head: &Head) -> Result<Update, Trouble> {
-        let (replica, key, head) = (self.replica.clone(), *key, head.clone());
-        let begun =
-            blocking(move || Update::begin(&replica, &key, head.log_id, head.base, head.position))
-                .await?;
-        begun.map_err(|error| self.disk(&error))?.ok_or(Trouble::Busy)
+    async fn begin(&self, key: &LogKey, head: &Head, anew: bool) -> Result<Update, Trouble> {
+        let (replica, key) = (self.replica.clone(), *key);
+        let (log_id, base, position) = (head.log_id, head.base, head.position);
+        let begin = move || Update::begin(&replica, &key, log_id, base, position, anew);
+        blocking(begin).await?.map_err(|error| disk_trouble(&error))?.ok_or(Trouble::Busy)
     }
 
-    fn disk(&self, error: &crate::replica::ReplicaError) -> Trouble {
-        disk_trouble(error)
+    fn accuse(
+        &self,
+        device: &DeviceId,
+        known: Option<&Verified>,
+        shown: &LogHead,
+    ) -> Result<(), Trouble> {
+        if let Some(known) = known {
+            self.keep_proof(device, &known.statement, &shown.statement)?;
+        }
+        Err(Trouble::Told)
     }
 
     /// Two heads of one log at one place: the seeder signed both. They are kept, for whoever wants to see.
@@ -241,57 +300,108 @@ impl<'a> Sync<'a> {
     }
 }
 
+/// A head that verified the replica.
+struct Verified {
+    head: Head,
+    statement: Vec<u8>,
+}
+
+/// What became of the segments fetched.
+struct Fetched {
+    update: Update,
+    /// Their chain ends as the head says.
+    leads_there: bool,
+    /// Their chain passes where the head known before says.
+    agrees: bool,
+    /// They go on from what was there already.
+    went_on: bool,
+}
+
 enum News {
     Fetch,
     Nothing,
     Older,
-    Forked(Vec<u8>),
+    Forked,
+}
+
+/// What the shown head is beside the one known.
+fn compare(known: &Verified, head: &Head, shown: &LogHead) -> News {
+    if known.statement == shown.statement[..] {
+        return News::Nothing;
+    }
+    let old = &known.head;
+    if old.log_id != head.log_id {
+        return if head.time > old.time { News::Fetch } else { News::Older };
+    }
+    let same_place = old.base == head.base && old.position == head.position;
+    if same_place && old.chain != head.chain {
+        return News::Forked;
+    }
+    if head.position < old.position || head.base < old.base || head.time < old.time {
+        return News::Older;
+    }
+    News::Fetch
 }
 
 fn disk_trouble(error: &crate::replica::ReplicaError) -> Trouble {
     Trouble::Disk(
         Failure::new(Exit::Disk, "the local copy of the catalogues cannot be written")
             .why(error)
-            .next(
-                "free some space, or remove the folder `replica` of the profile: it is built anew",
-            ),
+            .next("free some space, or remove the folder `replica` of the cache: it is built anew"),
     )
 }
 
-/// Opens and applies segments in order, off the runtime's threads.
-async fn apply(
-    mut update: Update,
-    keys: EpochKeys,
-    head: Head,
-    segments: Vec<Vec<u8>>,
-) -> Result<Update, Trouble> {
-    let work = move || {
-        for segment in segments {
-            let place = Place {
-                space: head.space,
-                epoch: head.epoch,
-                device: head.device,
-                log: head.log,
-                position: update.position(),
-            };
-            let opened = object::open::<object::Segment>(&keys.catalogue, &place, &segment);
-            let changes = opened.ok().and_then(|folded| catalogue::unfold(&folded).ok());
-            let changes = changes
-                .ok_or(Trouble::Tampered("sends a segment that does not open, in the catalogue"))?;
-            let chain = log::chain_next(update.chain(), &segment);
-            update.apply(chain, changes).map_err(|error| disk_trouble(&error))?;
+/// An update and whether its chain agrees with what was known, perhaps still being worked on.
+enum Applying {
+    Done(Box<Update>, bool),
+    Running(tokio::task::JoinHandle<Result<(Box<Update>, bool), Trouble>>),
+}
+
+impl Applying {
+    async fn end(self) -> Result<(Box<Update>, bool), Trouble> {
+        match self {
+            Self::Done(update, agrees) => Ok((update, agrees)),
+            Self::Running(task) => task.await.map_err(|error| ended_early(&error))?,
         }
-        Ok(update)
-    };
-    blocking(work).await?
+    }
+}
+
+/// Opens and applies segments in order. `mark` is a position and the chain value known there.
+fn apply(
+    mut update: Box<Update>,
+    mut agrees: bool,
+    keys: &EpochKeys,
+    head: &Head,
+    mark: Option<(u64, [u8; 32])>,
+    segments: Vec<Vec<u8>>,
+) -> Result<(Box<Update>, bool), Trouble> {
+    for segment in segments {
+        let place = Place {
+            space: head.space,
+            epoch: head.epoch,
+            device: head.device,
+            log: head.log,
+            position: update.position(),
+        };
+        let opened = object::open::<object::Segment>(&keys.catalogue, &place, &segment);
+        let changes = opened.ok().and_then(|folded| catalogue::unfold(&folded).ok());
+        let changes = changes
+            .ok_or(Trouble::Tampered("sends a segment that does not open, in the catalogue"))?;
+        let chain = log::chain_next(update.chain(), &segment);
+        update.apply(chain, changes).map_err(|error| disk_trouble(&error))?;
+        agrees &= mark.is_none_or(|(at, known)| at != update.position() || known == chain);
+    }
+    Ok((update, agrees))
+}
+
+fn ended_early(error: &tokio::task::JoinError) -> Trouble {
+    Trouble::Disk(Failure::new(Exit::Other, "a task of the catalogue ended early").why(error))
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Trouble> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Trouble::Disk(Failure::new(Exit::Other, "a task of the catalogue ended early").why(error))
-    })
+    tokio::task::spawn_blocking(work).await.map_err(|error| ended_early(&error))
 }
 
 /// How far the seeder of a verified head is with reading its files.

@@ -33,7 +33,7 @@ fn remove(path: &str) -> Change {
 }
 
 fn begin(root: &Arc<dyn Folder>, base: u64, position: u64) -> Update {
-    Update::begin(root, &key(), LOG, base, position).unwrap().unwrap()
+    Update::begin(root, &key(), LOG, base, position, false).unwrap().unwrap()
 }
 
 fn paths(view: &LogView) -> Vec<(String, u64)> {
@@ -75,7 +75,7 @@ fn the_newest_change_of_a_path_counts() {
 fn one_writes_and_the_others_do_not_wait() {
     let root = MemoryDisk::new().root();
     let first = begin(&root, 0, 1);
-    assert!(Update::begin(&root, &key(), LOG, 0, 1).unwrap().is_none());
+    assert!(Update::begin(&root, &key(), LOG, 0, 1, false).unwrap().is_none());
     first.discard().unwrap();
     begin(&root, 0, 1);
 }
@@ -92,6 +92,34 @@ fn another_generation_or_base_starts_anew() {
     update.apply([2; 32], vec![put("s/new", 2)]).unwrap();
     update.commit(vec![2]).unwrap();
     assert_eq!(paths(&open(&root)), [("s/new".into(), 2)]);
+}
+
+#[test]
+fn a_sync_broken_off_goes_on_where_it_stood() {
+    let root = MemoryDisk::new().root();
+    let mut update = begin(&root, 0, 2);
+    update.apply([1; 32], vec![put("s/a", 1)]).unwrap();
+    drop(update);
+    assert!(LogView::open(&root, &key()).unwrap().is_none(), "nothing is verified yet");
+    let mut update = begin(&root, 0, 2);
+    assert_eq!((update.position(), *update.chain()), (1, [1; 32]));
+    update.apply([2; 32], vec![put("s/b", 2)]).unwrap();
+    update.commit(vec![1]).unwrap();
+    assert_eq!(paths(&open(&root)), [("s/a".into(), 1), ("s/b".into(), 2)]);
+}
+
+#[test]
+fn starting_anew_leaves_what_is_known_until_it_is_verified() {
+    let root = MemoryDisk::new().root();
+    let mut update = begin(&root, 0, 1);
+    update.apply([1; 32], vec![put("s/a", 1)]).unwrap();
+    update.commit(vec![1]).unwrap();
+    let mut update = Update::begin(&root, &key(), LOG, 0, 1, true).unwrap().unwrap();
+    assert_eq!(update.position(), 0);
+    update.apply([2; 32], vec![put("s/b", 1)]).unwrap();
+    assert_eq!(paths(&open(&root)), [("s/a".into(), 1)]);
+    update.discard().unwrap();
+    assert_eq!(paths(&open(&root)), [("s/a".into(), 1)]);
 }
 
 #[test]
@@ -192,7 +220,7 @@ fn a_stopped_writer_harms_nothing() {
         update.apply([1; 32], vec![put("s/a", 1), put("s/b", 2)]).unwrap();
         update.commit(vec![1]).unwrap();
         let change = |root: &Arc<dyn Folder>| -> Result<(), ReplicaError> {
-            let mut update = Update::begin(root, &key(), LOG, 0, 2)?.unwrap();
+            let mut update = Update::begin(root, &key(), LOG, 0, 2, false)?.unwrap();
             if update.position() == 1 {
                 update.apply([2; 32], vec![put("s/c", 3), remove("s/a")])?;
             }

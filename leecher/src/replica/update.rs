@@ -31,13 +31,15 @@ pub struct Update {
     state: LogState,
     verified: Option<LogState>,
     pending: BTreeMap<String, Option<Stored>>,
+    /// What `state` says is in `pending` or in its levels, and no commit or discard has begun.
+    sound: bool,
 }
 
 impl Update {
     /// Takes the writer's place; `None` if another process has it.
     ///
     /// It goes on from the verified state or an interrupted sync, whichever of the two is of the log `log_id` from
-    /// `base` and has come further without passing `position`; else it starts anew.
+    /// `base` and has come further without passing `position`; else, or with `anew`, it starts from `base`.
     ///
     /// # Errors
     /// What the disk says.
@@ -47,6 +49,7 @@ impl Update {
         log_id: [u8; 16],
         base: u64,
         position: u64,
+        anew: bool,
     ) -> Result<Option<Self>, ReplicaError> {
         let folder = key.folder();
         create_folders(&**root, &folder)?;
@@ -58,7 +61,7 @@ impl Update {
         };
         let verified = load("state")?.filter(|state| !state.head.is_empty());
         let fits = |state: &LogState| {
-            state.log_id == log_id && state.base == base && state.position <= position
+            !anew && state.log_id == log_id && state.base == base && state.position <= position
         };
         let mut candidates = [load("staging")?, verified.clone()]
             .into_iter()
@@ -80,6 +83,7 @@ impl Update {
             state,
             verified,
             pending: BTreeMap::new(),
+            sound: true,
         }))
     }
 
@@ -124,11 +128,16 @@ impl Update {
         }
         self.state.position += 1;
         self.state.chain = chain;
-        if self.pending.len() >= PENDING_MAX {
-            self.flush()?;
-            self.state.head = Vec::new();
-            self.state.save(&*self.root, &self.folder.join("staging"))?;
-        }
+        if self.pending.len() >= PENDING_MAX { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Makes what has been taken so far something from which a later sync goes on.
+    fn checkpoint(&mut self) -> Result<(), ReplicaError> {
+        self.sound = false;
+        self.flush()?;
+        self.state.head = Vec::new();
+        self.state.save(&*self.root, &self.folder.join("staging"))?;
+        self.sound = true;
         Ok(())
     }
 
@@ -137,6 +146,7 @@ impl Update {
     /// # Errors
     /// What the disk says; the replica is then as before.
     pub fn commit(mut self, head: Vec<u8>) -> Result<(), ReplicaError> {
+        self.sound = false;
         self.flush()?;
         self.state.head = head;
         self.state.save(&*self.root, &self.folder.join("state"))?;
@@ -148,12 +158,13 @@ impl Update {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn discard(self) -> Result<(), ReplicaError> {
+    pub fn discard(mut self) -> Result<(), ReplicaError> {
+        self.sound = false;
         self.sweep()
     }
 
     /// Removes the staging state and every index file that the verified state does not list.
-    fn sweep(self) -> Result<(), ReplicaError> {
+    fn sweep(&self) -> Result<(), ReplicaError> {
         let listed: Vec<_> = self
             .verified
             .iter()
@@ -214,6 +225,16 @@ impl Update {
         let summary = writer.finish()?;
         self.root.sync_folder(&self.folder)?;
         Ok((summary.entries > 0).then_some(Level { number, summary }))
+    }
+}
+
+impl Drop for Update {
+    /// A sync that is broken off, because the person waits for no more of it, loses nothing that has come.
+    fn drop(&mut self) {
+        if self.sound && !self.pending.is_empty() {
+            // Without the checkpoint the next sync fetches the same again.
+            let _ = self.checkpoint();
+        }
     }
 }
 
