@@ -1,5 +1,7 @@
 //! Joining a space by an invite (DESIGN section 4; PROTOCOL.md section 11).
 
+use std::io::BufRead;
+
 use sealift_proto::codec::{self, Extensions, List};
 use sealift_proto::frame::VERSION;
 use sealift_proto::identity::{DeviceId, SecretKey, Signed};
@@ -164,9 +166,9 @@ pub async fn command(
     then: &str,
 ) -> Result<(), Failure> {
     let line = match invite {
-        Some("-") => read_line()?,
-        Some(line) => line.to_owned(),
-        None => ask()?,
+        Some("-") => read_line().await?,
+        Some(line) => Zeroizing::new(line.to_owned()),
+        None => ask().await?,
     };
     let invite = Invite::parse(&line).map_err(|error| {
         Failure::new(Exit::Usage, "this is no invite")
@@ -206,18 +208,21 @@ pub fn choose_name(speaker: &Speaker, name: &str) -> Result<(), Failure> {
 }
 
 /// Reads one line of at most a kilobyte from standard input.
-fn read_line() -> Result<String, Failure> {
-    use std::io::{BufRead, Read};
-    let mut line = String::new();
-    std::io::stdin()
-        .lock()
-        .take(1024)
-        .read_line(&mut line)
-        .map_err(|error| Failure::new(Exit::Other, "cannot read standard input").why(error))?;
-    Ok(line)
+async fn read_line() -> Result<Zeroizing<String>, Failure> {
+    line_of(std::io::BufReader::new(std::io::stdin())).await
 }
 
-fn ask() -> Result<String, Failure> {
+/// Reads on a thread of its own: where the reading blocked this one, Ctrl-C would not be heard until the line is complete.
+async fn line_of(input: impl BufRead + Send + 'static) -> Result<Zeroizing<String>, Failure> {
+    let read = move || {
+        let mut line = Zeroizing::new(String::new());
+        std::io::Read::take(input, 1024).read_line(&mut line).map(|_| line)
+    };
+    let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.into()));
+    read.map_err(|error| Failure::new(Exit::Other, "cannot read standard input").why(error))
+}
+
+async fn ask() -> Result<Zeroizing<String>, Failure> {
     use std::io::{IsTerminal, Write};
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new(Exit::Usage, "no invite was given").next(
@@ -228,5 +233,38 @@ fn ask() -> Result<String, Failure> {
     // A terminal that cannot be written to shows nothing; the answer can be typed all the same.
     let _ = write!(stderr, "Paste the invite (sealift:…): ").and_then(|()| stderr.flush());
     drop(stderr);
-    read_line()
+    read_line().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A terminal at which nobody types.
+    struct Silent(std::sync::mpsc::Receiver<()>);
+
+    impl std::io::Read for Silent {
+        fn read(&mut self, _buffer: &mut [u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(0)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_prompt_holds_up_nothing_else() {
+        let (hang_up, silence) = std::sync::mpsc::channel();
+        let asked = line_of(std::io::BufReader::new(Silent(silence)));
+        // Whatever else runs, as the wait for Ctrl-C, goes on.
+        tokio::time::timeout(Duration::from_millis(50), asked).await.unwrap_err();
+        drop(hang_up);
+    }
+
+    #[tokio::test]
+    async fn one_line_is_read_and_no_endless_one() {
+        assert_eq!(*line_of(&b"sealift:x\nmore"[..]).await.unwrap(), "sealift:x\n");
+        let endless = std::io::BufReader::new(std::io::repeat(b'x'));
+        assert_eq!(line_of(endless).await.unwrap().len(), 1024);
+    }
 }

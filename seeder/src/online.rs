@@ -257,10 +257,11 @@ impl Station<'_> {
     async fn event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Deliver { from, body } => self.deliver(from, &body).await,
-            Event::LinkTicket { ticket, tag, peer, address } => {
-                let relay = self.control.relay();
-                let place = address.unwrap_or_else(|| (relay.host.clone(), relay.port));
-                self.link(Ticket { ticket, tag, peer, place });
+            ticket @ Event::LinkTicket { .. } => {
+                match Ticket::new(&self.connected.space, &self.control, &ticket) {
+                    Some(ticket) => self.link(ticket),
+                    None => tracing::warn!("a link to a place that is no relay was not taken"),
+                }
             }
             Event::Head(head) => self.head(head).await?,
             _ => {}

@@ -134,11 +134,9 @@ async fn serve(speaker: Speaker, mut owner: Connected, count: usize) -> Vec<Suit
             Event::Deliver { from, body } => {
                 acceptor.offer(&side, &owner.control, from, &body, |_| true).await.unwrap();
             }
-            Event::LinkTicket { ticket, tag, peer, address } => {
-                let relay = owner.control.relay();
-                let place = address.unwrap_or((relay.host.clone(), relay.port));
-                let session =
-                    acceptor.link(&side, Ticket { ticket, tag, peer, place }).await.unwrap();
+            ticket @ Event::LinkTicket { .. } => {
+                let ticket = Ticket::new(&owner.space, &owner.control, &ticket).unwrap();
+                let session = acceptor.link(&side, ticket).await.unwrap();
                 suites.push(session.suite);
                 answer(session).await;
             }

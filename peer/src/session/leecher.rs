@@ -10,16 +10,17 @@ use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, Refusal, ToRelay};
 use sealift_proto::handshake::{Acknowledged, Answered, HandshakeError, Message, Offered, Peer};
 use sealift_proto::link::{LinkReceiver, LinkSender, ToLeecher, ToSeeder};
-use sealift_proto::space::HostName;
 use sealift_proto::wrap::{ShareSecret, Suite};
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::link::{self, LinkReader, LinkWriter};
-use super::{SessionError, Side};
+use super::{Place, SessionError, Side, link_place};
 use crate::control::{Control, Event};
 
+/// News that may wait for one handshake; a relay that repeats itself fills no memory.
+const NEWS: usize = 8;
 /// How long the seeder may take to answer, and READY to come.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -49,14 +50,14 @@ impl std::str::FromStr for WrapChoice {
 
 enum News {
     Answer(Address, Box<Message>),
-    Ticket([u8; 32], Option<(HostName, u16)>),
+    Ticket([u8; 32], Option<Place>),
     Failed(SessionError),
 }
 
 struct Waiting {
     seeder: Address,
     offer: [u8; 32],
-    news: mpsc::UnboundedSender<News>,
+    news: mpsc::Sender<News>,
 }
 
 /// The handshakes under way on one control connection. Whoever reads its events hands each to [`Sessions::handle`].
@@ -103,10 +104,10 @@ impl Sessions {
     pub fn handle(&self, side: &Side<'_>, event: &Event) {
         match event {
             Event::Deliver { from, body } => self.answer(side, *from, body),
-            Event::LinkTicket { ticket, tag, address, .. } => {
+            Event::LinkTicket { ticket, tag, peer, address } => {
                 let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(waiting) = waiting.get(tag) {
-                    let _ = waiting.news.send(News::Ticket(*ticket, address.clone()));
+                if let Some(waiting) = waiting.get(tag).filter(|waiting| waiting.seeder == *peer) {
+                    let _ = waiting.news.try_send(News::Ticket(*ticket, address.clone()));
                 }
             }
             Event::Undeliverable { to, why } => {
@@ -136,17 +137,23 @@ impl Sessions {
                 return;
             }
         };
+        if matches!(message, Message::Offer(_)) {
+            // Perhaps this device's own, sent back.
+            return;
+        }
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = message.offer_hash();
-        if let Some(waiting) = waiting.values().find(|waiting| waiting.offer == hash) {
-            let _ = waiting.news.send(News::Answer(from, Box::new(message)));
+        // Nobody else than the seeder can end its handshake.
+        let asked = |waiting: &&Waiting| waiting.offer == hash && waiting.seeder == from;
+        if let Some(waiting) = waiting.values().find(asked) {
+            let _ = waiting.news.try_send(News::Answer(from, Box::new(message)));
         }
     }
 
     fn fail(&self, which: impl Fn(&Waiting) -> bool, error: impl Fn() -> SessionError) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for waiting in waiting.values().filter(|waiting| which(waiting)) {
-            let _ = waiting.news.send(News::Failed(error()));
+            let _ = waiting.news.try_send(News::Failed(error()));
         }
     }
 
@@ -170,7 +177,7 @@ impl Sessions {
             Ok::<_, HandshakeError>((offered, body))
         })?;
         let body = Bytes::new(body).map_err(|_| HandshakeError::Malformed)?;
-        let (news, mut received) = mpsc::unbounded_channel();
+        let (news, mut received) = mpsc::channel(NEWS);
         let _registered = self.register(tag, Waiting { seeder, offer: *offered.hash(), news });
         let closed = |_| SessionError::Closed;
         control.send(ToRelay::Forward { to: seeder, body }).await.map_err(closed)?;
@@ -179,8 +186,8 @@ impl Sessions {
             timeout(ANSWER, collect(&mut received)).await.unwrap_or(Err(SessionError::Timeout))?;
         let answered =
             side.with(|terms, _| offered.answer(terms, from, &message, &mut RandomRng(random)))?;
-        let relay = control.relay();
-        let place = address.unwrap_or_else(|| (relay.host.clone(), relay.port));
+        let place =
+            link_place(side.space, control.relay(), address).ok_or(SessionError::Elsewhere)?;
         finish(side, answered, place, ticket).await
     }
 
@@ -202,11 +209,9 @@ impl Drop for Registered<'_> {
     }
 }
 
-type Place = (HostName, u16);
-
 /// The seeder's answer and the link ticket come in any order.
 async fn collect(
-    received: &mut mpsc::UnboundedReceiver<News>,
+    received: &mut mpsc::Receiver<News>,
 ) -> Result<(Address, Box<Message>, [u8; 32], Option<Place>), SessionError> {
     let (mut answer, mut ticket) = (None, None);
     loop {

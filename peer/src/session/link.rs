@@ -53,6 +53,8 @@ pub struct LinkWriter<D: Direction> {
     sender: LinkSender<D>,
     random: Arc<dyn Random>,
     buffer: Vec<u8>,
+    /// A message is partly sent. If it stays so, because its future was dropped, nothing can follow.
+    midway: bool,
 }
 
 impl<D: Direction> LinkWriter<D> {
@@ -61,7 +63,7 @@ impl<D: Direction> LinkWriter<D> {
         sender: LinkSender<D>,
         random: Arc<dyn Random>,
     ) -> Self {
-        Self { stream, sender, random, buffer: Vec::new() }
+        Self { stream, sender, random, buffer: Vec::new(), midway: false }
     }
 
     /// Sends one message.
@@ -69,10 +71,17 @@ impl<D: Direction> LinkWriter<D> {
     /// # Errors
     /// When the link has ended or the message is too long.
     pub async fn message<T: Serialize>(&mut self, message: &T) -> Result<(), SessionError> {
+        self.check()?;
         let bytes = self.sender.message(&codec::encode(message), self.random.bytes())?;
+        self.midway = true;
         self.stream.write_all(&bytes).await?;
         self.stream.flush().await?;
+        self.midway = false;
         Ok(())
+    }
+
+    fn check(&self) -> Result<(), SessionError> {
+        if self.midway { Err(SessionError::Midway) } else { Ok(()) }
     }
 
     /// Begins a run. Exactly as many bytes as `header` announces must be [written](RunWriter::write) before it is
@@ -81,10 +90,12 @@ impl<D: Direction> LinkWriter<D> {
     /// # Errors
     /// When the header announces more than a run may hold.
     pub fn run(&mut self, header: &RunHeader) -> Result<RunWriter<'_, D>, SessionError> {
+        self.check()?;
         let start = header.to_bytes();
         let content = header.content_len().and_then(|len| usize::try_from(len).ok());
         let len = content.and_then(|len| len.checked_add(start.len())).ok_or(LinkError::Length)?;
         let (sealer, head) = self.sender.run(len, self.random.bytes())?;
+        self.midway = true;
         self.buffer.clear();
         self.buffer.extend_from_slice(&head);
         let mut run = RunWriter { piece_start: self.buffer.len(), link: self, sealer };
@@ -132,6 +143,7 @@ impl<D: Direction> RunWriter<'_, D> {
         }
         self.flush().await?;
         self.link.stream.flush().await?;
+        self.link.midway = false;
         Ok(())
     }
 
@@ -174,6 +186,8 @@ pub struct LinkReader<D: Direction> {
     stream: ReadHalf<BoxStream>,
     receiver: LinkReceiver<D>,
     buffer: Vec<u8>,
+    /// A message is partly read. If it stays so, because its future or run was dropped, nothing more can be read.
+    midway: bool,
 }
 
 /// What comes next on a link.
@@ -188,7 +202,7 @@ pub enum Incoming<'l, D: Direction> {
 
 impl<D: Direction> LinkReader<D> {
     pub(super) fn new(stream: ReadHalf<BoxStream>, receiver: LinkReceiver<D>) -> Self {
-        Self { stream, receiver, buffer: Vec::new() }
+        Self { stream, receiver, buffer: Vec::new(), midway: false }
     }
 
     /// Waits for what comes next.
@@ -196,11 +210,15 @@ impl<D: Direction> LinkReader<D> {
     /// # Errors
     /// When the link breaks, or what comes does not open.
     pub async fn next(&mut self) -> Result<Incoming<'_, D>, SessionError> {
+        if self.midway {
+            return Err(SessionError::Midway);
+        }
         let mut head = [0; HEAD_LEN];
         // An end between two messages is an end in order.
         if self.stream.read(&mut head[..1]).await? == 0 {
             return Ok(Incoming::End);
         }
+        self.midway = true;
         self.stream.read_exact(&mut head[1..]).await?;
         let head = MessageHead::parse(head)?;
         if head.kind() == Kind::Run {
@@ -208,7 +226,9 @@ impl<D: Direction> LinkReader<D> {
         }
         self.buffer.resize(head.message_len(), 0);
         self.stream.read_exact(&mut self.buffer).await?;
-        Ok(Incoming::Message(self.receiver.message(&head, &self.buffer)?))
+        let message = self.receiver.message(&head, &self.buffer)?;
+        self.midway = false;
+        Ok(Incoming::Message(message))
     }
 
     async fn run(&mut self, head: MessageHead) -> Result<RunReader<'_, D>, SessionError> {
@@ -283,6 +303,7 @@ impl<D: Direction> RunReader<'_, D> {
         let plain = self.opener.piece(&mut self.link.buffer[start..start + len])?;
         self.read.start += len;
         self.plain = start..start + plain;
+        self.link.midway = self.opener.next_len().is_some();
         Ok(true)
     }
 

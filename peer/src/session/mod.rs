@@ -11,11 +11,13 @@ use sealift_proto::control::{Address, Refusal};
 use sealift_proto::handshake::{HandshakeError, Party, RefuseCode, Terms};
 use sealift_proto::identity::SecretKey;
 use sealift_proto::link::LinkError;
+use sealift_proto::space::HostName;
 
 pub use leecher::{LeecherReader, LeecherSession, Sessions, WrapChoice};
 pub use link::{Incoming, LinkReader, LinkWriter, RunReader, RunWriter};
 pub use seeder::{Acceptor, SeederSession, Ticket};
 
+use crate::args::RelayArg;
 use crate::exit::{Exit, Failure};
 use crate::profile::space::SpaceState;
 
@@ -43,6 +45,12 @@ pub enum SessionError {
     /// A sealed message that says nothing known.
     #[error("the other side sent a malformed message")]
     Malformed,
+    /// The relay would have this device connect somewhere else than to a relay of the space.
+    #[error("the relay named a place for the link that is no relay of the space")]
+    Elsewhere,
+    /// Sending or receiving was given up in the middle of a message: nothing can follow on this link.
+    #[error("the link was left in the middle of a message")]
+    Midway,
     /// The link broke.
     #[error("the link broke: {0}")]
     Io(#[from] std::io::Error),
@@ -59,6 +67,7 @@ impl SessionError {
                 | Self::Closed
                 | Self::Relay(_)
                 | Self::Io(_)
+                | Self::Midway
                 | Self::Handshake(HandshakeError::Refused(RefuseCode::Busy | RefuseCode::Shutdown))
         )
     }
@@ -68,7 +77,7 @@ impl SessionError {
     pub const fn is_tampering(&self) -> bool {
         use HandshakeError as H;
         match self {
-            Self::Link(_) | Self::Malformed => true,
+            Self::Link(_) | Self::Malformed | Self::Elsewhere => true,
             Self::Handshake(error) => matches!(
                 error,
                 H::Malformed
@@ -95,12 +104,25 @@ impl SessionError {
             | Self::Offline
             | Self::Timeout => failure(Exit::Offline).next("try again later, or add --wait"),
             Self::Handshake(_) => failure(Exit::Refused),
-            Self::Closed | Self::Relay(_) | Self::Io(_) => {
+            Self::Closed | Self::Relay(_) | Self::Io(_) | Self::Midway => {
                 failure(Exit::Relay).next("try again in a moment")
             }
-            Self::Link(_) | Self::Malformed => failure(Exit::Tampered),
+            Self::Link(_) | Self::Malformed | Self::Elsewhere => failure(Exit::Tampered),
         }
     }
+}
+
+type Place = (HostName, u16);
+
+/// Where to connect for a link that `relay` has announced at `address`: at the host it was dialled at, or at another relay that
+/// the owner names. Anywhere else, bytes of the relay's choice would reach whatever this device can.
+fn link_place(space: &SpaceState, relay: &RelayArg, address: Option<Place>) -> Option<Place> {
+    let Some((host, port)) = address else {
+        return Some((relay.host.clone(), relay.port));
+    };
+    let mut named = space.secret().relays.iter();
+    let known = host == relay.host || named.any(|known| known.host == host && known.port == port);
+    known.then_some((host, port))
 }
 
 /// What this side brings to a handshake.

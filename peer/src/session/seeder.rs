@@ -1,53 +1,71 @@
 //! The seeder's side: answers offers, and takes the links that follow.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sealift_platform::random::RandomRng;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, ToRelay};
 use sealift_proto::handshake::{
-    HandshakeError, Message, Offer, Peer, Pending, RefuseCode, refuse, respond,
+    HandshakeError, Message, Offer, PENDING_TIME, Peer, Pending, RefuseCode, refuse, respond,
 };
 use sealift_proto::identity::Signed;
 use sealift_proto::link::{LinkReceiver, LinkSender, OPENING_LEN, Opening, ToLeecher, ToSeeder};
-use sealift_proto::space::{HostName, Membership};
+use sealift_proto::space::Membership;
 use sealift_proto::wrap::Suite;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::allowance::Allowance;
 use super::link::{self, LinkReader, LinkWriter};
-use super::{SessionError, Side};
-use crate::control::Control;
+use super::{Place, SessionError, Side, link_place};
+use crate::control::{Control, Event};
+use crate::profile::space::SpaceState;
 
 /// How long the ACK may take from the ticket on.
 const ACK: Duration = Duration::from_secs(30);
 
 /// The handshakes that wait for their ACK.
 pub struct Acceptor {
-    pending: Mutex<Pending>,
+    pending: Arc<Mutex<Pending>>,
+    /// Tags of the links that are being connected.
+    linking: Mutex<HashSet<[u8; 16]>>,
     allowance: Mutex<Allowance>,
     start: Instant,
 }
 
 impl Default for Acceptor {
     fn default() -> Self {
-        Self { pending: Mutex::default(), allowance: Mutex::default(), start: Instant::now() }
+        Self {
+            pending: Arc::default(),
+            linking: Mutex::default(),
+            allowance: Mutex::default(),
+            start: Instant::now(),
+        }
     }
 }
 
 /// This side's half of a link, as the relay told it.
 #[derive(Debug, Clone)]
 pub struct Ticket {
-    /// To be shown when connecting.
-    pub ticket: [u8; 32],
-    /// Which offer it belongs to.
-    pub tag: [u8; 16],
+    ticket: [u8; 32],
+    tag: [u8; 16],
     /// The other side.
     pub peer: Address,
-    /// Where to connect.
-    pub place: (HostName, u16),
+    place: Place,
+}
+
+impl Ticket {
+    /// What an event LinkTicket says; `None` if it leads elsewhere than to a relay of the space.
+    #[must_use]
+    pub fn new(space: &SpaceState, control: &Control, event: &Event) -> Option<Self> {
+        let Event::LinkTicket { ticket, tag, peer, address } = event else {
+            return None;
+        };
+        let place = link_place(space, control.relay(), address.clone())?;
+        Some(Self { ticket: *ticket, tag: *tag, peer: *peer, place })
+    }
 }
 
 /// A session whose leecher has shown that it has the keys.
@@ -64,7 +82,7 @@ pub struct SeederSession {
 
 impl Acceptor {
     fn millis(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.start)
     }
 
     /// Answers a forwarded message if it is an offer: with WRAP, or REFUSE where the sender is a member's device.
@@ -133,10 +151,24 @@ impl Acceptor {
         }
         let answer = awaiting.message();
         pending.insert(awaiting, now);
+        self.expire_later();
         Ok(answer)
     }
 
-    /// Connects the link of `ticket` and waits for the ACK on it. Nothing but READY is sent before the ACK verifies.
+    /// What is not acknowledged in time is forgotten then, also where no further offer comes.
+    fn expire_later(&self) {
+        let (pending, start) = (Arc::downgrade(&self.pending), self.start);
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(PENDING_TIME)).await;
+            if let Some(pending) = pending.upgrade() {
+                let now = millis(start);
+                pending.lock().unwrap_or_else(PoisonError::into_inner).expire(now);
+            }
+        });
+    }
+
+    /// Connects the link of `ticket` and waits for the ACK on it. Nothing but READY is sent before the ACK verifies. The
+    /// offer must have been [answered](Self::offer) before: a link that nobody waits for is not connected, nor is one twice.
     ///
     /// # Errors
     /// When the link does not come about or the ACK does not hold; the handshake is then gone.
@@ -145,7 +177,16 @@ impl Acceptor {
         side: &Side<'_>,
         ticket: Ticket,
     ) -> Result<SeederSession, SessionError> {
+        let _linking = self.begin_link(&ticket).ok_or(HandshakeError::Unexpected)?;
         timeout(ACK, self.link_now(side, ticket)).await.unwrap_or(Err(SessionError::Timeout))
+    }
+
+    fn begin_link(&self, ticket: &Ticket) -> Option<Linking<'_>> {
+        let now = self.millis();
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut linking = self.linking.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = pending.expects(&ticket.peer, &ticket.tag, now) && linking.insert(ticket.tag);
+        begins.then(|| Linking { acceptor: self, tag: ticket.tag })
     }
 
     async fn link_now(
@@ -182,3 +223,22 @@ impl Acceptor {
         })
     }
 }
+
+fn millis(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A link that is being connected, until it stands or fails.
+struct Linking<'a> {
+    acceptor: &'a Acceptor,
+    tag: [u8; 16],
+}
+
+impl Drop for Linking<'_> {
+    fn drop(&mut self) {
+        self.acceptor.linking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tag);
+    }
+}
+
+#[cfg(test)]
+mod tests;

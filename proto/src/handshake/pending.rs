@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{AwaitingAck, Message, SessionId};
+use crate::control::Address;
 use crate::identity::DeviceId;
 
 /// Most handshakes that wait for one device; the oldest of it makes room.
@@ -51,6 +52,16 @@ impl Pending {
         self.waiting
             .insert(number, Entry { handshake, deadline: now.saturating_add(PENDING_TIME) });
         self.make_room(&device);
+    }
+
+    /// Whether a handshake with `peer` waits for the link with this tag: no other link is worth a connection.
+    #[must_use]
+    pub fn expects(&self, peer: &Address, tag: &[u8; 16], now: u64) -> bool {
+        self.waiting.values().any(|entry| {
+            let waits =
+                entry.handshake.link_tag() == tag && entry.handshake.peer().address == *peer;
+            waits && now < entry.deadline
+        })
     }
 
     /// Takes the handshake of a session whose link has opened. What is taken is gone, whatever comes of its ACK.

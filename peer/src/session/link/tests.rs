@@ -171,3 +171,34 @@ async fn a_cut_run_gives_what_came_and_then_an_error() {
     assert!(got >= 15 * PIECE_LEN - 100, "{got}");
     assert!(matches!(error, SessionError::Io(_)), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_left_in_the_middle_ends_the_link_and_is_no_tampering() {
+    let (mut writer, _reader) = link(1 << 16);
+    let mut run = writer.run(&header(&[100])).unwrap();
+    run.write(b"a part").await.unwrap();
+    drop(run);
+    assert!(matches!(writer.message(&"next").await, Err(SessionError::Midway)));
+
+    let (mut writer, mut reader) = link(64);
+    let long = "x".repeat(1000);
+    timeout(Duration::from_millis(20), writer.message(&long)).await.unwrap_err();
+    let error = writer.message(&"next").await.unwrap_err();
+    assert!(matches!(error, SessionError::Midway) && !error.is_tampering());
+    timeout(Duration::from_millis(20), reader.next()).await.err().unwrap();
+    assert!(matches!(reader.next().await, Err(SessionError::Midway)));
+
+    let (mut writer, mut reader) = link(1 << 20);
+    send(&mut writer, &header(&[100_000]), &[7; 100_000], 100_000).await;
+    let Incoming::Run(run) = reader.next().await.unwrap() else { panic!("a run was sent") };
+    drop(run);
+    assert!(matches!(reader.next().await, Err(SessionError::Midway)));
+}
+
+#[tokio::test]
+async fn waiting_for_a_message_may_be_given_up() {
+    let (mut writer, mut reader) = link(1 << 16);
+    timeout(Duration::from_millis(20), reader.next()).await.err().unwrap();
+    writer.message(&"later").await.unwrap();
+    assert!(matches!(reader.next().await, Ok(Incoming::Message(_))));
+}
