@@ -40,6 +40,8 @@ struct State {
     earlier: Chunks,
     /// Bytes written since the record was written.
     unrecorded: u64,
+    /// Nothing has been written at this place or behind it.
+    len: u64,
 }
 
 /// How a part ended.
@@ -99,14 +101,16 @@ impl Part {
         layout: Layout,
     ) -> io::Result<Self> {
         let mut earlier = record::read(&**folder, &record_path(&path), root, layout)?;
-        if file.stat()?.len > layout.size() {
+        let mut len = file.stat()?.len;
+        if len > layout.size() {
             // Not a part of this file, whatever the record says.
             earlier.clear();
             file.set_len(0)?;
+            len = 0;
         }
         let chunks = layout.chunks();
         let values = vec![None; usize::try_from(chunks).unwrap_or(0)];
-        let state = State { fresh: Chunks::none(chunks), values, earlier, unrecorded: 0 };
+        let state = State { fresh: Chunks::none(chunks), values, earlier, unrecorded: 0, len };
         Ok(Self {
             folder: folder.clone(),
             path,
@@ -143,7 +147,9 @@ impl Part {
         chunk: &[u8],
         value: Option<ChainingValue>,
     ) -> io::Result<()> {
-        self.file.write_all_at(chunk, index * CHUNK)?;
+        if !self.leaves_hole(index, chunk)? {
+            self.file.write_all_at(chunk, index * CHUNK)?;
+        }
         let due = {
             let mut state = self.state();
             state.fresh.insert(index);
@@ -155,6 +161,22 @@ impl Part {
             state.unrecorded >= RECORD_AFTER
         };
         if due { self.record() } else { Ok(()) }
+    }
+
+    /// Whether a chunk of zeros could be left as a hole where nothing has been written yet; the file is as long then as if
+    /// it had been written. Otherwise its place is taken for the writing that follows.
+    fn leaves_hole(&self, index: u64, chunk: &[u8]) -> io::Result<bool> {
+        let zeros = !chunk.is_empty() && chunk.iter().all(|byte| *byte == 0);
+        let start = index * CHUNK;
+        let end = start + self.layout.chunk_len(index);
+        let mut state = self.state();
+        // Under the lock: others who write further behind take their place before they do.
+        let hole = zeros && start >= state.len;
+        if hole {
+            self.file.set_len(end)?;
+        }
+        state.len = state.len.max(end);
+        Ok(hole)
     }
 
     /// Makes what has come durable and records it.

@@ -57,6 +57,30 @@ fn files_of_every_size_land_whole() {
 }
 
 #[test]
+fn zeros_are_left_as_holes_and_read_as_zeros() {
+    let mut content = vec![0; (4 << 20) + 7];
+    content[(2 << 20) + 5] = 1;
+    let root = root_of(&content);
+    // In any order, also over what an earlier process left there.
+    for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 4, 0, 2, 3]] {
+        let memory = Memory::new();
+        let landing = landing(&memory, &["a"]);
+        landing.begin(0, root, content.len() as u64).unwrap();
+        let part = memory.files().into_iter().next().unwrap();
+        memory.alter(&part, |bytes| bytes.resize(1 << 20, 9));
+        drop(landing);
+        let landing = self::landing(&memory, &["a"]);
+        landing.begin(0, root, content.len() as u64).unwrap();
+        for index in order {
+            let (chunk, value) = chunk(&content, index);
+            landing.write(0, index, chunk, value).unwrap();
+        }
+        assert_eq!(finish(&landing), Ok(Landed::Done));
+        assert!(memory.bytes("a").unwrap() == content, "{order:?}");
+    }
+}
+
+#[test]
 fn nothing_is_overwritten_and_the_same_is_not_fetched_again() {
     let memory = Memory::new();
     memory.put_file("a.txt", b"other");
