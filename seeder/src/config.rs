@@ -41,13 +41,22 @@ pub struct Config {
 /// What is wrong with one, and what to type instead.
 pub fn folders(disk: &dyn Disk, home: &Home, watch: &[WatchArg]) -> Result<Folders, Failure> {
     let named = name_folders(watch)?;
-    let forbidden: HashSet<_> =
-        [&home.profile, &home.cache].into_iter().filter_map(|dir| identity_at(disk, dir)).collect();
+    let own = own_folders(home);
+    let forbidden: HashSet<_> = own.iter().filter_map(|dir| identity_at(disk, dir)).collect();
     let mut folders = Vec::with_capacity(named.len());
     for (name, dir) in named {
         folders.push(folder(disk, home, &forbidden, name, &dir)?);
     }
     Ok(Folders::new(folders))
+}
+
+/// Profile and cache, and what holds both where one folder was made for all of Sealift: a relay may keep its key there too.
+fn own_folders(home: &Home) -> Vec<&Path> {
+    let mut own = vec![&*home.profile, &*home.cache];
+    if home.profile.parent() == home.cache.parent() {
+        own.extend(home.profile.parent());
+    }
+    own
 }
 
 fn folder(
@@ -123,8 +132,9 @@ mod tests {
         for own in ["home/profile", "home/cache"] {
             assert!(check(&share, own).err().unwrap().what.contains("own"), "{own}");
         }
+        assert!(check(&share, "home").is_err());
         // What holds Sealift's folder among others may be shared; that folder is left out.
-        let above = check(&share, "home").unwrap();
-        assert_eq!(above.get(0).unwrap().bounds.forbidden.len(), 2);
+        let above = check(&share, "").unwrap();
+        assert_eq!(above.get(0).unwrap().bounds.forbidden.len(), 3);
     }
 }

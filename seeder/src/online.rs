@@ -194,9 +194,7 @@ impl Station<'_> {
         let control = self.control.clone();
         let publishing = publication.run(&control, shown, again);
         tokio::pin!(publishing);
-        if let Err(failure) = self.begin(again).await {
-            return (End::Failed(failure), self.connected.space);
-        }
+        self.begin(again).await;
         let end = loop {
             tokio::select! {
                 () = stopped(shutdown) => break End::Shutdown,
@@ -217,14 +215,24 @@ impl Station<'_> {
         (end, self.connected.space)
     }
 
-    /// What is to be done as soon as there is a connection.
-    async fn begin(&mut self, again: bool) -> Result<(), Failure> {
-        owner::admit(&self.online.speaker, &mut self.connected).await?;
-        self.space = Arc::new(self.connected.space.clone());
-        if !again {
-            self.show_invite().await?;
+    /// What is to be done as soon as there is a connection. Sharing goes on without it.
+    async fn begin(&mut self, again: bool) {
+        self.admit().await;
+        if !again && let Err(failure) = self.show_invite().await {
+            self.warn(&failure);
         }
-        Ok(())
+    }
+
+    async fn admit(&mut self) {
+        if let Err(failure) = owner::admit(&self.online.speaker, &mut self.connected).await {
+            self.warn(&failure);
+        }
+        self.space = Arc::new(self.connected.space.clone());
+    }
+
+    fn warn(&self, failure: &Failure) {
+        let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        self.online.speaker.console.warn(format!("{}{why}", failure.what), &failure.to_json());
     }
 
     /// While nobody else is in the space, the next thing to do is to let somebody in.
@@ -278,7 +286,7 @@ impl Station<'_> {
         self.connected.take_head(speaker, head)?;
         self.connected.members.save(&speaker.profile)?;
         if is_card {
-            owner::admit(speaker, &mut self.connected).await?;
+            self.admit().await;
         } else {
             let log = &self.online.publication;
             log.log().set_author(author(speaker, &self.connected.space));

@@ -538,3 +538,24 @@ async fn a_new_file_is_in_the_catalogue_soon() {
     line_with(&lines, "added share/new.txt, 3 B").await;
     seeder.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_who_joined_shares_into_the_same_space() {
+    let world = World::new().await;
+    world.write("a", "a");
+    let (first, lines) = world.seeder("ana");
+    line_with(&lines, "offering 1 file").await;
+    let ben = world.speaker("ben");
+    join(&ben, &world.invite("ana", 1).await).await.unwrap();
+    let (second, lines) = world.seeder("ben");
+    line_with(&lines, "offering 1 file").await;
+    assert!(!lines.lock().unwrap().iter().any(|(_, line)| line.contains("new space")));
+    let connected = world.beside(&world.speaker("ana")).await;
+    assert_eq!(connected.heads.len(), 2);
+    assert_eq!(connected.serving.len(), 2);
+    let speaker = world.speaker("ben");
+    let refused = sealift_seeder::invite::command(&speaker, None, None, &Terms::default()).await;
+    assert_eq!(refused.unwrap_err().exit, Exit::Refused);
+    first.stop().await.unwrap();
+    second.stop().await.unwrap();
+}

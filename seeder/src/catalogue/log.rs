@@ -124,7 +124,9 @@ impl Log {
     pub fn open(author: Author, folder: &Folder, within: &str) -> Result<Self, LogError> {
         let head_file =
             Path::new(within).join("catalogue-head.json").to_string_lossy().into_owned();
-        let file: Option<HeadFile> = folder.read(&head_file)?;
+        let file: Option<HeadFile> = folder.read(&head_file).map_err(|failure| {
+            failure.next("restore it from a backup, or remove it: then the seeder goes on behind what the relay has")
+        })?;
         let head = file.and_then(|file| Signed::<Head>::from_bytes(&file.statement).ok());
         let head = head.filter(|head| head.verify(&author.device()).is_ok());
         let root: &Arc<dyn DiskFolder> = folder.root();

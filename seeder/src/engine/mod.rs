@@ -32,7 +32,7 @@ use places::{Checked, Place};
 use walker::Walked;
 
 /// How often folders are looked after.
-const HEALTH: Duration = Duration::from_secs(2);
+const HEALTH: Duration = Duration::from_secs(1);
 /// How often hashes are written.
 const FLUSH: Duration = Duration::from_secs(1);
 /// Batches of a walk under way at once.

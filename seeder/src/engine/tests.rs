@@ -14,6 +14,8 @@ struct Running {
     stop: signal::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
     home: Share,
+    /// As the system's watcher has it.
+    hints: mpsc::UnboundedSender<Hint>,
 }
 
 fn start_at(share: &Share, home: Share, watching: Watching) -> Running {
@@ -25,8 +27,9 @@ fn start_at(share: &Share, home: Share, watching: Watching) -> Running {
     let (engine, inbox, handle) =
         Engine::new(platform(), Folders::new(vec![folder]), Arc::new(cache), watching, teller);
     let (stop, stopped) = signal::channel(false);
+    let hints = engine.sender.hints.clone();
     let task = tokio::spawn(engine.run(inbox, stopped));
-    Running { handle, activity, stop, task, home }
+    Running { handle, activity, stop, task, home, hints }
 }
 
 fn start(share: &Share, watching: Watching) -> Running {
@@ -179,8 +182,9 @@ async fn goes_and_comes_back(watching: Watching) {
     let folders = Folders::new(vec![folder]);
     let (engine, inbox, handle) = Engine::new(platform(), folders, cache, watching, teller);
     let (stop, stopped) = signal::channel(false);
+    let hints = engine.sender.hints.clone();
     let task = tokio::spawn(engine.run(inbox, stopped));
-    let mut running = Running { handle, activity, stop, task, home: share };
+    let mut running = Running { handle, activity, stop, task, home: share, hints };
     let long = Duration::from_secs(10);
     running.until_hash("s/a", b"x", long).await;
     std::fs::rename(outer.path("share"), outer.path("away")).unwrap();
@@ -239,5 +243,39 @@ async fn bad_entries_are_told_once_and_do_not_stop_the_rest() {
     }
     skipped.sort();
     assert_eq!(skipped, [Path::new("bad\nname"), Path::new("link")]);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn after_lost_events_the_whole_folder_is_walked() {
+    let share = Share::new();
+    share.write("a", "x");
+    let running = start(&share, Watching::System);
+    running.until_hash("s/a", b"x", Duration::from_secs(10)).await;
+    let lost: Name = "s/a".into();
+    running.handle.shared.index().remove(&lost);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(running.root("s/a").is_none(), "no event tells of it");
+    running.hints.send(Hint::Rescan { folder: 0 }).unwrap();
+    running.until_hash("s/a", b"x", SOON).await;
+    running.end().await;
+}
+
+/// T088
+#[tokio::test]
+async fn a_watcher_that_fails_is_replaced_by_walking() {
+    let share = Share::new();
+    let mut running = start(&share, Watching::System);
+    running.until_scanned().await;
+    let why = crate::watch::WatchError::Limit;
+    running.hints.send(Hint::Broken { folder: 0, why }).unwrap();
+    running
+        .heard(|activity| match activity {
+            Activity::Polling { why: Some(why), .. } => why.contains("sysctl fs.inotify"),
+            _ => false,
+        })
+        .await;
+    share.write("a", "x");
+    running.until_hash("s/a", b"x", Duration::from_secs(6)).await;
     running.end().await;
 }
