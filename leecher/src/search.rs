@@ -14,10 +14,12 @@ pub(crate) use query::{compile, is_glob};
 
 use crate::replica::{LogKey, LogView, ReplicaError, Stored};
 use query::Query;
-use scan::{Candidate, Scan, Wanted, scan};
+use scan::{Candidate, Scan, Wanted, joined, scan, threads};
 
 /// How many of the best entries are looked at for copies: copies of a hit that rank behind these are counted as more.
-const DETAILED: usize = 20_000;
+const DETAILED: usize = 10_000;
+/// So few candidates are looked at by one thread.
+const ALONE: usize = 64;
 
 /// One file of one seeder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +115,7 @@ fn damaged<V: Borrow<LogView>>(
 }
 
 /// Puts entries of the same name and content together.
-fn group<V: Borrow<LogView>>(
+fn group<V: Borrow<LogView> + Sync>(
     views: &[V],
     found: Scan,
     limit: usize,
@@ -143,22 +145,42 @@ fn group<V: Borrow<LogView>>(
     Ok(Found { hits, more, damaged: Vec::new() })
 }
 
-/// Reads the details of `candidates`, block by block.
-fn details<V: Borrow<LogView>>(
+/// Reads the details of `candidates`, block by block, on several threads if there are many.
+fn details<V: Borrow<LogView> + Sync>(
     views: &[V],
     candidates: &[Candidate],
 ) -> Result<Vec<(query::Rank, Holding)>, ReplicaError> {
     let mut in_place: Vec<&Candidate> = candidates.iter().collect();
     in_place.sort_unstable_by_key(|candidate| candidate.spot);
+    let threads = if candidates.len() < ALONE { 1 } else { threads() };
+    let share = in_place.len().div_ceil(threads).max(1);
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let shares = in_place.chunks(share);
+        let running: Vec<_> =
+            shares.map(|share| scope.spawn(move || details_of(views, share))).collect();
+        running.into_iter().map(joined).collect()
+    });
+    let mut entries = Vec::with_capacity(candidates.len());
+    for part in parts {
+        entries.extend(part?);
+    }
+    Ok(entries)
+}
+
+/// The same for candidates in the order of their places.
+fn details_of<V: Borrow<LogView>>(
+    views: &[V],
+    candidates: &[&Candidate],
+) -> Result<Vec<(query::Rank, Holding)>, ReplicaError> {
     let (mut text, mut detail) = (Vec::new(), Vec::new());
     let mut entries = Vec::with_capacity(candidates.len());
-    for block in in_place.chunk_by(|a, b| {
-        (a.spot.view, a.spot.level, a.spot.block) == (b.spot.view, b.spot.level, b.spot.block)
-    }) {
+    let block_of =
+        |candidate: &Candidate| (candidate.spot.view, candidate.spot.level, candidate.spot.block);
+    for block in candidates.chunk_by(|a, b| block_of(a) == block_of(b)) {
         let Some(first) = block.first().map(|candidate| candidate.spot) else { continue };
         let view = views[first.view as usize].borrow();
         let index = &view.levels()[first.level as usize];
-        let text = index.text(first.block as usize, &mut text)?;
+        let text = index.text_again(first.block as usize, &mut text)?;
         index.detail(first.block as usize, &mut detail)?;
         for candidate in block {
             let entry = candidate.spot.entry as usize;

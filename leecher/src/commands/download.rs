@@ -66,10 +66,12 @@ pub async fn run(
         let connection = known.connection.take();
         let manner = Manner { wrap: args.wrap, wait: args.wait, patience: args.patience };
         let landing = landing(speaker, &args, &jobs)?;
+        let there = find_there(&landing, &jobs).await?;
         let wanted = jobs.iter().map(|job| job.wanted.clone()).collect();
         let space = known.space.clone();
         let sink = landing.clone();
-        let download = Download::new(speaker, common, space, connection, wanted, sink, manner);
+        let mut download = Download::new(speaker, common, space, connection, wanted, sink, manner);
+        there.into_iter().for_each(|job| download.skip(job));
         let ends = watch(download.run(), &bar, &landing, &tally).await;
         landing.record()?;
         tally.add(speaker, &jobs, ends, &landing);
@@ -141,6 +143,27 @@ fn landing(speaker: &Speaker, args: &DownloadArgs, jobs: &[Job]) -> Result<Arc<L
         .fold(0u64, u64::saturating_add);
     landing.check_room(missing)?;
     Ok(Arc::new(landing))
+}
+
+/// The jobs whose content is there already.
+async fn find_there(landing: &Arc<Landing>, jobs: &[Job]) -> Result<Vec<usize>, Failure> {
+    let known: Vec<_> = jobs
+        .iter()
+        .enumerate()
+        .filter_map(|(number, job)| Some((number, job.root?, job.size)))
+        .collect();
+    let landing = landing.clone();
+    let find = move || {
+        let mut there = Vec::new();
+        for (number, root, size) in known {
+            if landing.find_there(number, root, size)? {
+                there.push(number);
+            }
+        }
+        Ok(there)
+    };
+    let found = tokio::task::spawn_blocking(find).await;
+    found.unwrap_or_else(|error| Err(Failure::new(Exit::Other, "a task ended early").why(error)))
 }
 
 /// Moves the bar while the download goes on.

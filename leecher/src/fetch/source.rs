@@ -1,5 +1,7 @@
 //! One seeder at work: requests in flight, answers verified, chunks handed on.
 
+mod deliver;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,29 +14,24 @@ use sealift_proto::catalogue::Root;
 use sealift_proto::codec::{self, List};
 use sealift_proto::link::ToLeecher;
 use sealift_proto::manifest::{CHUNK, Layout};
-use sealift_proto::message::{
-    Finished, FromLeecher, FromSeeder, ITEMS_MAX, Missing, Outcome, RUN_MAX,
-};
+use sealift_proto::message::{Finished, FromLeecher, FromSeeder, ITEMS_MAX, Missing, Outcome};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::pages::Pages;
 use super::plan::{Plan, Run};
-use super::verify::{Piece, Verdict, verify};
+use super::verify::{Piece, Verdict};
 use crate::replica::Place;
 
 /// Runs asked for and not answered yet.
 const IN_FLIGHT: usize = 3;
 /// A seeder that sends nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(30);
+/// How long a seeder may take to read a file whose content it has not stated yet.
+const READING: Duration = Duration::from_secs(15 * 60);
 /// A run shall take about so long at the measured rate.
 const RUN_TIME: Duration = Duration::from_millis(250);
-/// Verified bytes handed on at once, and how many such batches may be on their way to the disk.
-const BATCH: usize = 1 << 20;
-const BATCHES: usize = 4;
-/// Finished files whose landing is made durable together.
-const LANDING: usize = 512;
 
 /// Where verified chunks go. All calls may block on the disk and come from any thread.
 pub trait Sink: Send + Sync + 'static {
@@ -267,13 +264,13 @@ impl Source {
 
     /// Begins files until there is enough for a run. Those whose content is not stated yet are asked about.
     async fn begin_some(&mut self) {
-        let mut begun = 0;
+        let mut begun = 0u64;
         let mut batch = Vec::new();
         while begun < self.run_bytes && batch.len() < ITEMS_MAX {
             let Some(errand) = self.errands.pop_front() else { break };
             match errand.root {
                 Some(_) => {
-                    begun += errand.size + 1;
+                    begun = begun.saturating_add(errand.size).saturating_add(1);
                     batch.push(errand);
                 }
                 None => self.want(errand),
@@ -323,7 +320,10 @@ impl Source {
     }
 
     async fn take_next(&mut self, reader: &mut LinkReader<ToLeecher>) -> Result<(), SessionError> {
-        let incoming = timeout(STALL, reader.next()).await.map_err(|_| SessionError::Timeout)??;
+        let reads = self.asked.is_empty() && self.pages_asked.is_empty() && self.probes.is_empty();
+        let patience = if reads { READING } else { STALL };
+        let incoming =
+            timeout(patience, reader.next()).await.map_err(|_| SessionError::Timeout)??;
         match incoming {
             Incoming::End => Err(SessionError::Io(std::io::ErrorKind::UnexpectedEof.into())),
             Incoming::Message(bytes) => {
@@ -492,124 +492,5 @@ impl Source {
             left -= now;
         }
         Ok(())
-    }
-
-    async fn hand_on(&mut self, job: usize, index: u64, bytes: Vec<u8>) {
-        let Some(file) = self.files.get(&job).filter(|file| !file.suspect) else { return };
-        let Some(value) = file.pages.value(index) else {
-            // Its page was asked for before it and has not come: the seeder is out of turn.
-            self.wrong(job);
-            return;
-        };
-        self.batch_bytes += bytes.len() + 1;
-        self.batch.push(Piece { job, index, bytes, layout: file.layout, root: file.root, value });
-        if self.batch_bytes >= BATCH {
-            self.dispatch().await;
-        }
-    }
-
-    /// Sends what is gathered to be verified and written, as soon as there is room.
-    async fn dispatch(&mut self) {
-        if self.batch.is_empty() {
-            return;
-        }
-        if self.verifying.len() >= BATCHES
-            && let Some(Ok(verdicts)) = self.verifying.join_next().await
-        {
-            self.judge(verdicts);
-        }
-        self.batch_bytes = 0;
-        let (batch, sink) = (std::mem::take(&mut self.batch), self.sink.clone());
-        self.verifying.spawn_blocking(move || verify(&batch, &*sink));
-    }
-
-    /// Takes the verdicts that have come meanwhile, and lands what is complete.
-    fn collect_ready(&mut self) {
-        while let Some(done) = self.verifying.try_join_next() {
-            self.judge(done.unwrap_or_default());
-        }
-        if self.complete.len() >= LANDING {
-            self.land();
-        }
-    }
-
-    fn judge(&mut self, verdicts: Vec<Verdict>) {
-        let mut landed = Vec::new();
-        for verdict in verdicts {
-            match verdict {
-                Verdict::Written(job) => self.written(job),
-                Verdict::Wrong(job) => self.wrong(job),
-                Verdict::Failed(job, failure) => {
-                    self.plan.forget(job);
-                    if self.files.remove(&job).is_some() {
-                        self.fates.push((job, Fate::Local(failure)));
-                    }
-                }
-                Verdict::Landed(job, result) => {
-                    let finished = self.landing.remove(&job);
-                    match result {
-                        Ok(Landed::Done) => {
-                            landed.extend(finished);
-                            self.fates.push((job, Fate::Done));
-                        }
-                        // Without a fate the file stays open, and is begun anew.
-                        Ok(Landed::Again) => {}
-                        Err(failure) => self.fates.push((job, Fate::Local(failure))),
-                    }
-                }
-            }
-        }
-        for files in landed.chunks(ITEMS_MAX) {
-            if let Ok(files) = List::new(files.to_vec()) {
-                self.send(FromLeecher::Done { files });
-            }
-        }
-    }
-
-    fn written(&mut self, job: usize) {
-        if let Some(file) = self.files.get_mut(&job) {
-            file.left = file.left.saturating_sub(1);
-            if file.left == 0 {
-                self.complete.push(job);
-            }
-        }
-    }
-
-    /// Gives complete files their names, beside what else goes on.
-    fn land(&mut self) {
-        let jobs: Vec<_> = std::mem::take(&mut self.complete);
-        let jobs: Vec<_> =
-            jobs.into_iter().filter(|job| self.files.remove(job).is_some()).collect();
-        if jobs.is_empty() {
-            return;
-        }
-        let sink = self.sink.clone();
-        self.verifying.spawn_blocking(move || {
-            let landed = sink.finish(jobs).into_iter();
-            landed.map(|(job, result)| Verdict::Landed(job, result)).collect()
-        });
-    }
-
-    /// Lets what is under way end, and lands what is complete even if the seeder is gone.
-    async fn settle(&mut self) {
-        self.dispatch().await;
-        loop {
-            while let Some(done) = self.verifying.join_next().await {
-                self.judge(done.unwrap_or_default());
-            }
-            if self.complete.is_empty() {
-                return;
-            }
-            self.land();
-        }
-    }
-
-    /// Sizes the next runs such that one takes [`RUN_TIME`]; several are in flight, so a run's own time is its share.
-    fn adapt(&mut self, bytes: u64, took: Duration) {
-        let share = took.as_micros().max(1) / (IN_FLIGHT as u128);
-        let rate = u128::from(bytes) * 1_000_000 / share.max(1);
-        let wanted = rate * RUN_TIME.as_millis() / 1000;
-        let wanted = u64::try_from(wanted).unwrap_or(RUN_MAX) / CHUNK * CHUNK;
-        self.run_bytes = wanted.clamp(CHUNK, RUN_MAX);
     }
 }

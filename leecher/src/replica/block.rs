@@ -168,9 +168,16 @@ impl<'a> Lines<'a> {
         self.bytes.get(self.start(line)..end).unwrap_or_default()
     }
 
-    /// Which line the byte at `offset` belongs to, and where the next one starts.
-    pub(crate) fn line_at(self, offset: usize) -> (usize, usize) {
-        let (mut low, mut high) = (0, self.starts.len() / 4);
+    /// Which line from `line` on the byte at `offset` belongs to, and where the next one starts.
+    pub(crate) fn line_at(self, line: usize, offset: usize) -> (usize, usize) {
+        let count = self.starts.len() / 4;
+        // Hits mostly lie close together: steps that double find the neighbourhood.
+        let (mut low, mut step) = (line, 1);
+        while low + step < count && self.start(low + step) <= offset {
+            low += step;
+            step *= 2;
+        }
+        let mut high = count.min(low + step);
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
             if self.start(middle) <= offset { low = middle } else { high = middle }

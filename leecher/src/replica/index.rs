@@ -177,6 +177,18 @@ impl Index {
         Ok(Text::parse(buffer)?)
     }
 
+    /// The text of block `block`, which this process has checked before.
+    pub(crate) fn text_again<'b>(
+        &self,
+        block: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Text<'b>, ReplicaError> {
+        let of = self.blocks.get(block).ok_or(Corrupt("block"))?;
+        buffer.resize(of.text_len as usize, 0);
+        read_exact_at(&*self.file, buffer, of.offset)?;
+        Ok(Text::view(buffer)?)
+    }
+
     /// The details of block `block`, read into `buffer`.
     pub(crate) fn detail(&self, block: usize, buffer: &mut Vec<u8>) -> Result<(), ReplicaError> {
         let of = self.blocks.get(block).ok_or(Corrupt("block"))?;

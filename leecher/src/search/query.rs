@@ -35,11 +35,49 @@ pub(super) struct Rank {
 
 /// A pattern prepared for search by substring and glob.
 pub(super) struct Query {
-    typed: String,
-    folded: String,
+    typed: Pattern,
+    folded: Pattern,
     glob: Option<GlobMatcher>,
     glob_on_path: bool,
     anchor: Finder<'static>,
+}
+
+/// A text with the machinery to look for it, which would cost more than a look if it were made for each.
+struct Pattern {
+    text: String,
+    finder: Finder<'static>,
+}
+
+impl Pattern {
+    fn new(text: String) -> Self {
+        let finder = Finder::new(text.as_bytes()).into_owned();
+        Self { text, finder }
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        self.finder.find(text.as_bytes()).is_some()
+    }
+
+    /// How `path` contains it, both in the same letter case.
+    fn kind(&self, path: &str) -> Option<Match> {
+        let ways = [Match::Name, Match::Path, Match::Prefix, Match::InName, Match::InPath];
+        ways.into_iter().find(|kind| self.fits(*kind, path))
+    }
+
+    /// Whether `path` contains it in this way.
+    fn fits(&self, kind: Match, path: &str) -> bool {
+        let (pattern, name) = (self.text.as_str(), name_of(path));
+        match kind {
+            Match::Name => name == pattern,
+            Match::Path => path.strip_suffix(pattern).is_some_and(|above| {
+                above.is_empty() || (pattern.contains('/') && above.ends_with('/'))
+            }),
+            Match::Prefix => name.starts_with(pattern),
+            Match::InName => self.is_in(name),
+            Match::InPath => self.is_in(path),
+            Match::Glob | Match::Close => false,
+        }
+    }
 }
 
 impl Query {
@@ -53,6 +91,7 @@ impl Query {
             None => folded.clone(),
         };
         let anchor = Finder::new(anchor.as_bytes()).into_owned();
+        let (typed, folded) = (Pattern::new(typed), Pattern::new(folded));
         Self { typed, folded, glob, glob_on_path, anchor }
     }
 
@@ -62,13 +101,13 @@ impl Query {
     }
 
     pub(super) fn fuzzy(&self) -> Option<Fuzzy> {
-        if self.glob.is_some() || self.glob_on_path { None } else { Fuzzy::new(&self.folded) }
+        if self.glob.is_some() || self.glob_on_path { None } else { Fuzzy::new(&self.folded.text) }
     }
 
     /// How `path`, of which `folded` is the folded form, answers; `None` if it does not.
     pub(super) fn rank(&self, path: &str, folded: &str) -> Option<Rank> {
-        if let Some(kind) = kind_of(&self.folded, folded) {
-            let exact = kind_of(&self.typed, path) == Some(kind);
+        if let Some(kind) = self.folded.kind(folded) {
+            let exact = self.typed.fits(kind, path);
             return Some(Rank { kind, off: u16::from(!exact) });
         }
         let subject = if self.glob_on_path { folded } else { name_of(folded) };
@@ -78,30 +117,8 @@ impl Query {
 }
 
 fn name_of(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-/// How `path` contains `pattern`, both in the same letter case.
-fn kind_of(pattern: &str, path: &str) -> Option<Match> {
-    let name = name_of(path);
-    if name == pattern {
-        return Some(Match::Name);
-    }
-    let above = path.strip_suffix(pattern);
-    if above
-        .is_some_and(|above| above.is_empty() || (pattern.contains('/') && above.ends_with('/')))
-    {
-        return Some(Match::Path);
-    }
-    if name.starts_with(pattern) {
-        Some(Match::Prefix)
-    } else if name.contains(pattern) {
-        Some(Match::InName)
-    } else if path.contains(pattern) {
-        Some(Match::InPath)
-    } else {
-        None
-    }
+    let start = memchr::memrchr(b'/', path.as_bytes()).map_or(0, |slash| slash + 1);
+    path.get(start..).unwrap_or(path)
 }
 
 /// Whether `text` has signs that a glob gives a meaning.

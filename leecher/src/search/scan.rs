@@ -73,8 +73,7 @@ pub(super) fn scan<V: Borrow<LogView> + Sync>(views: &[V], wanted: &Wanted<'_>) 
         .collect();
     let next = AtomicUsize::new(0);
     let broken: Vec<AtomicBool> = views.iter().map(|_| AtomicBool::new(false)).collect();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(THREADS_MAX).min(work.len()).max(1);
+    let threads = threads().min(work.len()).max(1);
     let run = || {
         let mut scanner = Scanner::new(wanted);
         while let Some(spot) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -92,13 +91,19 @@ pub(super) fn scan<V: Borrow<LogView> + Sync>(views: &[V], wanted: &Wanted<'_>) 
     let parts: Vec<Scan> = std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
         let own = run();
-        // A panic in a scanning thread is a fault of ours and goes on here.
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Scan>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        std::iter::once(own).chain(others.into_iter().map(join)).collect()
+        std::iter::once(own).chain(others.into_iter().map(joined)).collect()
     });
     gather(parts, &broken)
+}
+
+/// How many threads to search on.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
+}
+
+/// What `thread` found. A panic in it is a fault of ours and goes on here.
+pub(super) fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn gather(parts: Vec<Scan>, broken: &[AtomicBool]) -> Scan {
@@ -194,14 +199,13 @@ fn each_line(
     mut hit: impl FnMut(usize) -> Result<(), ReplicaError>,
 ) -> Result<(), ReplicaError> {
     let bytes = lines.bytes();
-    let mut from = 0;
+    let (mut line, mut from) = (0, 0);
     while let Some(at) = bytes.get(from..).and_then(|rest| anchor.find(rest)) {
         if from + at >= bytes.len() {
             break;
         }
-        let (line, next) = lines.line_at(from + at);
+        (line, from) = lines.line_at(line, from + at);
         hit(line)?;
-        from = next;
     }
     Ok(())
 }

@@ -111,6 +111,21 @@ impl Landing {
         size.saturating_sub(self.recorded(target, root, size))
     }
 
+    /// Whether the content of `job` is there already: then nobody has to be asked for it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn find_there(&self, job: usize, root: Root, size: u64) -> Result<bool, Failure> {
+        let target = self.target(job)?;
+        let there = self.same_content(target, root, size);
+        let there = there.map_err(|error| self.disk(&target.path, &error))?;
+        let found = there.is_some();
+        if let Some(path) = there {
+            self.jobs().insert(job, State::There(path));
+        }
+        Ok(found)
+    }
+
     /// Bytes of the file that an earlier process left, as recorded.
     fn recorded(&self, target: &Target, root: Root, size: u64) -> u64 {
         let Ok(layout) = Layout::new(size) else { return 0 };
