@@ -147,7 +147,7 @@ pub fn warn_loopback(console: &Console, host: &HostName) {
         let shown = host.as_str();
         console.warn(
             format!(
-                "this invite works on this machine only, because its relay is {shown}; name the address that others reach with --public HOST"
+                "this invite works on this machine only, because its relay is {shown}; for others: seeder invite --public HOST, with the name or address that they reach"
             ),
             &json!({"type": "warning", "what": "loopback", "host": shown}),
         );
