@@ -16,8 +16,6 @@ use crate::replica::{LogKey, LogView, ReplicaError, Stored};
 use query::Query;
 use scan::{Candidate, Scan, Wanted, joined, scan, threads};
 
-/// How many of the best entries are looked at for copies: copies of a hit that rank behind these are counted as more.
-const DETAILED: usize = 10_000;
 /// So few candidates are looked at by one thread.
 const ALONE: usize = 64;
 
@@ -120,8 +118,7 @@ fn group<V: Borrow<LogView> + Sync>(
     found: Scan,
     limit: usize,
 ) -> Result<Found, ReplicaError> {
-    let detailed = found.best.len().min(DETAILED);
-    let mut entries = details(views, &found.best[..detailed])?;
+    let mut entries = details(views, &found.best)?;
     entries.sort_by(|(a, x), (b, y)| {
         let (older, newer) = (x.stored.modified, y.stored.modified);
         a.cmp(b).then(newer.cmp(&older)).then(x.path.cmp(&y.path)).then(x.key.cmp(&y.key))
@@ -139,7 +136,7 @@ fn group<V: Borrow<LogView> + Sync>(
         }
         hits.push(Hit { kind: rank.kind, holdings: vec![holding] });
     }
-    let unseen = found.total.saturating_sub(detailed as u64);
+    let unseen = found.total.saturating_sub(found.best.len() as u64);
     let more = hits.len().saturating_sub(limit) as u64 + unseen;
     hits.truncate(limit);
     Ok(Found { hits, more, damaged: Vec::new() })

@@ -9,8 +9,10 @@ use super::fuzzy::Fuzzy;
 use super::query::{Match, Query, Rank};
 use crate::replica::{Index, Lines, LogView, ReplicaError, Text};
 
-/// Most candidates kept by a thread; of more, the best.
-const KEEP: usize = 100_000;
+/// Most candidates kept; of more, the best. Copies of a hit that rank behind these are counted, not shown.
+const KEEP: usize = 10_000;
+/// A thread sorts out the best when it has so many times more.
+const SLACK: usize = 5;
 /// Blocks that a thread takes at a time, so that it stays beside what it read last.
 const STRIDE: usize = 8;
 /// Most threads: reading from memory is then the limit.
@@ -110,16 +112,25 @@ fn gather(parts: Vec<Scan>, broken: &[AtomicBool]) -> Scan {
     let mut all = Scan::default();
     for part in parts {
         all.total += part.total;
-        all.best.extend(part.best);
+        let mut best = part.best;
+        keep_best(&mut best);
+        all.best.extend(best);
         all.failed.extend(part.failed);
     }
     // What was found in a damaged view before the damage is not shown: the view is left out as a whole.
     all.best.retain(|candidate| !broken[candidate.spot.view as usize].load(Ordering::Relaxed));
     all.failed.sort_by_key(|(view, _)| *view);
     all.failed.dedup_by_key(|(view, _)| *view);
+    keep_best(&mut all.best);
     all.best.sort_unstable_by_key(Candidate::order);
-    all.best.truncate(KEEP);
     all
+}
+
+fn keep_best(candidates: &mut Vec<Candidate>) {
+    if candidates.len() > KEEP {
+        candidates.select_nth_unstable_by_key(KEEP, Candidate::order);
+        candidates.truncate(KEEP);
+    }
 }
 
 /// One thread's part.
@@ -185,9 +196,8 @@ impl<'q> Scanner<'q> {
 
     fn prune(&mut self) {
         let best = &mut self.found.best;
-        if best.len() >= 2 * KEEP {
-            best.select_nth_unstable_by_key(KEEP, Candidate::order);
-            best.truncate(KEEP);
+        if best.len() >= SLACK * KEEP {
+            keep_best(best);
         }
     }
 }
