@@ -33,7 +33,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_
 /// A connection that held for so long was a good one.
 const GOOD: Duration = Duration::from_secs(10);
 /// Pause when a newer connection of the same device took this one's place: the other may be a copy of this profile.
-const REPLACED: Duration = Duration::from_secs(5);
+const REPLACED: Duration = Duration::from_secs(2);
 
 /// What others in this process may know of the connection.
 #[derive(Debug, Clone, Default)]
@@ -330,6 +330,10 @@ impl Station<'_> {
             }
         };
         let result = self.acceptor.offer(&side, &self.control, from, body, admit).await;
+        // Who came by which invite must not be forgotten; writes nothing where nobody new came.
+        if let Err(failure) = self.connected.members.save(&speaker.profile) {
+            self.warn(&failure);
+        }
         if let Err(error) = result {
             let who = self.connected.members.display_name(&from.device);
             speaker.console.detail(
