@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 /// Progress of a first sync.
 pub struct SyncBar {
+    console: Console,
     bar: ProgressBar,
+    last_line: Mutex<Instant>,
 }
 
 impl SyncBar {
@@ -21,13 +23,19 @@ impl SyncBar {
         let style = ProgressStyle::with_template("reading catalogues {wide_bar} {percent}% {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = console.bars().add(ProgressBar::new(0).with_style(style));
-        Self { bar }
+        Self { console: console.clone(), bar, last_line: Mutex::new(Instant::now()) }
     }
 
     /// So many segments of so many are there.
     pub fn set(&self, done: u64, total: u64) {
         self.bar.set_length(total);
         self.bar.set_position(done);
+        if !self.console.is_live() && is_time(&self.last_line) {
+            self.console.note(
+                format!("reading catalogues, {done} of {total} parts"),
+                &json!({"type": "syncing", "segments": done, "total": total}),
+            );
+        }
     }
 
     /// Removes the bar.
@@ -70,11 +78,9 @@ impl DownloadBar {
         if self.console.is_live() {
             return;
         }
-        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() < LINE {
+        if !is_time(&self.last_line) {
             return;
         }
-        *last = Instant::now();
         let rate = rate(fresh, self.start.elapsed());
         let left = self.total.saturating_sub(have).checked_div(rate);
         let left_text =
@@ -103,6 +109,16 @@ impl DownloadBar {
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Whether it is time for another line; then it counts from now.
+fn is_time(last: &Mutex<Instant>) -> bool {
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let due = last.elapsed() >= LINE;
+    if due {
+        *last = Instant::now();
+    }
+    due
 }
 
 /// Bytes per second.

@@ -80,6 +80,23 @@ fn nothing_is_overwritten_and_what_is_there_needs_no_seeder() {
 }
 
 #[test]
+fn what_nobody_serves_does_not_hold_up_the_rest() {
+    let scene = scene(&[("set/here.txt", "here")]);
+    let other = join(&scene.owner, "cem");
+    other.write("share/set/away.txt", b"away");
+    let mut second = other.start("seeder", &["--watch", "share", "--name", "cem"]);
+    offered(&mut second);
+    appears(&scene.friend, "away.txt");
+    second.signal(Signal::TERM);
+    let _ = second.wait().expect(0);
+    let start = std::time::Instant::now();
+    let part = download(&scene.friend, "share/set").expect(4);
+    assert!(start.elapsed().as_secs() < 30, "it does not wait for who was never there");
+    assert!(part.says("away.txt") && part.says("cem"), "{part}");
+    assert_eq!(landed(&scene.friend), ["set/here.txt"]);
+}
+
+#[test]
 fn in_a_folder_what_has_several_contents_is_left_out_with_the_line_that_fetches_it() {
     let scene = scene(&[("set/same.txt", "same"), ("set/sub/it's.txt", "of ana")]);
     let other = join(&scene.owner, "cem");

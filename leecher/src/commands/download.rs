@@ -16,6 +16,7 @@ use tokio::time::interval;
 use super::choose::{Choices, choose, tell_left_out};
 use crate::args::DownloadArgs;
 use crate::fetch::download::{Download, End, Holder, Manner, Wanted};
+use crate::fetch::source::Sink;
 use crate::freshen::{Known, freshen};
 use crate::naming;
 use crate::progress::{DownloadBar, TICK, rate};

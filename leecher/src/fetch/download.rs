@@ -86,6 +86,7 @@ pub struct Download<'a> {
     sink: Arc<dyn Sink>,
     manner: Manner,
     jobs: Vec<Job>,
+    looked: bool,
     started: bool,
     last_progress: Instant,
     pause: Duration,
@@ -113,6 +114,7 @@ impl<'a> Download<'a> {
             sink,
             manner,
             jobs: wanted.into_iter().map(job).collect(),
+            looked: false,
             started: false,
             last_progress: Instant::now(),
             pause: PAUSE.0,
@@ -132,6 +134,9 @@ impl<'a> Download<'a> {
         while self.jobs.iter().any(|job| job.end.is_none()) {
             let Some(online) = self.connected().await else { continue };
             self.end_hopeless(&online);
+            if !std::mem::replace(&mut self.looked, true) && self.manner.wait.is_none() {
+                self.end_absent(&online);
+            }
             let groups = self.assign(&online);
             if groups.is_empty() {
                 self.wait_for_seeder(&online).await;
@@ -224,6 +229,30 @@ impl<'a> Download<'a> {
         }
     }
 
+    /// Ends files that nobody serves at the start; the others are fetched meanwhile.
+    fn end_absent(&mut self, online: &Online) {
+        for at in 0..self.jobs.len() {
+            let Some(job) = self.jobs.get(at).filter(|job| job.end.is_none()) else { continue };
+            let holders = &job.wanted.holders;
+            if holders.iter().any(|held| online.serves(&held.key.device)) {
+                continue;
+            }
+            let away = self.away(online, &[at]);
+            let failure = self.lost(&away);
+            if let Some(job) = self.jobs.get_mut(at) {
+                job.end = Some(End::Failed(failure));
+            }
+        }
+    }
+
+    /// Who has the files of `jobs`.
+    fn away(&self, online: &Online, jobs: &[usize]) -> String {
+        let holders = jobs.iter().filter_map(|at| self.jobs.get(*at));
+        let holders = holders.flat_map(|job| &job.wanted.holders);
+        let names: BTreeSet<_> = holders.map(|held| online.name_of(&held.key.device)).collect();
+        format!("away: {}", names.into_iter().collect::<Vec<_>>().join(", "))
+    }
+
     /// One serving seeder for each open file.
     fn assign(&self, online: &Online) -> BTreeMap<DeviceId, Vec<Errand>> {
         let mut groups: BTreeMap<DeviceId, Vec<Errand>> = BTreeMap::new();
@@ -241,15 +270,9 @@ impl<'a> Download<'a> {
     async fn wait_for_seeder(&mut self, online: &Online) {
         let deadline = self.deadline();
         if Instant::now() >= deadline {
-            let away: BTreeSet<_> = self
-                .jobs
-                .iter()
-                .filter(|job| job.end.is_none())
-                .flat_map(|job| &job.wanted.holders)
-                .map(|held| online.name_of(&held.key.device))
-                .collect();
-            let away: Vec<_> = away.into_iter().collect();
-            self.end_all(&self.lost(&format!("away: {}", away.join(", "))));
+            let open = self.jobs.iter().enumerate().filter(|(_, job)| job.end.is_none());
+            let open: Vec<_> = open.map(|(at, _)| at).collect();
+            self.end_all(&self.lost(&self.away(online, &open)));
             return;
         }
         if !self.told {
@@ -272,9 +295,15 @@ impl<'a> Download<'a> {
             running
                 .spawn(async move { (device, serve(&online, device, wrap, errands, sink).await) });
         }
+        let mut written = self.sink.written();
         let mut troubles = Vec::new();
         while let Some(ended) = running.join_next().await {
             let Ok((device, (errands, ended))) = ended else { continue };
+            // Whatever came counts, also of a file that is not complete: patience begins when it stopped coming.
+            if self.sink.written() > written {
+                written = self.sink.written();
+                self.progressed();
+            }
             troubles.extend(self.take(online, device, &errands, ended));
         }
         match troubles.pop() {

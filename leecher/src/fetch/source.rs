@@ -53,6 +53,9 @@ pub trait Sink: Send + Sync + 'static {
         value: Option<ChainingValue>,
     ) -> Result<(), Failure>;
 
+    /// Verified bytes taken so far, of all jobs.
+    fn written(&self) -> u64;
+
     /// Gives the files of `jobs`, which have all their chunks, their final names.
     fn finish(&self, jobs: Vec<usize>) -> Vec<(usize, Result<Landed, Failure>)>;
 }

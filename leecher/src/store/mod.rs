@@ -134,12 +134,6 @@ impl Landing {
         Part::recorded(&*self.folder, parent, &name, root, layout)
     }
 
-    /// Verified bytes written by this process.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
     /// Bytes that an earlier process left and that did not have to come again.
     #[must_use]
     pub fn resumed(&self) -> u64 {
@@ -352,6 +346,10 @@ impl Sink for Landing {
         let len = u64::try_from(chunk.len()).unwrap_or(0);
         self.written.fetch_add(len, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
     }
 
     fn finish(&self, jobs: Vec<usize>) -> Vec<(usize, Result<Landed, Failure>)> {
