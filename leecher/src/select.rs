@@ -225,7 +225,7 @@ fn glob<V: Borrow<LogView> + Sync>(
             let (path, stored) = entry?;
             let folded = fold(&path);
             let subject = if on_path { &*folded } else { folded.rsplit('/').next().unwrap_or("") };
-            if matcher.is_match(subject) && choice.allows(view, &stored) {
+            if matcher.fits(subject) && choice.allows(view, &stored) {
                 offers.push(offer(view, path, stored));
             }
         }
