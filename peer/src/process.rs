@@ -38,16 +38,43 @@ fn ended(exit: Exit) -> Failure {
 #[cfg(unix)]
 pub async fn signal() -> Exit {
     use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+    let ignored = hangup_is_ignored();
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+    let [Ok(mut interrupt), Ok(mut terminate)] = kinds.map(signal) else {
         // Without handlers the signals end the process as they always do.
         return std::future::pending().await;
     };
     tokio::select! {
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Terminated,
-        _ = hangup.recv() => Exit::Terminated,
+        () = hangup(ignored) => Exit::Terminated,
     }
+}
+
+/// Waits for the terminal to go away, unless the process was started not to mind (`nohup`).
+#[cfg(unix)]
+async fn hangup(ignored: bool) {
+    use tokio::signal::unix::{SignalKind, signal};
+    if ignored {
+        return std::future::pending().await;
+    }
+    match signal(SignalKind::hangup()) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP was ignored when the process began. To be asked before a handler replaces that.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    const SIGHUP: u64 = 1;
+    // Where the system does not tell, the signal counts, as it does by default.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }
 
 /// Waits for Ctrl-C.

@@ -185,3 +185,19 @@ fn signals_are_130_and_143() {
         let _ = relay.program.wait().expect(0);
     }
 }
+
+#[test]
+fn a_seeder_started_by_nohup_outlives_its_terminal() {
+    let scene = scene();
+    let user = User::new();
+    user.write("share/other.txt", b"another");
+    let line = format!("trap '' HUP; exec seeder --watch ./share --relay {}", scene.relay.place);
+    let mut seeder = user.type_line(&line);
+    offered(&mut seeder);
+    seeder.signal(Signal::HUP);
+    user.write("share/later.txt", b"later");
+    sealift_tests::stage::appears(&user, "later.txt");
+    assert!(seeder.runs());
+    seeder.signal(Signal::TERM);
+    let _ = seeder.wait().expect(0);
+}
