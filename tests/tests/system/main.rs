@@ -1,0 +1,6 @@
+//! Whole programs and libraries at work with one another. One binary, because these tests mostly wait: side by side.
+
+mod bad_input;
+mod choosing;
+mod exit_codes;
+mod seeding;
