@@ -3,5 +3,6 @@
 pub mod download;
 mod pages;
 pub mod plan;
+pub mod sink;
 pub mod source;
 mod verify;
