@@ -1,0 +1,58 @@
+//! Where verified chunks go.
+
+use std::ops::Range;
+
+use sealift_peer::exit::Failure;
+use sealift_proto::catalogue::Root;
+
+/// What is there of a file when it is begun. A chunk is in one of the two or neither, never in both.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// Chunks to be fetched, in order.
+    pub missing: Vec<Range<u64>>,
+    /// Chunks that an earlier process left: to be read again and verified with [`Sink::check`] before they count.
+    pub earlier: Vec<Range<u64>>,
+}
+
+impl Begun {
+    /// Nothing is there yet of a file of `chunks` chunks.
+    #[must_use]
+    pub fn nothing(chunks: u64) -> Self {
+        Self { missing: std::iter::once(0..chunks).collect(), earlier: Vec::new() }
+    }
+}
+
+/// Takes what has been verified. All calls may block on the disk, and come from any thread; those for one chunk never
+/// come side by side.
+pub trait Sink: Send + Sync + 'static {
+    /// Begins the file of `job`, whose content is `root` and has `size` bytes. Neither missing nor earlier chunks mean that
+    /// the file is there already. A job may be begun again when its last try did not come to an end.
+    ///
+    /// # Errors
+    /// Why it cannot be begun; the job then ends with that.
+    fn begin(&self, job: usize, root: Root, size: u64) -> Result<Begun, Failure>;
+
+    /// Takes a verified chunk.
+    ///
+    /// # Errors
+    /// When it cannot be written; the job then ends with that.
+    fn write(&self, job: usize, index: u64, chunk: &[u8]) -> Result<(), Failure>;
+
+    /// Reads again what an earlier process left of a chunk. If it `fits` it counts as taken; otherwise it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be read; the job then ends with that.
+    fn check(&self, job: usize, index: u64, fits: &dyn Fn(&[u8]) -> bool) -> Result<bool, Failure>;
+
+    /// Verified bytes taken so far, of all jobs.
+    fn written(&self) -> u64;
+
+    /// Gives the files of `jobs`, all of whose chunks were taken or checked, their final names; durable when it returns.
+    fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), Failure>)>;
+
+    /// How many chunks beyond the first one not taken yet may be asked for; `None` for any. A sink that must hand bytes on
+    /// in order keeps those that came early in memory.
+    fn window(&self) -> Option<u64> {
+        None
+    }
+}
