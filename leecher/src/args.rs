@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use sealift_peer::args::CommonArgs;
 use sealift_peer::human::parse_duration;
+use sealift_peer::manual::Manual;
 use sealift_peer::session::WrapChoice;
 
 /// Find and fetch files that members of your space share, end-to-end encrypted through a relay that can read nothing
@@ -73,6 +74,9 @@ pub enum Command {
     Members,
     /// Show this device, its spaces, and how far their catalogues are known
     Status,
+    /// What shell and `man` want to know.
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 const DOWNLOAD_HELP: &str = "\

@@ -18,6 +18,7 @@ mod text;
 #[cfg(test)]
 mod memory;
 
+use clap::CommandFactory;
 use sealift_peer::connect::Speaker;
 use sealift_peer::console::Console;
 use sealift_peer::exit::{Exit, Failure};
@@ -37,6 +38,9 @@ pub async fn run(
     console: Console,
 ) -> Result<Exit, Failure> {
     let Arguments { common, command } = arguments;
+    if let Command::Manual(manual) = &command {
+        return sealift_peer::manual::run(manual, Arguments::command(), &platform);
+    }
     let home = Home::find(common.home.as_deref())?;
     let profile = Profile::open(&platform, &home)?;
     let speaker = Speaker::new(profile, console)?;
@@ -53,5 +57,6 @@ pub async fn run(
         Command::Download(args) => commands::download::run(&speaker, &common, args).await,
         Command::Members => commands::members::run(&speaker, &common).await,
         Command::Status => commands::status::run(&speaker, &common),
+        Command::Manual(_) => Ok(Exit::Done),
     }
 }

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod home;
 pub mod human;
 pub mod join;
+pub mod manual;
 pub mod members;
 pub mod process;
 pub mod profile;

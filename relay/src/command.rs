@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use etcetera::BaseStrategy;
 use tracing_subscriber::EnvFilter;
 
+use sealift_manual::Manual;
 use sealift_platform::Platform;
 use sealift_platform::net::{Listener, Net};
 use sealift_proto::frame::DEFAULT_PORT;
@@ -29,6 +30,9 @@ const DISK: u8 = 8;
 #[must_use]
 pub fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(manual) = &args.manual {
+        return describe(&args, manual);
+    }
     start_logging(&args);
     raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -40,6 +44,23 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&args, &error),
+    }
+}
+
+/// Prints or writes what a shell or `man` wants to know.
+fn describe(args: &Args, manual: &Manual) -> ExitCode {
+    let platform = Platform::system();
+    let Err(failed) = manual.write(Args::command(), &*platform.disk, &mut io::stdout().lock())
+    else {
+        return ExitCode::SUCCESS;
+    };
+    let error = anyhow::Error::new(failed.error);
+    match failed.place {
+        Some(place) => {
+            tell(args, DISK, &error.context(format!("cannot write into {}", place.display())))
+        }
+        // Whoever closed standard output has what it wanted.
+        None => ExitCode::from(OTHER),
     }
 }
 
@@ -151,6 +172,10 @@ fn fail(args: &Args, error: &anyhow::Error) -> ExitCode {
         Some(error) if error.is_disk() => DISK,
         _ => OTHER,
     };
+    tell(args, code, error)
+}
+
+fn tell(args: &Args, code: u8, error: &anyhow::Error) -> ExitCode {
     if args.json {
         let told = serde_json::json!({"v": 1, "type": "error", "code": code, "what": format!("{error:#}")});
         eprintln!("{told}");

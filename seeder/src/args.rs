@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use sealift_peer::args::CommonArgs;
+use sealift_peer::manual::Manual;
 use sealift_proto::space::HostName;
 
 use crate::invite::{parse_expires, parse_public};
@@ -46,7 +47,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct WatchArgs {
     /// Share DIR and everything in it, under its own name or as NAME; may be given several times
-    #[arg(long, value_name = "[NAME=]DIR")]
+    #[arg(long, value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
     pub watch: Vec<OsString>,
     /// Call this device NAME from now on (otherwise user@host)
     #[arg(long, value_name = "NAME", global = true)]
@@ -71,6 +72,9 @@ pub enum Command {
     Status,
     /// List the members of the space
     Members,
+    /// What shell and `man` want to know.
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 /// Flags of `seeder invite`.

@@ -1,5 +1,6 @@
 //! What each command does.
 
+use clap::CommandFactory;
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::Speaker;
 use sealift_peer::escape::escape;
@@ -7,7 +8,7 @@ use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
-use sealift_peer::{human, join, roster};
+use sealift_peer::{human, join, manual, roster};
 use sealift_platform::Platform;
 use sealift_proto::text;
 use serde_json::json;
@@ -49,6 +50,9 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
 /// # Errors
 /// With words and exit code for the person.
 pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit, Failure> {
+    if let Command::Manual(manual) = &command {
+        return manual::run(manual, Cli::command(), &platform);
+    }
     let common = &cli.common;
     let home = Home::find(common.home.as_deref())?;
     let profile = Profile::open(&platform, &home)?;
@@ -67,7 +71,7 @@ pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit,
             join::command(&speaker, invite.as_deref(), name, "seeder --watch DIR").await?;
         }
         Command::Members => return roster::command(&speaker, common).await,
-        Command::Status => {}
+        Command::Status | Command::Manual(_) => {}
     }
     Ok(Exit::Done)
 }

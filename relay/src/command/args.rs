@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use sealift_manual::Manual;
 use sealift_proto::space::HostName;
 use sealift_proto::text::parse_host_port;
 
@@ -52,6 +53,9 @@ pub(super) struct Args {
     /// Log more; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
+    /// Something else to do.
+    #[command(subcommand)]
+    pub(super) manual: Option<Manual>,
 }
 
 /// An address for people outside.

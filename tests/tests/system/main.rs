@@ -3,4 +3,5 @@
 mod bad_input;
 mod choosing;
 mod exit_codes;
+mod manual;
 mod seeding;

@@ -1,0 +1,96 @@
+//! What each program tells a shell and `man` about itself: the subcommands `completions` and `man`.
+
+mod page;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Command, Subcommand};
+use clap_complete::Shell;
+use sealift_platform::disk::{Disk, replace};
+
+/// Subcommands that describe the program; every program has them.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Manual {
+    /// Print a script that completes this command's words in your shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell it is for
+        shell: Shell,
+    },
+    /// Print the manual page, or write all of them into a folder
+    #[command(after_help = MAN_HELP)]
+    Man {
+        /// Write one page for the command and one for each of its subcommands into DIR; made if missing
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+const COMPLETIONS_HELP: &str = "\
+Where scripts go, with COMMAND for relay, seeder or leecher:
+  bash    COMMAND completions bash > ~/.local/share/bash-completion/completions/COMMAND
+  zsh     COMMAND completions zsh > DIR/_COMMAND, with DIR one of those that `echo $fpath` shows
+  fish    COMMAND completions fish > ~/.config/fish/completions/COMMAND.fish";
+
+const MAN_HELP: &str = "\
+Examples, with COMMAND for relay, seeder or leecher:
+  COMMAND man | man -l -                        read it now
+  COMMAND man --dir ~/.local/share/man/man1     so that `man COMMAND` finds it";
+
+impl Manual {
+    /// Writes what was asked for about `command`: to `out`, or into the folder that was named, on `disk`.
+    ///
+    /// # Errors
+    /// Where it could not be written, and what the system says.
+    pub fn write(
+        &self,
+        command: Command,
+        disk: &dyn Disk,
+        out: &mut dyn Write,
+    ) -> Result<(), NotWritten> {
+        let to_out = |error| NotWritten { place: None, error };
+        match self {
+            Self::Completions { shell } => {
+                // In memory first: the generator panics where it cannot write.
+                let mut script = Vec::new();
+                let name = command.get_name().to_owned();
+                clap_complete::generate(*shell, &mut { command }, name, &mut script);
+                out.write_all(&script).and_then(|()| out.flush()).map_err(to_out)
+            }
+            Self::Man { dir: None } => {
+                let page = page::page(&built(command)).map_err(to_out)?;
+                out.write_all(&page).and_then(|()| out.flush()).map_err(to_out)
+            }
+            Self::Man { dir: Some(dir) } => write_pages(command, disk, dir)
+                .map_err(|error| NotWritten { place: Some(dir.clone()), error }),
+        }
+    }
+}
+
+/// Why a script or page is not where it should be.
+#[derive(Debug)]
+pub struct NotWritten {
+    /// The folder; `None` for standard output.
+    pub place: Option<PathBuf>,
+    /// What the system says.
+    pub error: io::Error,
+}
+
+/// The command with what the parser adds to it. `help` has no page: the pages are the help.
+fn built(command: Command) -> Command {
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    command
+}
+
+fn write_pages(command: Command, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    let folder = disk.open_or_create(dir, false)?;
+    for (name, page) in page::all(&built(command))? {
+        replace(&*folder, Path::new(&name), &page, false)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! The subcommands `completions` and `man` of seeder and leecher.
+
+use std::io::ErrorKind;
+
+use clap::Command;
+use sealift_platform::Platform;
+
+pub use sealift_manual::Manual;
+
+use crate::escape::escape_os;
+use crate::exit::{Exit, Failure};
+
+/// Does what `manual` asks about `command`, on standard output or in the folder it names.
+///
+/// # Errors
+/// When the folder cannot be written. A reader that closed standard output has what it wanted; the exit code tells.
+pub fn run(manual: &Manual, command: Command, platform: &Platform) -> Result<Exit, Failure> {
+    match manual.write(command, &*platform.disk, &mut std::io::stdout().lock()) {
+        Ok(()) => Ok(Exit::Done),
+        Err(failed) if failed.error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Other),
+        Err(failed) => {
+            let place = failed
+                .place
+                .map_or_else(|| "standard output".to_owned(), |place| escape_os(place.as_os_str()));
+            Err(Failure::disk(place, &failed.error))
+        }
+    }
+}
