@@ -365,6 +365,18 @@ impl RunOpener {
         self.left -= piece.len();
         self.opener.open_piece(piece).map_err(|_| LinkError::Sealed)
     }
+
+    /// As [`RunOpener::piece`], but into `plain`, which must have room for it and begins with its plaintext then.
+    ///
+    /// # Errors
+    /// As [`RunOpener::piece`].
+    pub fn piece_into(&mut self, piece: &[u8], plain: &mut [u8]) -> Result<usize, LinkError> {
+        if self.next_len() != Some(piece.len()) || piece.len() > plain.len() + TAG_LEN {
+            return Err(LinkError::Length);
+        }
+        self.left -= piece.len();
+        self.opener.open_piece_into(piece, plain).map_err(|_| LinkError::Sealed)
+    }
 }
 
 /// What opens a link.

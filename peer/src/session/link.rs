@@ -1,5 +1,9 @@
 //! Sealed messages and runs over a connected stream (PROTOCOL.md section 7.2).
 
+mod read;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +11,17 @@ use std::time::Duration;
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
 use sealift_platform::random::Random;
-use sealift_proto::codec::{self, List};
+use sealift_proto::codec;
 use sealift_proto::frame::{LinkKind, Preamble};
-use sealift_proto::link::{
-    Direction, HEAD_LEN, Kind, LinkError, LinkReceiver, LinkSender, MessageHead, RunOpener,
-    RunSealer,
-};
+use sealift_proto::link::{Direction, LinkError, LinkSender, RunSealer};
 use sealift_proto::message::RunHeader;
-use sealift_proto::seal::{HEADER_LEN, PIECE_LEN, SEALED_PIECE_LEN, TAG_LEN};
+use sealift_proto::seal::{PIECE_LEN, SEALED_PIECE_LEN, TAG_LEN};
 use sealift_proto::space::HostName;
 use serde::Serialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::time::timeout;
+
+pub use read::{Incoming, LinkReader, RunReader};
 
 use super::SessionError;
 
@@ -180,164 +183,3 @@ impl<D: Direction> RunWriter<'_, D> {
         Ok(())
     }
 }
-
-/// The receiving half of a link.
-pub struct LinkReader<D: Direction> {
-    stream: ReadHalf<BoxStream>,
-    receiver: LinkReceiver<D>,
-    buffer: Vec<u8>,
-    /// A message is partly read. If it stays so, because its future or run was dropped, nothing more can be read.
-    midway: bool,
-}
-
-/// What comes next on a link.
-pub enum Incoming<'l, D: Direction> {
-    /// A message, to be decoded.
-    Message(Vec<u8>),
-    /// A run, to be read to its end.
-    Run(RunReader<'l, D>),
-    /// The other side has ended the link in order.
-    End,
-}
-
-impl<D: Direction> LinkReader<D> {
-    pub(super) fn new(stream: ReadHalf<BoxStream>, receiver: LinkReceiver<D>) -> Self {
-        Self { stream, receiver, buffer: Vec::new(), midway: false }
-    }
-
-    /// Waits for what comes next.
-    ///
-    /// # Errors
-    /// When the link breaks, or what comes does not open.
-    pub async fn next(&mut self) -> Result<Incoming<'_, D>, SessionError> {
-        if self.midway {
-            return Err(SessionError::Midway);
-        }
-        let mut head = [0; HEAD_LEN];
-        // An end between two messages is an end in order.
-        if self.stream.read(&mut head[..1]).await? == 0 {
-            return Ok(Incoming::End);
-        }
-        self.midway = true;
-        self.stream.read_exact(&mut head[1..]).await?;
-        let head = MessageHead::parse(head)?;
-        if head.kind() == Kind::Run {
-            return self.run(head).await.map(Incoming::Run);
-        }
-        self.buffer.resize(head.message_len(), 0);
-        self.stream.read_exact(&mut self.buffer).await?;
-        let message = self.receiver.message(&head, &self.buffer)?;
-        self.midway = false;
-        Ok(Incoming::Message(message))
-    }
-
-    async fn run(&mut self, head: MessageHead) -> Result<RunReader<'_, D>, SessionError> {
-        let mut header = [0; HEADER_LEN];
-        self.stream.read_exact(&mut header).await?;
-        let opener = self.receiver.run(&head, &header)?;
-        let left = head.message_len() - HEADER_LEN;
-        let header = RunHeader { request: 0, outcomes: List::default() };
-        let mut run = RunReader { link: self, opener, left, read: 0..0, plain: 0..0, header };
-        run.read_header().await?;
-        Ok(run)
-    }
-}
-
-/// A run being received.
-pub struct RunReader<'l, D: Direction> {
-    link: &'l mut LinkReader<D>,
-    opener: RunOpener,
-    /// Sealed bytes not yet read from the stream.
-    left: usize,
-    /// Sealed bytes in the buffer, not yet opened.
-    read: std::ops::Range<usize>,
-    /// Opened bytes in the buffer, not yet handed out.
-    plain: std::ops::Range<usize>,
-    header: RunHeader,
-}
-
-impl<D: Direction> RunReader<'_, D> {
-    /// What the run says of itself.
-    #[must_use]
-    pub const fn header(&self) -> &RunHeader {
-        &self.header
-    }
-
-    /// The next bytes of content, at most one piece; `None` at the end.
-    ///
-    /// # Errors
-    /// When the link breaks or a piece does not open; what was handed out before counts.
-    pub async fn next(&mut self) -> Result<Option<&[u8]>, SessionError> {
-        self.take(PIECE_LEN).await
-    }
-
-    /// As [`RunReader::next`], but at most `most` bytes.
-    ///
-    /// # Errors
-    /// As [`RunReader::next`].
-    pub async fn take(&mut self, most: usize) -> Result<Option<&[u8]>, SessionError> {
-        while self.plain.is_empty() {
-            if !self.open().await? {
-                return Ok(None);
-            }
-        }
-        let start = self.plain.start;
-        let end = self.plain.end.min(start + most);
-        self.plain.start = end;
-        Ok(Some(&self.link.buffer[start..end]))
-    }
-
-    /// Opens the next piece; false if there is none.
-    async fn open(&mut self) -> Result<bool, SessionError> {
-        let Some(len) = self.opener.next_len() else {
-            return Ok(false);
-        };
-        if self.read.is_empty() {
-            let batch = self.left.min(BATCH * SEALED_PIECE_LEN);
-            self.link.buffer.resize(batch, 0);
-            self.link.stream.read_exact(&mut self.link.buffer).await?;
-            self.left -= batch;
-            self.read = 0..batch;
-        }
-        let start = self.read.start;
-        let plain = self.opener.piece(&mut self.link.buffer[start..start + len])?;
-        self.read.start += len;
-        self.plain = start..start + plain;
-        self.link.midway = self.opener.next_len().is_some();
-        Ok(true)
-    }
-
-    /// The header lies at the start of the run and may span pieces.
-    async fn read_header(&mut self) -> Result<(), SessionError> {
-        let mut start = Vec::new();
-        let wanted = loop {
-            if let Some(first) = start.first_chunk() {
-                break 4 + RunHeader::body_len(*first).map_err(|_| SessionError::Malformed)?;
-            }
-            self.take_into(&mut start, 4).await?;
-        };
-        self.take_into(&mut start, wanted).await?;
-        self.header = codec::decode(&start[4..]).map_err(|_| SessionError::Malformed)?;
-        let content = self.header.content_len().and_then(|len| usize::try_from(len).ok());
-        let rest = self.plain.len() + self.read.len() + self.left;
-        // What is still sealed has one tag for each piece; exactly the announced content must follow.
-        let sealed = self.read.len() + self.left;
-        let tags = sealed.div_ceil(SEALED_PIECE_LEN) * TAG_LEN;
-        if content == Some(rest - tags) { Ok(()) } else { Err(SessionError::Malformed) }
-    }
-
-    async fn take_into(&mut self, start: &mut Vec<u8>, wanted: usize) -> Result<(), SessionError> {
-        while start.len() < wanted {
-            if self.plain.is_empty() && !self.open().await? {
-                return Err(SessionError::Malformed);
-            }
-            let take = self.plain.len().min(wanted - start.len());
-            start.extend_from_slice(&self.link.buffer[self.plain.start..self.plain.start + take]);
-            self.plain.start += take;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests;

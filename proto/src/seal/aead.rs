@@ -65,19 +65,45 @@ impl Aead {
                 let nonce = Nonce::assume_unique_for_key(nonce);
                 key.open_in_place_separate_tag(nonce, Aad::empty(), tag, buffer).is_ok()
             }
-            Self::Portable(key) => key
-                .decrypt_inout_detached(
-                    &nonce.into(),
-                    &[],
-                    InOutBuf::from(&mut *buffer),
-                    &(*tag).into(),
-                )
-                .is_ok(),
+            Self::Portable(key) => decrypt(key, nonce, InOutBuf::from(&mut *buffer), tag),
         };
-        if !opened {
-            buffer.fill(0);
-            return Err(SealError::Altered);
-        }
-        Ok(())
+        verified(opened, buffer)
     }
+
+    /// Decrypts `sealed` into `plain`, which is as long; on failure `plain` is zeroed.
+    pub(super) fn open_into(
+        &self,
+        nonce: [u8; 12],
+        sealed: &[u8],
+        tag: &[u8; TAG_LEN],
+        plain: &mut [u8],
+    ) -> Result<(), SealError> {
+        let opened = match self {
+            Self::AwsLc(key) => {
+                let nonce = Nonce::assume_unique_for_key(nonce);
+                key.open_separate_gather(nonce, Aad::empty(), sealed, tag, plain).is_ok()
+            }
+            Self::Portable(key) => {
+                InOutBuf::new(sealed, &mut *plain).is_ok_and(|both| decrypt(key, nonce, both, tag))
+            }
+        };
+        verified(opened, plain)
+    }
+}
+
+fn decrypt(
+    key: &Aes256Gcm,
+    nonce: [u8; 12],
+    buffer: InOutBuf<'_, '_, u8>,
+    tag: &[u8; TAG_LEN],
+) -> bool {
+    key.decrypt_inout_detached(&nonce.into(), &[], buffer, &(*tag).into()).is_ok()
+}
+
+fn verified(opened: bool, plain: &mut [u8]) -> Result<(), SealError> {
+    if opened {
+        return Ok(());
+    }
+    plain.fill(0);
+    Err(SealError::Altered)
 }

@@ -122,10 +122,36 @@ impl Opener {
     /// [`SealError::Short`], [`SealError::PieceLength`] or [`SealError::Altered`] for a piece that is not the next one of
     /// this message, [`SealError::Ended`] after the last or a failed one, [`SealError::TooLong`] at the limit of the format.
     pub fn open_piece(&mut self, piece: &mut [u8]) -> Result<usize, SealError> {
+        self.in_order(|opener| opener.open_piece_at(opener.next, piece))
+    }
+
+    /// As [`Opener::open_piece`], but into `plain`, which begins with the piece's plaintext then: one copy less where that
+    /// is to lie elsewhere. Bytes of `plain` behind it stay as they are.
+    ///
+    /// # Errors
+    /// As [`Opener::open_piece`]; also [`SealError::PieceLength`] when `plain` is too short.
+    pub fn open_piece_into(&mut self, piece: &[u8], plain: &mut [u8]) -> Result<usize, SealError> {
+        self.in_order(|opener| {
+            let (ciphertext, tag) = piece.split_last_chunk().ok_or(SealError::Short)?;
+            let plain = plain.get_mut(..ciphertext.len()).ok_or(SealError::PieceLength)?;
+            if ciphertext.len() > PIECE_LEN {
+                return Err(SealError::PieceLength);
+            }
+            let nonce = opener.pieces.nonce(opener.next)?;
+            opener.pieces.aead.open_into(nonce, ciphertext, tag, plain)?;
+            Ok(ciphertext.len())
+        })
+    }
+
+    /// Opens the next piece by `open`, unless the message has ended or failed.
+    fn in_order(
+        &mut self,
+        open: impl FnOnce(&Self) -> Result<usize, SealError>,
+    ) -> Result<usize, SealError> {
         if self.ended || self.failed {
             return Err(SealError::Ended);
         }
-        let opened = self.open_piece_at(self.next, piece);
+        let opened = open(self);
         match opened {
             Ok(len) => {
                 self.next += 1;

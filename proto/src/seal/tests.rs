@@ -70,6 +70,35 @@ fn both_backends_open_what_the_other_sealed_and_refuse_the_same() {
 }
 
 #[test]
+fn opening_elsewhere_gives_the_same_and_leaves_nothing_unverified() {
+    let plaintext: Vec<u8> = (0..PIECE_LEN + 100).map(|i| i.to_le_bytes()[0]).collect();
+    let message = seal(&key(), b"", [4; 24], &plaintext);
+    let (header, body) = message.split_first_chunk::<HEADER_LEN>().unwrap();
+    let (first, last) = body.split_at(SEALED_PIECE_LEN);
+    for backend in [Backend::AwsLc, Backend::Portable] {
+        let opener = || Opener::with_backend(backend, &key(), b"", header).unwrap();
+        let mut plain = vec![9; PIECE_LEN + 103];
+        let mut whole = opener();
+        assert_eq!(whole.open_piece_into(first, &mut plain), Ok(PIECE_LEN));
+        assert_eq!(whole.open_piece_into(last, &mut plain[PIECE_LEN..]), Ok(100));
+        assert!(whole.ended() && plain[..PIECE_LEN + 100] == plaintext[..]);
+        assert_eq!(plain[PIECE_LEN + 100..], [9; 3], "nothing is written behind the piece");
+        assert_eq!(whole.open_piece_into(last, &mut plain), Err(SealError::Ended));
+
+        let mut altered = first.to_vec();
+        altered[5000] ^= 1;
+        let mut plain = vec![9; PIECE_LEN + 1];
+        let mut failed = opener();
+        assert_eq!(failed.open_piece_into(&altered, &mut plain), Err(SealError::Altered));
+        assert!(plain[..PIECE_LEN].iter().all(|byte| *byte == 0), "{backend:?}");
+        assert_eq!(failed.open_piece_into(first, &mut plain), Err(SealError::Ended));
+        for (piece, room) in [(&first[..15], 20), (first, PIECE_LEN - 1), (body, PIECE_LEN + 103)] {
+            assert!(opener().open_piece_into(piece, &mut vec![9; room]).is_err());
+        }
+    }
+}
+
+#[test]
 fn every_cut_and_every_addition_is_noticed() {
     let message = seal(&key(), b"", [9; 24], &[1; PIECE_LEN + 40]);
     let near_an_edge = |len: usize| {

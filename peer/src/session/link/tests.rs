@@ -4,7 +4,9 @@ use std::task::{Context, Poll};
 
 use sealift_platform::net::Stream;
 use sealift_platform::random::SystemRandom;
+use sealift_proto::codec::List;
 use sealift_proto::handshake::SessionId;
+use sealift_proto::link::LinkReceiver;
 use sealift_proto::message::{Missing, Outcome};
 use sealift_proto::seal::SealKey;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -180,13 +182,11 @@ async fn what_is_left_in_the_middle_ends_the_link_and_is_no_tampering() {
     drop(run);
     assert!(matches!(writer.message(&"next").await, Err(SessionError::Midway)));
 
-    let (mut writer, mut reader) = link(64);
+    let (mut writer, _reader) = link(64);
     let long = "x".repeat(1000);
     timeout(Duration::from_millis(20), writer.message(&long)).await.unwrap_err();
     let error = writer.message(&"next").await.unwrap_err();
     assert!(matches!(error, SessionError::Midway) && !error.is_tampering());
-    timeout(Duration::from_millis(20), reader.next()).await.err().unwrap();
-    assert!(matches!(reader.next().await, Err(SessionError::Midway)));
 
     let (mut writer, mut reader) = link(1 << 20);
     send(&mut writer, &header(&[100_000]), &[7; 100_000], 100_000).await;
@@ -196,9 +196,77 @@ async fn what_is_left_in_the_middle_ends_the_link_and_is_no_tampering() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_message_may_be_given_up() {
-    let (mut writer, mut reader) = link(1 << 16);
-    timeout(Duration::from_millis(20), reader.next()).await.err().unwrap();
-    writer.message(&"later").await.unwrap();
+async fn waiting_may_be_given_up_at_any_byte_without_losing_one() {
+    let (mut writer, mut reader) = link(64);
+    let long = "x".repeat(1000);
+    let sent = long.clone();
+    let content: Vec<u8> = (0..3 * PIECE_LEN).map(|i| (i % 251) as u8).collect();
+    let expected = content.clone();
+    let sending = tokio::spawn(async move {
+        writer.message(&sent).await.unwrap();
+        send(&mut writer, &header(&[content.len()]), &content, 5000).await;
+        writer.message(&"after").await.unwrap();
+    });
+    let mut given_up = 0;
+    let message = loop {
+        match once(reader.next()).await {
+            Some(Ok(Incoming::Message(message))) => break message,
+            Some(_) => panic!("a message was sent"),
+            None => given_up += 1,
+        }
+    };
+    assert_eq!(codec::decode::<String>(&message).unwrap(), long);
+    let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
+    let mut got = vec![0; expected.len()];
+    let mut done = 0;
+    while done < got.len() {
+        match once(run.read(&mut got[done..])).await {
+            Some(count) => done += count.unwrap(),
+            None => given_up += 1,
+        }
+    }
+    assert!(got == expected && given_up > 10, "given up {given_up} times");
+    run.finish().await.unwrap();
     assert!(matches!(reader.next().await, Ok(Incoming::Message(_))));
+    sending.await.unwrap();
+}
+
+/// Polls `future` once and gives it up, then lets others go on.
+async fn once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let result = tokio::select! {
+        biased;
+        result = future => Some(result),
+        () = std::future::ready(()) => None,
+    };
+    tokio::task::yield_now().await;
+    result
+}
+
+#[tokio::test]
+async fn a_run_is_read_into_buffers_of_any_size() {
+    let len = 5 * PIECE_LEN + 77;
+    let content: Vec<u8> = (0..len).map(|i| (i % 241) as u8).collect();
+    for size in [1, 100, PIECE_LEN - 1, PIECE_LEN, PIECE_LEN + 1, 3 * PIECE_LEN, len] {
+        let (mut writer, mut reader) = link(1 << 20);
+        send(&mut writer, &header(&[len]), &content, len).await;
+        writer.message(&"after").await.unwrap();
+        let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
+        let mut got = vec![0; len];
+        for part in got.chunks_mut(size) {
+            run.read_exact(part).await.unwrap();
+        }
+        assert!(got == content, "by {size}");
+        assert!(matches!(run.read_exact(&mut [0]).await, Err(SessionError::Malformed)));
+        run.finish().await.unwrap();
+        assert!(matches!(reader.next().await, Ok(Incoming::Message(_))));
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_run_is_noticed_at_its_finish() {
+    let (mut writer, mut reader) = link(1 << 20);
+    send(&mut writer, &header(&[100]), &[7; 100], 100).await;
+    let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
+    run.read_exact(&mut [0; 99]).await.unwrap();
+    assert!(matches!(run.finish().await, Err(SessionError::Malformed)));
 }
