@@ -126,6 +126,13 @@ impl Console {
         self.write(Channel::Note, &format!("warning: {}", text.as_ref()), json);
     }
 
+    /// Shows a picture of characters on standard error, even with `-q`: it was asked for. A reader of JSON has no eyes.
+    pub fn picture(&self, text: &str) {
+        if !self.json {
+            self.write(Channel::Note, text, &Value::Null);
+        }
+    }
+
     /// Tells why the command ends.
     pub fn failure(&self, failure: &Failure) {
         self.write(Channel::Note, &failure.to_string(), &failure.to_json());

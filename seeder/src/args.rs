@@ -28,6 +28,15 @@ Examples:
 What a `.sealiftignore` names (gitignore syntax) is left out.
 Links are not followed. Ctrl-C ends it; nothing is lost.";
 
+const INVITE_HELP: &str = "\
+Examples:
+  seeder invite                                  for one device, within a day
+  seeder invite --uses 5 --expires 7d --qr       for five within a week, also as a QR code
+  seeder invite --public relay.example.org       where this device reaches the relay by another name
+
+Whoever has the line can join until it is used up or too old: send it over a channel you trust, and mind who sees
+the screen.";
+
 /// Share folders, end to end encrypted, through a relay that can read nothing.
 #[derive(Debug, Parser)]
 #[command(name = "seeder", version, after_help = EXAMPLES, args_conflicts_with_subcommands = false)]
@@ -62,6 +71,7 @@ pub struct WatchArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print a line that lets another device join the space
+    #[command(after_help = INVITE_HELP)]
     Invite(InviteArgs),
     /// Join somebody else's space
     Join {
@@ -89,6 +99,9 @@ pub struct InviteArgs {
     /// Where the other device finds the relay, if not where this one does
     #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_public)]
     pub public: Option<(HostName, Option<u16>)>,
+    /// Show it as a QR code too, for a camera; on standard error, so that standard output has the line alone
+    #[arg(long)]
+    pub qr: bool,
 }
 
 fn parse_poll(text: &str) -> Result<Duration, String> {
@@ -125,6 +138,9 @@ mod tests {
             matches!(parse("seeder join -").unwrap().command, Some(Command::Join { invite: Some(line) }) if line == "-")
         );
         assert!(parse("seeder join --name ben").is_ok());
+        assert!(
+            matches!(parse("seeder invite --qr").unwrap().command, Some(Command::Invite(invite)) if invite.qr)
+        );
         for bad in ["seeder invite --uses 0", "seeder --poll=x --watch a", "seeder nothing"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -17,6 +17,7 @@ use crate::args::{Cli, Command, InviteArgs, WatchArgs};
 use crate::config::Config;
 use crate::invite::{self, Terms};
 use crate::names::parse_watch;
+use crate::qr;
 use crate::status::{self, Report};
 use crate::watch::Watching;
 
@@ -64,7 +65,15 @@ pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit,
     match command {
         Command::Invite(args) => {
             let relay = common.relay.as_ref();
-            invite::command(&speaker, relay, common.space.as_deref(), &terms(args)).await?;
+            let (with_code, terms) = (args.qr, terms(args));
+            if with_code && common.json {
+                return Err(Failure::new(Exit::Usage, "a QR code is no JSON")
+                    .next("leave out --qr or --json"));
+            }
+            let line = invite::command(&speaker, relay, common.space.as_deref(), &terms).await?;
+            if with_code {
+                qr::show(&speaker.console, &line);
+            }
         }
         Command::Join { invite } => {
             let name = cli.watch.name.as_deref();

@@ -38,7 +38,7 @@ impl Default for Terms {
     }
 }
 
-/// The command `seeder invite`: prints one invite, alone on standard output, once the relay keeps its package.
+/// The command `seeder invite`: prints one invite, alone on standard output, once the relay keeps its package. The line.
 ///
 /// # Errors
 /// With words and exit code for the person.
@@ -47,7 +47,7 @@ pub async fn command(
     relay: Option<&RelayArg>,
     space: Option<&str>,
     terms: &Terms,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let space = speaker.profile.one_space(space)?;
     if space.owner().is_none() {
         return Err(not_owner());
@@ -62,7 +62,7 @@ pub async fn command(
         &line,
         &json!({"type": "invite", "invite": line, "uses": terms.uses, "expires": expires}),
     );
-    Ok(())
+    Ok(line)
 }
 
 fn not_owner() -> Failure {

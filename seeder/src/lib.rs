@@ -21,6 +21,7 @@ pub mod online;
 mod owner;
 pub mod print;
 pub mod progress;
+pub mod qr;
 pub mod rules;
 mod run;
 pub mod scan;

@@ -3,5 +3,6 @@
 mod bad_input;
 mod choosing;
 mod exit_codes;
+mod inviting;
 mod manual;
 mod seeding;
