@@ -1,9 +1,55 @@
-//! A TCP proxy that keeps a copy of all bytes, and can cut, refuse, hold back and alter.
+//! A TCP proxy that does to connections what networks, relays and wires do: delay and jitter, a bottleneck, silence, blackouts,
+//! cuts and flipped bits; separately for control connections and links, which their first bytes tell apart.
+//!
+//! Bytes pass through it in user space, so each side's TCP sees a near peer: delay never limits throughput by itself, and
+//! what a bottleneck does not take waits in the sender's own buffers. Everything random follows from a seed.
 
-use std::io::{Read, Write};
+mod carry;
+mod faults;
+mod path;
+#[cfg(test)]
+mod tests;
+
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use carry::Connection;
+pub use faults::Faults;
+use path::Bottleneck;
+pub use path::Path;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Whatever does not begin as a link does.
+    Control,
+    /// Carries what two members send each other.
+    Link,
+}
+
+/// A direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From clients to the relay.
+    Up,
+    /// From the relay to clients.
+    Down,
+}
+
+/// How a proxy is set up from the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Setup {
+    /// What bytes to the relay meet.
+    pub up: Path,
+    /// What bytes from the relay meet.
+    pub down: Path,
+    /// What everything random follows from.
+    pub seed: u64,
+    /// Whether to keep a copy of all bytes.
+    pub keep: bool,
+}
 
 /// Stands between clients and a relay on this machine.
 pub struct Proxy {
@@ -13,45 +59,77 @@ pub struct Proxy {
 
 struct Shared {
     to: SocketAddr,
+    setup: Setup,
+    bottlenecks: [Bottleneck; 2],
     /// One copy for each direction of each connection.
     copies: Mutex<Vec<Arc<Mutex<Vec<u8>>>>>,
-    streams: Mutex<Vec<TcpStream>>,
+    connections: Mutex<Vec<Weak<Connection>>>,
+    accepted: AtomicU64,
     refusing: AtomicBool,
-    ended: AtomicBool,
-    /// Byte of each link, counted from the relay to the client, that is altered; `u64::MAX` for none.
-    altered: AtomicU64,
-    /// Bytes of each link after which nothing more comes from the relay.
-    held: Mutex<Option<u64>>,
-    released: Condvar,
+    rules: Mutex<Rules>,
+    /// Told when rules change and when connections end.
+    changed: Condvar,
+    /// Bytes handed on, by kind and way.
+    passed: [[AtomicU64; 2]; 2],
+}
+
+#[derive(Default)]
+struct Rules {
+    /// By kind and way.
+    faults: [[Faults; 2]; 2],
+    blackout: bool,
+    ended: bool,
 }
 
 impl Proxy {
-    /// A proxy to `to` on a port of its own.
+    /// A proxy to `to` on a port of its own that passes everything on at once, and keeps a copy of it.
     ///
     /// # Panics
     /// When there is no port left.
     #[must_use]
     pub fn new(to: SocketAddr) -> Self {
+        Self::with(to, Setup { keep: true, ..Setup::default() })
+    }
+
+    /// A proxy to `to` on a port of its own.
+    ///
+    /// # Panics
+    /// When there is no port left.
+    #[must_use]
+    pub fn with(to: SocketAddr, setup: Setup) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::on(listener, to, setup)
+    }
+
+    /// A proxy to `to` that clients reach at `listener`.
+    ///
+    /// # Panics
+    /// When the listener has no address.
+    #[must_use]
+    pub fn on(listener: TcpListener, to: SocketAddr, setup: Setup) -> Self {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             to,
+            setup,
+            bottlenecks: [Bottleneck::new(setup.up), Bottleneck::new(setup.down)],
             copies: Mutex::default(),
-            streams: Mutex::default(),
+            connections: Mutex::default(),
+            accepted: AtomicU64::new(0),
             refusing: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            altered: AtomicU64::new(u64::MAX),
-            held: Mutex::default(),
-            released: Condvar::new(),
+            rules: Mutex::default(),
+            changed: Condvar::new(),
+            passed: Default::default(),
         });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
-                if accepting.ended.load(Ordering::Acquire) {
+                if lock(&accepting.rules).ended {
                     return;
                 }
                 if !accepting.refusing.load(Ordering::Acquire) {
-                    accepting.join(near);
+                    let shared = Arc::clone(&accepting);
+                    let number = shared.accepted.fetch_add(1, Ordering::Relaxed);
+                    std::thread::spawn(move || shared.join(near, number));
                 }
             }
         });
@@ -64,16 +142,55 @@ impl Proxy {
         self.address
     }
 
-    /// All bytes so far, one entry for each direction of each connection.
+    /// All bytes that came so far, one entry for each direction of each connection; nothing unless they are kept.
     #[must_use]
     pub fn bytes(&self) -> Vec<Vec<u8>> {
         lock(&self.shared.copies).iter().map(|copy| lock(copy).clone()).collect()
     }
 
+    /// Bytes handed on so far on all connections of this kind.
+    #[must_use]
+    pub fn passed(&self, kind: Kind, way: Way) -> u64 {
+        self.shared.passed[kind as usize][way as usize].load(Ordering::Acquire)
+    }
+
+    /// Changes what bytes meet on their way; those that came before keep their time.
+    pub fn set_path(&self, way: Way, path: Path) {
+        self.shared.bottlenecks[way as usize].set(path);
+    }
+
+    /// Changes what happens to connections of this kind in this direction, those that stand included.
+    pub fn set(&self, kind: Kind, way: Way, faults: Faults) {
+        self.shared.change(|rules| rules.faults[kind as usize][way as usize] = faults);
+    }
+
+    /// Lets nothing pass in a direction, or all that waited; connections stand.
+    pub fn stall(&self, way: Way, stalled: bool) {
+        self.shared.change(|rules| {
+            for kind in [Kind::Control, Kind::Link] {
+                rules.faults[kind as usize][way as usize].hold = stalled.then_some(0);
+            }
+        });
+    }
+
+    /// Begins or ends a time in which nothing passes and no connection comes about; connections stand.
+    pub fn blackout(&self, dark: bool) {
+        self.shared.change(|rules| rules.blackout = dark);
+    }
+
     /// Ends all connections.
     pub fn cut(&self) {
-        for stream in lock(&self.shared.streams).drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
+        for connection in lock(&self.shared.connections).drain(..) {
+            connection.upgrade().into_iter().for_each(|connection| connection.end(&self.shared));
+        }
+    }
+
+    /// Ends all connections of a kind.
+    pub fn cut_kind(&self, kind: Kind) {
+        for connection in lock(&self.shared.connections).iter().filter_map(Weak::upgrade) {
+            if connection.kind() == kind {
+                connection.end(&self.shared);
+            }
         }
     }
 
@@ -84,20 +201,19 @@ impl Proxy {
 
     /// Holds back what comes from the relay on a link after `at` bytes of it; `None` lets it go.
     pub fn hold(&self, at: Option<u64>) {
-        *lock(&self.shared.held) = at;
-        self.shared.released.notify_all();
+        self.shared.change(|rules| rules.faults[Kind::Link as usize][Way::Down as usize].hold = at);
     }
 
     /// Flips a bit of byte `at` of everything that comes from the relay on a link; `None` lets it pass.
     pub fn alter(&self, at: Option<u64>) {
-        self.shared.altered.store(at.unwrap_or(u64::MAX), Ordering::Release);
+        self.shared
+            .change(|rules| rules.faults[Kind::Link as usize][Way::Down as usize].alter = at);
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Release);
-        self.hold(None);
+        self.shared.change(|rules| rules.ended = true);
         self.cut();
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(self.address);
@@ -105,111 +221,36 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn join(self: &Arc<Self>, near: TcpStream) {
-        let Ok(far) = TcpStream::connect(self.to) else { return };
-        for stream in [&near, &far] {
-            let _ = stream.set_nodelay(true);
-            lock(&self.streams).extend(stream.try_clone());
-        }
-        let link = Arc::new(AtomicBool::new(false));
-        if let (Ok(near), Ok(far)) = (near.try_clone(), far.try_clone()) {
-            self.carry(near, far, Way::ToRelay(Arc::clone(&link)));
-        }
-        self.carry(far, near, Way::ToClient(link));
+    fn change(&self, change: impl FnOnce(&mut Rules)) {
+        change(&mut lock(&self.rules));
+        self.changed.notify_all();
     }
 
-    fn carry(self: &Arc<Self>, mut from: TcpStream, mut to: TcpStream, way: Way) {
-        let copy = Arc::new(Mutex::new(Vec::new()));
-        lock(&self.copies).push(Arc::clone(&copy));
-        let shared = Arc::clone(self);
-        std::thread::spawn(move || {
-            let mut buffer = vec![0; 64 * 1024];
-            let mut passed = 0;
-            while let Ok(count @ 1..) = from.read(&mut buffer) {
-                lock(&copy).extend_from_slice(&buffer[..count]);
-                shared.touch(&way, passed, &mut buffer[..count]);
-                passed += count as u64;
-                if to.write_all(&buffer[..count]).is_err() {
-                    break;
-                }
-            }
-            let _ = to.shutdown(Shutdown::Write);
-        });
-    }
-
-    /// Looks at bytes that pass, the first being byte `passed` of its direction.
-    fn touch(&self, way: &Way, passed: u64, bytes: &mut [u8]) {
-        match way {
-            Way::ToRelay(link) if passed == 0 => {
-                link.store(bytes.starts_with(b"SL"), Ordering::Release);
-            }
-            Way::ToClient(link) if link.load(Ordering::Acquire) => {
-                let at = self.altered.load(Ordering::Acquire).checked_sub(passed);
-                self.wait_while_held(passed);
-                if let Some(byte) = at.and_then(|at| bytes.get_mut(usize::try_from(at).ok()?)) {
-                    *byte ^= 1;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn wait_while_held(&self, passed: u64) {
-        let held = |held: &mut Option<u64>| {
-            held.is_some_and(|at| passed >= at) && !self.ended.load(Ordering::Acquire)
+    /// Connects `near`, the connection of this number, on to the relay, as soon as the network lets it.
+    fn join(self: &Arc<Self>, near: TcpStream, number: u64) {
+        let accepted = Instant::now();
+        let dark = |rules: &mut Rules| rules.blackout && !rules.ended;
+        drop(self.changed.wait_while(lock(&self.rules), dark));
+        path::wait_until(accepted + self.bottlenecks[Way::Up as usize].path().delay);
+        let Ok(far) = TcpStream::connect(self.to) else {
+            let _ = near.shutdown(Shutdown::Both);
+            return;
         };
-        drop(self.released.wait_while(lock(&self.held), held));
+        if let Some(connection) = Connection::new(near, far, number, accepted) {
+            let connection = Arc::new(connection);
+            {
+                let mut all = lock(&self.connections);
+                all.retain(|connection| connection.strong_count() > 0);
+                all.push(Arc::downgrade(&connection));
+            }
+            if lock(&self.rules).ended {
+                connection.end(self);
+            }
+            carry::start(self, &connection);
+        }
     }
-}
-
-/// A direction, and whether the connection is a link.
-enum Way {
-    ToRelay(Arc<AtomicBool>),
-    ToClient(Arc<AtomicBool>),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_carries_keeps_and_cuts() {
-        let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Proxy::new(server.local_addr().unwrap());
-        let mut near = TcpStream::connect(proxy.address()).unwrap();
-        let (mut far, _) = server.accept().unwrap();
-        near.write_all(b"question").unwrap();
-        let mut buffer = [0; 8];
-        far.read_exact(&mut buffer).unwrap();
-        far.write_all(b"answer").unwrap();
-        near.read_exact(&mut buffer[..6]).unwrap();
-        let mut bytes = proxy.bytes();
-        bytes.sort();
-        assert_eq!(bytes, [b"answer".to_vec(), b"question".to_vec()]);
-        proxy.alter(Some(6));
-        far.write_all(b"more").unwrap();
-        near.read_exact(&mut buffer[..4]).unwrap();
-        assert_eq!(&buffer[..4], b"more", "no link");
-        proxy.cut();
-        assert!(matches!(near.read(&mut buffer), Ok(0) | Err(_)));
-    }
-
-    #[test]
-    fn it_alters_one_byte_of_a_link() {
-        let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Proxy::new(server.local_addr().unwrap());
-        proxy.alter(Some(2));
-        let mut near = TcpStream::connect(proxy.address()).unwrap();
-        let (mut far, _) = server.accept().unwrap();
-        near.write_all(b"SL").unwrap();
-        let mut buffer = [0; 6];
-        far.read_exact(&mut buffer[..2]).unwrap();
-        far.write_all(b"answer").unwrap();
-        near.read_exact(&mut buffer).unwrap();
-        assert_eq!(&buffer, b"anrwer");
-    }
 }
