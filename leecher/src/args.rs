@@ -27,6 +27,7 @@ Examples:
   leecher search report                                     find files by name
   leecher download report.pdf --out Downloads               fetch one
   leecher download 'share/photos/*.jpg' --out Pictures      fetch what fits
+  leecher verify Pictures                                   check it against what is shared
 
 Exit codes:
   0 done   1 other, or part left out   2 usage   3 not found   4 no seeder of it is online   5 refused
@@ -70,6 +71,9 @@ pub enum Command {
     /// Fetch files and folders, verified
     #[command(after_help = DOWNLOAD_HELP)]
     Download(DownloadArgs),
+    /// Check files of this machine against what is shared
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyArgs),
     /// Show who is in the space
     Members,
     /// Show this device, its spaces, and how far their catalogues are known
@@ -84,6 +88,40 @@ NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a f
 glob finds below its deepest common folder. Nothing is ever overwritten: a second copy gets a new name, and
 what is there already with the same content is not fetched again. The same command goes on where an
 interrupted one stopped.";
+
+const VERIFY_HELP: &str = "\
+Examples:
+  leecher verify Downloads                            all that was fetched into it
+  leecher verify Downloads/photos                     one folder, also for what it lacks
+  leecher verify /mnt/backup --with share/photos      a folder of another name
+
+A folder at or beneath PATH is taken for a copy of the shared folder that has its name and most of its files: each
+file in it is compared by its place, and what the shared folder has beside them is missing. All other files are
+known by their content, wherever it is shared; directly in PATH, a file whose name is shared with other content
+differs. Links are not followed.
+
+  differs         not what the catalogue states for its place or name
+  missing         stated, and not here
+  unreadable      cannot be read here
+  not hashed yet  no seeder has read its own yet
+  unknown         in no catalogue; tells nothing about the file
+  same            shown with -v
+
+Exit codes: 0 all that is known is the same; 1 something differs, is missing, unreadable or not hashed yet;
+3 nothing of it is known; 8 PATH cannot be read.";
+
+/// Arguments of `verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// A file or folder of this machine
+    pub path: PathBuf,
+    /// Shared folder (for a file: shared file) that PATH is a copy of, as `list` or `search` shows it
+    #[arg(long, value_name = "FOLDER")]
+    pub with: Option<String>,
+    /// Look only at what is known already
+    #[arg(long)]
+    pub offline: bool,
+}
 
 /// Arguments of `download`.
 #[derive(Debug, Clone, Args)]

@@ -1,6 +1,7 @@
 //! The leecher: finds files of a space by name and fetches them, verified, into a folder.
 
 pub mod args;
+pub mod check;
 pub mod commands;
 pub mod fetch;
 pub mod freshen;
@@ -55,6 +56,7 @@ pub async fn run(
             commands::list::run(&speaker, &common, path.as_deref(), offline).await
         }
         Command::Download(args) => commands::download::run(&speaker, &common, args).await,
+        Command::Verify(args) => commands::verify::run(&speaker, &common, args).await,
         Command::Members => commands::members::run(&speaker, &common).await,
         Command::Status => commands::status::run(&speaker, &common),
         Command::Manual(_) => Ok(Exit::Done),

@@ -110,7 +110,8 @@ fn is_device(name: &str) -> bool {
     digit && letters.next().is_none()
 }
 
-fn is_own(name: &str) -> bool {
+/// Whether `name` is like those of our own hidden files.
+pub(crate) fn is_own(name: &str) -> bool {
     name.get(..OWN.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN))
 }
 

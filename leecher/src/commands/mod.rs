@@ -7,3 +7,4 @@ pub mod list;
 pub mod members;
 pub mod search;
 pub mod status;
+pub mod verify;

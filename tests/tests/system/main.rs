@@ -6,3 +6,4 @@ mod exit_codes;
 mod inviting;
 mod manual;
 mod seeding;
+mod verifying;

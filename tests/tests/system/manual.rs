@@ -10,7 +10,20 @@ use sealift_tests::process::User;
 const PROGRAMS: [(&str, &[&str]); 3] = [
     ("relay", &["completions", "man"]),
     ("seeder", &["invite", "join", "status", "members", "completions", "man"]),
-    ("leecher", &["join", "search", "list", "download", "members", "status", "completions", "man"]),
+    (
+        "leecher",
+        &[
+            "join",
+            "search",
+            "list",
+            "download",
+            "verify",
+            "members",
+            "status",
+            "completions",
+            "man",
+        ],
+    ),
 ];
 
 /// Whether `shell` takes `script` for well-formed; `None` where there is no such shell.
