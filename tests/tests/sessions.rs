@@ -146,17 +146,18 @@ async fn serve(speaker: Speaker, mut owner: Connected, count: usize) -> Vec<Suit
     suites
 }
 
-async fn answer(mut session: SeederSession) {
+async fn answer(session: SeederSession) {
+    let SeederSession { mut writer, mut reader, .. } = session;
     let head = FromSeeder::Head { statement: Bytes::default() };
-    session.writer.message(&head).await.unwrap();
-    while let Incoming::Message(bytes) = session.reader.next().await.unwrap() {
+    writer.message(&head).await.unwrap();
+    while let Incoming::Message(bytes) = reader.next().await.unwrap() {
         let FromLeecher::Get { request, items } = codec::decode(&bytes).unwrap() else { return };
         let len = 1_000_000 * items.len() + 7;
         let outcome = Outcome::Data { len: u32::try_from(len).unwrap() };
         let header = RunHeader { request, outcomes: List::new(vec![outcome]).unwrap() };
-        let mut run = session.writer.run(&header).unwrap();
+        let mut run = writer.run(&header).unwrap();
         run.write(&vec![0xa7; len]).await.unwrap();
-        run.finish().await.unwrap();
+        writer = run.finish().await.unwrap();
     }
 }
 

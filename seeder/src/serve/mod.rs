@@ -167,7 +167,7 @@ impl Writing<'_> {
             match ready {
                 Ready::Message(message) => self.writer.message(&message).await?,
                 Ready::Run(preparing) => match preparing.await {
-                    Ok(Ok(prepared)) => self.send(prepared).await?,
+                    Ok(Ok(prepared)) => self = self.send(prepared).await?,
                     Ok(Err(refusal)) => self.writer.message(&refusal).await?,
                     Err(_) => return Err(SessionError::Closed),
                 },
@@ -190,16 +190,17 @@ impl Writing<'_> {
         }
     }
 
-    async fn send(&mut self, prepared: Prepared) -> Result<(), SessionError> {
+    async fn send(self, prepared: Prepared) -> Result<Self, SessionError> {
+        let Self { library, number, writer } = self;
         let told = prepared.told();
-        let changed = prepared.send(&self.library.engine, &mut self.writer).await?;
+        let (mut writer, changed) = prepared.send(&library.engine, writer).await?;
         if let Some((name, bytes)) = told {
-            self.library.teller.tell(Activity::Sent { number: self.number, name, bytes });
+            library.teller.tell(Activity::Sent { number, name, bytes });
         }
         for root in changed {
-            self.writer.message(&FromSeeder::Changed { root }).await?;
+            writer.message(&FromSeeder::Changed { root }).await?;
         }
-        Ok(())
+        Ok(Self { library, number, writer })
     }
 }
 

@@ -1,11 +1,12 @@
 //! Runs: many chunks, of one file or of many, in one sealed message.
 //!
-//! What is small is read before the run begins, so that its outcome is certain. What is large is read while it is sent, one
-//! block ahead; its file is compared with what was hashed before and after, and a difference is told behind the run.
+//! What is small is read before the run begins, so that its outcome is certain. What is large is read while it is sent; its
+//! file is compared with what was hashed before and after, and a difference is told behind the run.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sealift_peer::session::{LinkWriter, SessionError};
+use sealift_peer::session::{LinkWriter, RunWriter, SessionError};
 use sealift_platform::disk::File;
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::List;
@@ -15,7 +16,7 @@ use sealift_proto::message::{FromSeeder, Item, Missing, Outcome, RUN_MAX, RunHea
 
 use super::content::{self, Opened};
 use crate::engine::Handle;
-use crate::hashes::file::{CHUNK_LEN, read_exact};
+use crate::hashes::file::read_exact;
 use crate::index::Name;
 use crate::print::Print;
 
@@ -31,8 +32,8 @@ pub(super) struct Prepared {
 }
 
 enum Part {
-    /// Content of small items, one behind the other.
-    Bytes(Vec<u8>),
+    /// Content of small items, one behind the other, and how much of it has been put into the run.
+    Bytes { bytes: Vec<u8>, done: usize },
     /// A stretch of a file.
     Stretch(Stretch),
 }
@@ -42,8 +43,10 @@ struct Stretch {
     name: Name,
     print: Print,
     file: Arc<dyn File>,
+    /// What has not been put into the run yet.
     offset: u64,
     len: u64,
+    unreadable: bool,
 }
 
 /// Opens what `items` ask for and reads what is small. Blocks.
@@ -98,19 +101,23 @@ fn take(
 ) -> Result<Name, Missing> {
     let Opened { name, print, file } = content::open(engine, &root)?;
     if len > SMALL {
-        let stretch = Stretch { root, name: name.clone(), print, file, offset, len };
+        let of = name.clone();
+        let stretch = Stretch { root, name, print, file, offset, len, unreadable: false };
         parts.push(Part::Stretch(stretch));
-        return Ok(name);
+        return Ok(of);
     }
-    let mut bytes = vec![0; usize::try_from(len).map_err(|_| Missing::Refused)?];
-    let read = read_exact(&*file, &mut bytes, offset);
+    let len = usize::try_from(len).map_err(|_| Missing::Refused)?;
+    if !matches!(parts.last(), Some(Part::Bytes { .. })) {
+        parts.push(Part::Bytes { bytes: Vec::new(), done: 0 });
+    }
+    let Some(Part::Bytes { bytes, .. }) = parts.last_mut() else { return Err(Missing::Refused) };
+    let start = bytes.len();
+    bytes.resize(start + len, 0);
+    let read = read_exact(&*file, &mut bytes[start..], offset);
     if read.is_err() || !content::is_unchanged(&*file, &print) {
+        bytes.truncate(start);
         engine.recheck(&name);
         return Err(Missing::Changed);
-    }
-    match parts.last_mut() {
-        Some(Part::Bytes(before)) => before.extend_from_slice(&bytes),
-        _ => parts.push(Part::Bytes(bytes)),
     }
     Ok(name)
 }
@@ -122,79 +129,94 @@ impl Prepared {
         Some((self.name.clone(), bytes))
     }
 
-    /// Sends the run. The roots of files that turned out to be others.
+    /// Sends the run. Gives the writer back, and the roots of files that turned out to be others.
     pub(super) async fn send(
         self,
         engine: &Handle,
-        writer: &mut LinkWriter<ToLeecher>,
-    ) -> Result<Vec<Root>, SessionError> {
-        let mut changed = Vec::new();
-        let mut run = writer.run(&self.header)?;
-        for part in self.parts {
-            match part {
-                Part::Bytes(bytes) => run.write(&bytes).await?,
-                Part::Stretch(stretch) => {
-                    let mut blocks = Blocks::new(&stretch);
-                    while let Some(block) = blocks.next().await? {
-                        run.write(&block).await?;
-                        blocks.spare = block;
-                    }
-                    if blocks.changed {
-                        engine.recheck(&stretch.name);
-                        changed.push(stretch.root);
-                    }
-                }
+        writer: LinkWriter<ToLeecher>,
+    ) -> Result<(LinkWriter<ToLeecher>, Vec<Root>), SessionError> {
+        let run = writer.run(&self.header)?;
+        let parts = self.parts.into();
+        let mut sending = Sending { run, parts, engine: engine.clone(), changed: Vec::new() };
+        loop {
+            let advanced = tokio::task::spawn_blocking(move || sending.advance()).await;
+            sending = advanced.map_err(|_| SessionError::Closed)??;
+            if sending.parts.is_empty() {
+                return Ok((sending.run.finish().await?, sending.changed));
+            }
+            sending.run.send().await?;
+        }
+    }
+}
+
+/// A run that is being sent. One thread reads, seals and sends a batch, which stays in its processor's cache meanwhile,
+/// and goes on with the next for as long as the link takes them without waiting. What the system buffers for the link
+/// leaves during the time of reading.
+struct Sending {
+    run: RunWriter<ToLeecher>,
+    parts: VecDeque<Part>,
+    engine: Handle,
+    changed: Vec<Root>,
+}
+
+impl Sending {
+    /// Sends as much as leaves without waiting. Blocks for reading only.
+    fn advance(mut self) -> Result<Self, SessionError> {
+        while let Some(part) = self.parts.front_mut() {
+            if part.put(&mut self.run)? {
+                let ended = self.parts.pop_front();
+                self.changed.extend(ended.and_then(|part| part.check(&self.engine)));
+            } else if !self.run.try_send()? {
+                break;
             }
         }
-        run.finish().await?;
-        Ok(changed)
+        Ok(self)
     }
 }
 
-type Reading = tokio::task::JoinHandle<(Vec<u8>, bool)>;
-
-/// Reads a stretch block by block, one ahead of the one that is sent.
-struct Blocks<'a> {
-    stretch: &'a Stretch,
-    done: u64,
-    ahead: Option<Reading>,
-    spare: Vec<u8>,
-    changed: bool,
-}
-
-impl<'a> Blocks<'a> {
-    fn new(stretch: &'a Stretch) -> Self {
-        let mut blocks = Self { stretch, done: 0, ahead: None, spare: Vec::new(), changed: false };
-        blocks.ahead = blocks.begin();
-        blocks
-    }
-
-    fn begin(&mut self) -> Option<Reading> {
-        let left = self.stretch.len - self.done;
-        if left == 0 {
-            return None;
+impl Part {
+    /// Puts content into `run` as far as it has room; whether it is all of it.
+    fn put(&mut self, run: &mut RunWriter<ToLeecher>) -> Result<bool, SessionError> {
+        match self {
+            Self::Bytes { bytes, done } => {
+                *done += run.put(&bytes[*done..])?;
+                Ok(*done == bytes.len())
+            }
+            Self::Stretch(stretch) => {
+                stretch.put(run)?;
+                Ok(stretch.len == 0)
+            }
         }
-        let len = usize::try_from(left).unwrap_or(CHUNK_LEN).min(CHUNK_LEN);
-        let offset = self.stretch.offset + self.done;
-        self.done += len as u64;
-        let last = self.done == self.stretch.len;
-        let (file, print) = (self.stretch.file.clone(), self.stretch.print);
-        let mut block = std::mem::take(&mut self.spare);
-        Some(tokio::task::spawn_blocking(move || {
-            block.clear();
-            block.resize(len, 0);
-            // What cannot be read any more stays zero: as many bytes as announced must follow.
-            let read = read_exact(&*file, &mut block, offset).is_ok();
-            let sound = read && (!last || content::is_unchanged(&*file, &print));
-            (block, !sound)
-        }))
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, SessionError> {
-        let Some(reading) = self.ahead.take() else { return Ok(None) };
-        let (block, changed) = reading.await.map_err(|_| SessionError::Closed)?;
-        self.changed |= changed;
-        self.ahead = self.begin();
-        Ok(Some(block))
+    /// The root of a file that is not what was hashed. Called when all of the part has been read.
+    fn check(&self, engine: &Handle) -> Option<Root> {
+        match self {
+            Self::Stretch(stretch) if !stretch.is_sound() => {
+                engine.recheck(&stretch.name);
+                Some(stretch.root)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Stretch {
+    fn put(&mut self, run: &mut RunWriter<ToLeecher>) -> Result<(), SessionError> {
+        let most = usize::try_from(self.len).unwrap_or(usize::MAX);
+        let count = run.fill(most, |part| {
+            // What cannot be read any more is zeros: as many bytes as announced must follow.
+            if self.unreadable || read_exact(&*self.file, part, self.offset).is_err() {
+                self.unreadable = true;
+                part.fill(0);
+            }
+            self.offset += part.len() as u64;
+        })?;
+        self.len -= count as u64;
+        Ok(())
+    }
+
+    fn is_sound(&self) -> bool {
+        !self.unreadable && content::is_unchanged(&*self.file, &self.print)
     }
 }

@@ -2,16 +2,19 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use std::sync::Arc;
+
 use sealift_platform::net::Stream;
 use sealift_platform::random::SystemRandom;
-use sealift_proto::codec::List;
+use sealift_proto::codec::{self, List};
 use sealift_proto::handshake::SessionId;
-use sealift_proto::link::LinkReceiver;
-use sealift_proto::message::{Missing, Outcome};
-use sealift_proto::seal::SealKey;
+use sealift_proto::link::{Direction, LinkReceiver, LinkSender};
+use sealift_proto::message::{Missing, Outcome, RunHeader};
+use sealift_proto::seal::{PIECE_LEN, SealKey};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use super::*;
+use crate::session::SessionError;
 
 struct Pipe(DuplexStream);
 
@@ -86,12 +89,17 @@ fn header(lengths: &[usize]) -> RunHeader {
     RunHeader { request: 9, outcomes: List::new(lengths.iter().map(data).collect()).unwrap() }
 }
 
-async fn send(writer: &mut LinkWriter<Across>, header: &RunHeader, content: &[u8], step: usize) {
+async fn send(
+    writer: LinkWriter<Across>,
+    header: &RunHeader,
+    content: &[u8],
+    step: usize,
+) -> LinkWriter<Across> {
     let mut run = writer.run(header).unwrap();
     for part in content.chunks(step) {
         run.write(part).await.unwrap();
     }
-    run.finish().await.unwrap();
+    run.finish().await.unwrap()
 }
 
 #[tokio::test]
@@ -103,7 +111,7 @@ async fn runs_of_every_length_pass_through_any_pipe() {
         let sending = tokio::spawn(async move {
             for len in lengths {
                 let content: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
-                send(&mut writer, &header(&[len]), &content, step).await;
+                writer = send(writer, &header(&[len]), &content, step).await;
                 writer.message(&"between").await.unwrap();
             }
         });
@@ -129,13 +137,13 @@ async fn runs_of_every_length_pass_through_any_pipe() {
 
 #[tokio::test]
 async fn a_header_of_many_pieces_is_read() {
-    let (mut writer, mut reader) = link(1 << 16);
+    let (writer, mut reader) = link(1 << 16);
     let outcomes = vec![Outcome::Missing(Missing::Changed); 4095];
     let mut outcomes = [outcomes, vec![Outcome::Data { len: 3 }]].concat();
     outcomes.rotate_left(1000);
     let header = RunHeader { request: 1, outcomes: List::new(outcomes).unwrap() };
     let sent = header.clone();
-    tokio::spawn(async move { send(&mut writer, &sent, b"abc", 3).await });
+    tokio::spawn(async move { send(writer, &sent, b"abc", 3).await });
     let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
     assert_eq!(*run.header(), header);
     assert_eq!(run.next().await.unwrap(), Some(&b"abc"[..]));
@@ -144,23 +152,24 @@ async fn a_header_of_many_pieces_is_read() {
 
 #[tokio::test]
 async fn a_run_is_exactly_as_long_as_announced() {
-    let (mut writer, _reader) = link(1 << 20);
+    let (writer, _reader) = link(1 << 20);
     let mut run = writer.run(&header(&[10])).unwrap();
     assert!(run.write(&[0; 11]).await.is_err());
-    let (mut writer, _reader) = link(1 << 20);
+    let (writer, _reader) = link(1 << 20);
     let mut run = writer.run(&header(&[10])).unwrap();
     run.write(&[0; 9]).await.unwrap();
     assert!(run.finish().await.is_err());
-    let (mut writer, _reader) = link(1 << 20);
+    let (writer, _reader) = link(1 << 20);
     assert!(writer.run(&header(&[16 << 20, 1])).is_err(), "over 16 MiB");
 }
 
 #[tokio::test]
 async fn a_cut_run_gives_what_came_and_then_an_error() {
-    let (mut writer, mut reader) = link(1 << 20);
+    let (writer, mut reader) = link(1 << 20);
     let mut run = writer.run(&header(&[40 * PIECE_LEN])).unwrap();
     run.write(&vec![5; 20 * PIECE_LEN]).await.unwrap();
-    drop(writer);
+    run.send().await.unwrap();
+    drop(run);
     let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
     let mut got = 0;
     let error = loop {
@@ -170,29 +179,58 @@ async fn a_cut_run_gives_what_came_and_then_an_error() {
             Err(error) => break error,
         }
     };
-    assert!(got >= 15 * PIECE_LEN - 100, "{got}");
+    assert!(got >= 19 * PIECE_LEN, "{got}");
     assert!(matches!(error, SessionError::Io(_)), "{error}");
 }
 
 #[tokio::test]
 async fn what_is_left_in_the_middle_ends_the_link_and_is_no_tampering() {
-    let (mut writer, _reader) = link(1 << 16);
-    let mut run = writer.run(&header(&[100])).unwrap();
-    run.write(b"a part").await.unwrap();
-    drop(run);
-    assert!(matches!(writer.message(&"next").await, Err(SessionError::Midway)));
-
     let (mut writer, _reader) = link(64);
     let long = "x".repeat(1000);
     timeout(Duration::from_millis(20), writer.message(&long)).await.unwrap_err();
     let error = writer.message(&"next").await.unwrap_err();
     assert!(matches!(error, SessionError::Midway) && !error.is_tampering());
+    assert!(matches!(writer.run(&header(&[1])), Err(SessionError::Midway)));
 
-    let (mut writer, mut reader) = link(1 << 20);
-    send(&mut writer, &header(&[100_000]), &[7; 100_000], 100_000).await;
+    let (writer, mut reader) = link(1 << 20);
+    send(writer, &header(&[100_000]), &[7; 100_000], 100_000).await;
     let Incoming::Run(run) = reader.next().await.unwrap() else { panic!("a run was sent") };
     drop(run);
     assert!(matches!(reader.next().await, Err(SessionError::Midway)));
+}
+
+#[tokio::test]
+async fn a_run_is_filled_and_sent_without_waiting_as_far_as_that_goes() {
+    let (writer, mut reader) = link(100_000);
+    let content: Vec<u8> = (0..40 * PIECE_LEN).map(|i| (i % 239) as u8).collect();
+    let mut run = writer.run(&header(&[content.len()])).unwrap();
+    let mut done = 0;
+    let mut fill = |run: &mut RunWriter<Across>| {
+        let count = run.fill(content.len() - done, |part| {
+            part.copy_from_slice(&content[done..done + part.len()]);
+            done += part.len();
+        });
+        (count.unwrap(), done)
+    };
+    let (first, _) = fill(&mut run);
+    assert!((15 * PIECE_LEN..=16 * PIECE_LEN).contains(&first), "{first}");
+    assert_eq!(fill(&mut run).0, 0, "there is no room before something is sent");
+    assert!(!run.try_send().unwrap(), "the pipe is shorter");
+    let expected = content.clone();
+    let reading = tokio::spawn(async move {
+        let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
+        let mut got = vec![0; expected.len()];
+        run.read_exact(&mut got).await.unwrap();
+        run.finish().await.unwrap();
+        got == expected
+    });
+    while fill(&mut run).1 < content.len() {
+        if !run.try_send().unwrap() {
+            run.send().await.unwrap();
+        }
+    }
+    run.finish().await.unwrap();
+    assert!(reading.await.unwrap());
 }
 
 #[tokio::test]
@@ -204,7 +242,7 @@ async fn waiting_may_be_given_up_at_any_byte_without_losing_one() {
     let expected = content.clone();
     let sending = tokio::spawn(async move {
         writer.message(&sent).await.unwrap();
-        send(&mut writer, &header(&[content.len()]), &content, 5000).await;
+        let mut writer = send(writer, &header(&[content.len()]), &content, 5000).await;
         writer.message(&"after").await.unwrap();
     });
     let mut given_up = 0;
@@ -247,8 +285,8 @@ async fn a_run_is_read_into_buffers_of_any_size() {
     let len = 5 * PIECE_LEN + 77;
     let content: Vec<u8> = (0..len).map(|i| (i % 241) as u8).collect();
     for size in [1, 100, PIECE_LEN - 1, PIECE_LEN, PIECE_LEN + 1, 3 * PIECE_LEN, len] {
-        let (mut writer, mut reader) = link(1 << 20);
-        send(&mut writer, &header(&[len]), &content, len).await;
+        let (writer, mut reader) = link(1 << 20);
+        let mut writer = send(writer, &header(&[len]), &content, len).await;
         writer.message(&"after").await.unwrap();
         let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
         let mut got = vec![0; len];
@@ -264,8 +302,8 @@ async fn a_run_is_read_into_buffers_of_any_size() {
 
 #[tokio::test]
 async fn what_is_left_of_a_run_is_noticed_at_its_finish() {
-    let (mut writer, mut reader) = link(1 << 20);
-    send(&mut writer, &header(&[100]), &[7; 100], 100).await;
+    let (writer, mut reader) = link(1 << 20);
+    send(writer, &header(&[100]), &[7; 100], 100).await;
     let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
     run.read_exact(&mut [0; 99]).await.unwrap();
     assert!(matches!(run.finish().await, Err(SessionError::Malformed)));
