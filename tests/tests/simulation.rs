@@ -2,30 +2,14 @@
 //! and disks that forget what was not synced; then the same with the power of each machine cut at one point after the other.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
-use std::future::Future;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::PoisonError;
 use std::time::Duration;
 
-use clap::Parser;
-use sealift_peer::args::parse_relay;
-use sealift_peer::connect::Speaker;
-use sealift_peer::console::{Channel, Console};
-use sealift_peer::exit::Exit;
-use sealift_peer::home::Home;
-use sealift_peer::profile::Profile;
-use sealift_platform::net::{Listener, Net};
-use sealift_seeder::invite::Terms;
-use sealift_seeder::names::WatchArg;
-use sealift_seeder::watch::Watching;
 use sealift_tests::sim::disk::Fault;
-use sealift_tests::sim::{Loss, SimMachine, SimRandom, SimWorld};
+use sealift_tests::sim::scene::{SHARE, Scene, in_virtual_time};
+use sealift_tests::sim::{Loss, SimMachine, SimRandom};
 
-const RELAY: &str = "0.0.0.0:7743";
-const HOME: &str = "/home/user";
 const FILE: &str = "report.pdf";
-const SHARE: &str = "/share";
 const OUT: &str = "/out";
 /// Virtual time that a whole scene may take, power cuts included.
 const LONG: Duration = Duration::from_secs(3600);
@@ -38,238 +22,71 @@ enum Victim {
     Friend,
 }
 
-struct Scene {
-    world: SimWorld,
-    relay: SimMachine,
-    owner: SimMachine,
-    friend: SimMachine,
-    loss: Loss,
+struct Play {
+    scene: Scene,
     content: Vec<u8>,
 }
 
-impl Scene {
+impl Play {
     fn new(seed: u64) -> Self {
-        let world = SimWorld::new(seed);
-        let [relay, owner, friend] = ["relay", "owner", "friend"].map(|name| world.machine(name));
         let random = SimRandom::new(seed);
+        let loss = if seed.is_multiple_of(2) { Loss::All } else { Loss::Some(random.fork("loss")) };
+        let scene = Scene::new(seed, loss);
         // Two chunks and a bit, so that there is a manifest.
         let mut content = vec![0; (2 << 20) + 12_345];
         sealift_platform::random::Random::fill(&random, &mut content);
-        owner.disk.put(Path::new(SHARE).join(FILE), &content).unwrap();
-        owner.disk.put(Path::new(SHARE).join("folder/note.txt"), b"a note").unwrap();
-        let loss = if seed.is_multiple_of(2) { Loss::All } else { Loss::Some(random.fork("loss")) };
-        Self { world, relay, owner, friend, loss, content }
-    }
-
-    /// Brings the power of `machine` back some time after each cut.
-    async fn supply(&self, machine: &SimMachine) {
-        loop {
-            machine.disk.power_gone().await;
-            self.world.net.drop_host(&machine.host);
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            machine.disk.restart(&self.loss);
-        }
-    }
-
-    /// Runs what `start` makes until it ends; after a power cut, again.
-    async fn persist<F: Future>(
-        &self,
-        machine: &SimMachine,
-        mut start: impl FnMut() -> F,
-    ) -> F::Output {
-        loop {
-            machine.disk.power_back().await;
-            tokio::select! {
-                () = machine.disk.power_gone() => {}
-                // What a program says while its disk is gone counts for nothing.
-                done = start() => if machine.disk.has_power() {
-                    return done;
-                },
-            }
-        }
-    }
-
-    async fn run_relay(&self) {
-        let machine = &self.relay;
-        let ended = self
-            .persist(machine, || {
-                let (platform, host) = (machine.platform.clone(), machine.host.clone());
-                async move {
-                    let address: SocketAddr = RELAY.parse().unwrap();
-                    let listener: Box<dyn Listener> = host.listen(address).await.unwrap();
-                    let home = HOME.into();
-                    let config = sealift_relay::Config { home, ..Default::default() };
-                    let never = std::future::pending();
-                    sealift_relay::run(platform, config, vec![listener], never).await
-                }
-            })
-            .await;
-        panic!("the relay ended: {ended:?}");
-    }
-
-    async fn run_seeder(&self) {
-        let machine = &self.owner;
-        let ended = self
-            .persist(machine, || {
-                let config = seeder_config();
-                let never = std::future::pending();
-                sealift_seeder::run(machine.platform.clone(), config, never)
-            })
-            .await;
-        panic!("the seeder ended: {ended:?}");
-    }
-
-    /// `seeder invite`, beside the running seeder.
-    async fn invite(&self) -> Ended {
-        let machine = &self.owner;
-        self.persist(machine, || {
-            let platform = machine.platform.clone();
-            async move {
-                let (console, lines) = Console::captured(false);
-                let made = async {
-                    let profile = Profile::open(&platform, &Home::beneath(Path::new(HOME)))?;
-                    let speaker = Speaker::new(profile, console)?;
-                    let terms = Terms::default();
-                    sealift_seeder::invite::command(&speaker, None, None, &terms).await?;
-                    Ok(Exit::Done)
-                };
-                Ended::new(made.await, &lines)
-            }
-        })
-        .await
-    }
-
-    async fn leecher(&self, line: &[&str]) -> Ended {
-        let machine = &self.friend;
-        self.persist(machine, || {
-            let arguments = [&["leecher"], line, &["--home", HOME]].concat();
-            let arguments = sealift_leecher::args::Arguments::parse_from(arguments);
-            let (console, lines) = Console::captured(false);
-            let running = sealift_leecher::run(machine.platform.clone(), arguments, console);
-            async move { Ended::new(running.await, &lines) }
-        })
-        .await
-    }
-
-    /// The same command again until it ends well, as a person would.
-    async fn insist<F: Future<Output = Ended>>(&self, mut command: impl FnMut() -> F) -> Ended {
-        loop {
-            let ended = command().await;
-            if ended.exit == Exit::Done {
-                return ended;
-            }
-            self.check_out();
-            tokio::time::sleep(Duration::from_secs(5)).await;
-        }
+        scene.owner.disk.put(Path::new(SHARE).join(FILE), &content).unwrap();
+        scene.owner.disk.put(Path::new(SHARE).join("folder/note.txt"), b"a note").unwrap();
+        Self { scene, content }
     }
 
     /// What a person does: get an invite, join, search, download.
     async fn person(&self) {
-        let invite = self.insist(|| self.invite()).await;
-        let line = invite.results.last().expect("an invite");
-        let join = ["join", line, "--name", "ben"];
-        self.insist(|| self.leecher(&join)).await;
-        let found = self.insist(|| self.leecher(&["search", "repo"])).await;
+        let (scene, friend) = (&self.scene, &self.scene.friend);
+        scene.join(friend, "ben").await;
+        let found = scene.insist(|| scene.leecher(friend, &["search", "repo"])).await;
         assert!(found.results.iter().any(|line| line.contains(FILE)), "{:?}", found.results);
-        let done = self.insist(|| self.leecher(&["download", FILE, "--out", OUT])).await;
+        let download = || async {
+            let ended = scene.leecher(friend, &["download", FILE, "--out", OUT]).await;
+            self.check_out();
+            ended
+        };
+        let done = scene.insist(download).await;
         assert!(done.results.iter().any(|line| line.starts_with("verified")), "{:?}", done.results);
-        self.check_out();
-        assert!(self.friend.disk.get(Path::new(OUT).join(FILE)).is_ok());
+        assert!(friend.disk.get(Path::new(OUT).join(FILE)).is_ok());
         // What was said to be done lasts.
-        self.friend.disk.restart(&Loss::All);
-        assert!(self.friend.disk.get(Path::new(OUT).join(FILE)).unwrap() == self.content);
+        friend.disk.restart(&Loss::All);
+        assert!(friend.disk.get(Path::new(OUT).join(FILE)).unwrap() == self.content);
     }
 
     /// A file under its final name is whole, at every moment.
     fn check_out(&self) {
-        if let Ok(there) = self.friend.disk.get(Path::new(OUT).join(FILE)) {
+        if let Ok(there) = self.scene.friend.disk.get(Path::new(OUT).join(FILE)) {
             assert!(there == self.content, "a part of a file under its final name");
-        }
-    }
-
-    async fn play(&self) {
-        tokio::select! {
-            () = self.run_relay() => {}
-            () = self.run_seeder() => {}
-            () = self.supply(&self.relay) => {}
-            () = self.supply(&self.owner) => {}
-            () = self.supply(&self.friend) => {}
-            () = pace() => {}
-            done = tokio::time::timeout(LONG, self.person()) => done.expect("it comes to an end"),
         }
     }
 
     fn victim(&self, victim: Victim) -> &SimMachine {
         match victim {
-            Victim::Relay => &self.relay,
-            Victim::Owner => &self.owner,
-            Victim::Friend => &self.friend,
+            Victim::Relay => &self.scene.relay,
+            Victim::Owner => &self.scene.owner,
+            Victim::Friend => &self.scene.friend,
         }
-    }
-}
-
-fn seeder_config() -> sealift_seeder::Config {
-    sealift_seeder::Config {
-        home: Home::beneath(Path::new(HOME)),
-        watch: vec![WatchArg { name: None, dir: SHARE.into() }],
-        relay: Some(parse_relay("relay:7743").expect("an address")),
-        space: None,
-        name: Some("ana".to_owned()),
-        watching: Watching::Poll(Duration::from_secs(2)),
-        console: Console::captured(false).0,
-        answers_status: false,
-    }
-}
-
-struct Ended {
-    exit: Exit,
-    results: Vec<String>,
-}
-
-impl Ended {
-    fn new(
-        result: Result<Exit, sealift_peer::exit::Failure>,
-        lines: &sealift_peer::console::Lines,
-    ) -> Self {
-        let exit = result.unwrap_or_else(|failure| failure.exit);
-        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let results = lines
-            .iter()
-            .filter(|(channel, _)| *channel == Channel::Result)
-            .map(|(_, text)| text.clone())
-            .collect();
-        Self { exit, results }
-    }
-}
-
-/// Lets at least a millisecond of real time pass for each step of virtual time: threads that do not belong to the runtime,
-/// such as those that hash, get their turn.
-async fn pace() {
-    loop {
-        let _ = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_millis(1))).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// Plays the scene of `seed` in a runtime of its own; the operations on each disk.
 fn play(seed: u64, cut: Option<(Victim, u64)>) -> [u64; 3] {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let operations = runtime.block_on(async {
-        let scene = Scene::new(seed);
+    in_virtual_time(async {
+        let play = Play::new(seed);
         if let Some((victim, at)) = cut {
-            scene.victim(victim).disk.fail_at(at, Fault::PowerCut);
+            play.victim(victim).disk.fail_at(at, Fault::PowerCut);
         }
         println!("seed {seed}, power cut at {cut:?}");
-        scene.play().await;
+        play.scene.play(LONG, play.person()).await;
         [Victim::Relay, Victim::Owner, Victim::Friend]
-            .map(|victim| scene.victim(victim).disk.operations())
-    });
-    runtime.shutdown_background();
-    operations
+            .map(|victim| play.victim(victim).disk.operations())
+    })
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod disk;
 pub mod net;
 pub mod random;
+pub mod scene;
 
 use std::sync::Arc;
 

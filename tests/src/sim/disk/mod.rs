@@ -24,9 +24,11 @@ use state::{Body, FileNode, FolderNode, Inode, State, TOP};
 /// Bytes a disk holds unless told otherwise.
 const CAPACITY: u64 = 1 << 30;
 
-/// What a power cut takes of what was not synced.
+/// What an end takes of what was not synced.
 #[derive(Clone)]
 pub enum Loss {
+    /// Nothing: the process was killed, the machine goes on.
+    Nothing,
     /// All of it.
     All,
     /// Each page of a file and each folder's names by a throw of a coin.
@@ -101,6 +103,12 @@ impl SimDisk {
         let _ = power.wait_for(|on| *on).await;
     }
 
+    /// Cuts the power now: everything fails until [`SimDisk::restart`].
+    pub fn cut_power(&self) {
+        self.state().powerless = true;
+        self.inner.power.send_replace(false);
+    }
+
     /// Cuts the power, if it is not gone yet, and brings it back. Whoever had the disk open must open it anew.
     pub fn restart(&self, loss: &Loss) {
         self.state().lose(loss);
@@ -138,6 +146,17 @@ impl SimDisk {
     /// When its folder is missing.
     pub fn put_pipe(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.put_special(path.as_ref(), Body::Pipe)
+    }
+
+    /// Removes what lies at `path`, for good; nothing happens if nothing does.
+    pub fn clear(&self, path: impl AsRef<Path>) {
+        let mut state = self.state();
+        let Ok((folder, name)) = state.place(TOP, path.as_ref()) else { return };
+        if let Ok(folder) = state.folder(folder) {
+            folder.live.remove(name);
+            folder.sync();
+        }
+        state.forget_unnamed();
     }
 
     /// Content of a file, as programs see it.

@@ -229,6 +229,7 @@ impl State {
     pub(super) fn lose(&mut self, loss: &Loss) {
         for node in self.nodes.values_mut() {
             match &mut node.body {
+                _ if matches!(loss, Loss::Nothing) => {}
                 Body::File(file) => file.lose(loss),
                 Body::Folder(folder) => folder.lose(loss),
                 Body::Link | Body::Pipe => {}
@@ -242,15 +243,15 @@ impl State {
     }
 
     /// Drops nodes that no name leads to.
-    fn forget_unnamed(&mut self) {
+    pub(super) fn forget_unnamed(&mut self) {
         let mut named = BTreeSet::from([TOP]);
         let mut queue = vec![TOP];
         while let Some(inode) = queue.pop() {
             let Some(Node { body: Body::Folder(folder), .. }) = self.nodes.get_mut(&inode) else {
                 continue;
             };
-            // Both name the same things now.
-            queue.extend(folder.live.values().filter(|inode| named.insert(**inode)));
+            let names = folder.live.values().chain(folder.safe.values());
+            queue.extend(names.filter(|inode| named.insert(**inode)));
         }
         self.nodes.retain(|inode, _| named.contains(inode));
     }

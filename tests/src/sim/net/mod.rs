@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use sealift_platform::net::{BoxFuture, BoxStream, Listener, Net};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::random::SimRandom;
-use pipe::{SimStream, Wire};
+use pipe::{Lane, SimStream, Wire};
 
 /// How long a connection attempt goes on without an answer.
 const CONNECT_TIME: Duration = Duration::from_secs(20);
@@ -28,13 +29,25 @@ pub struct Path {
     pub delay: Duration,
     /// Up to so much more, by the seed.
     pub jitter: Duration,
+    /// Bytes in a second that all connections share; `None` for as many as come.
+    pub rate: Option<u64>,
     /// False holds everything back, as a network that drops all packets does.
     pub open: bool,
 }
 
+/// What passed at a host since the network was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Pieces of any length that it sent and the other side has, or that it was sent: the moments at which something can go wrong.
+    pub pieces: u64,
+    /// Bytes that it was sent.
+    pub received: u64,
+}
+
 impl Default for Path {
     fn default() -> Self {
-        Self { delay: Duration::from_millis(10), jitter: Duration::from_millis(2), open: true }
+        let (delay, jitter) = (Duration::from_millis(10), Duration::from_millis(2));
+        Self { delay, jitter, rate: None, open: true }
     }
 }
 
@@ -54,15 +67,36 @@ struct State {
     hosts: BTreeMap<String, Ipv4Addr>,
     listeners: BTreeMap<(Ipv4Addr, u16), mpsc::Sender<(BoxStream, SocketAddr)>>,
     /// One for each pair of hosts that ever spoke; changes reach the bytes that are on their way.
-    paths: BTreeMap<(Ipv4Addr, Ipv4Addr), watch::Sender<Path>>,
+    paths: BTreeMap<(Ipv4Addr, Ipv4Addr), Line>,
+    traffic: BTreeMap<Ipv4Addr, Arc<watch::Sender<Traffic>>>,
     /// What ends each connection.
     wires: Vec<(Ipv4Addr, Ipv4Addr, Arc<Wire>)>,
     port: u16,
 }
 
+/// The way from one host to another.
+struct Line {
+    path: watch::Sender<Path>,
+    free: Arc<Mutex<Instant>>,
+}
+
 impl State {
-    fn path(&mut self, from: Ipv4Addr, to: Ipv4Addr) -> &mut watch::Sender<Path> {
-        self.paths.entry((from, to)).or_insert_with(|| watch::Sender::new(Path::default()))
+    fn line(&mut self, from: Ipv4Addr, to: Ipv4Addr) -> &Line {
+        self.paths.entry((from, to)).or_insert_with(|| Line {
+            path: watch::Sender::new(Path::default()),
+            free: Arc::new(Mutex::new(Instant::now())),
+        })
+    }
+
+    fn traffic(&mut self, ip: Ipv4Addr) -> Arc<watch::Sender<Traffic>> {
+        Arc::clone(self.traffic.entry(ip).or_default())
+    }
+
+    fn lane(&mut self, from: Ipv4Addr, to: Ipv4Addr, random: &SimRandom) -> Lane {
+        let line = self.line(from, to);
+        let (path, free) = (line.path.subscribe(), Arc::clone(&line.free));
+        let (from, to) = (self.traffic(from), self.traffic(to));
+        Lane { path, free, random: random.clone(), from, to }
     }
 
     fn free_port(&mut self) -> u16 {
@@ -90,7 +124,7 @@ impl SimNet {
 
     /// Sets what bytes from `from` to `to` meet, those on their way included; the way back has a path of its own.
     pub fn set_path(&self, from: &SimHost, to: &SimHost, path: Path) {
-        self.state().path(from.ip, to.ip).send_replace(path);
+        self.state().line(from.ip, to.ip).path.send_replace(path);
     }
 
     /// Sets both ways between two hosts.
@@ -112,6 +146,15 @@ impl SimNet {
         });
     }
 
+    /// Ends all connections of a host at once, as a router does that forgets them; it goes on listening.
+    pub fn drop_connections(&self, host: &SimHost) {
+        for (one, other, wire) in &self.state().wires {
+            if *one == host.ip || *other == host.ip {
+                wire.cut();
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,6 +174,12 @@ impl SimHost {
         IpAddr::V4(self.ip)
     }
 
+    /// What passed here so far, and what follows.
+    #[must_use]
+    pub fn traffic(&self) -> watch::Receiver<Traffic> {
+        self.net.state().traffic(self.ip).subscribe()
+    }
+
     fn resolve(&self, host: &str) -> io::Result<Ipv4Addr> {
         if host == "localhost" {
             return Ok(self.ip);
@@ -146,17 +195,17 @@ impl SimHost {
         let (mut there, mut back, local) = {
             let mut state = self.net.state();
             let local = SocketAddr::from((self.ip, state.free_port()));
-            (state.path(self.ip, to).subscribe(), state.path(to, self.ip).subscribe(), local)
+            let random = &self.net.inner.random;
+            (state.lane(self.ip, to, random), state.lane(to, self.ip, random), local)
         };
         // One exchange before the connection stands.
-        pipe::travel(&mut there, &self.net.inner.random).await;
+        there.travel().await;
         let listener = self.net.state().listeners.get(&(to, port)).cloned();
         let answer = match listener {
             None => Err(io::ErrorKind::ConnectionRefused.into()),
             Some(listener) => {
                 let remote = SocketAddr::from((to, port));
-                let (near, far, wire) =
-                    pipe::join(local, remote, &there, &back, &self.net.inner.random);
+                let (near, far, wire) = pipe::join(local, remote, &there, &back);
                 self.net.state().wires.push((self.ip, to, wire));
                 listener
                     .send((Box::new(far) as BoxStream, local))
@@ -165,7 +214,7 @@ impl SimHost {
                     .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))
             }
         };
-        pipe::travel(&mut back, &self.net.inner.random).await;
+        back.travel().await;
         answer.map(|near: SimStream| Box::new(near) as BoxStream)
     }
 }

@@ -3,16 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sealift_platform::net::Stream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::Path;
+use super::{Path, Traffic};
 use crate::sim::random::SimRandom;
 
 /// Bytes that one side may have written and the other not taken, at each end of a direction.
@@ -46,72 +47,105 @@ impl Wire {
     }
 }
 
-/// Waits as long as one packet takes now; a closed path holds it until it opens.
-pub(super) async fn travel(path: &mut watch::Receiver<Path>, random: &SimRandom) {
-    let arrival = Instant::now() + duration(path, random);
-    arrive(path, arrival).await;
+/// One direction between two hosts, as one connection sees it.
+#[derive(Clone)]
+pub(super) struct Lane {
+    pub(super) path: watch::Receiver<Path>,
+    /// When the last byte let into the path's bottleneck, by any connection, is through.
+    pub(super) free: Arc<Mutex<Instant>>,
+    pub(super) random: SimRandom,
+    /// What the hosts at both ends count.
+    pub(super) from: Arc<watch::Sender<Traffic>>,
+    pub(super) to: Arc<watch::Sender<Traffic>>,
 }
 
-fn duration(path: &watch::Receiver<Path>, random: &SimRandom) -> std::time::Duration {
-    let now = *path.borrow();
-    let jitter = u64::try_from(now.jitter.as_micros()).unwrap_or(u64::MAX);
-    now.delay + std::time::Duration::from_micros(random.below(jitter.saturating_add(1)))
-}
+impl Lane {
+    /// Waits as long as one packet takes now; a closed path holds it until it opens.
+    pub(super) async fn travel(&mut self) {
+        let arrival = Instant::now() + self.duration();
+        self.arrive(arrival).await;
+    }
 
-async fn arrive(path: &mut watch::Receiver<Path>, arrival: Instant) {
-    tokio::time::sleep_until(arrival).await;
-    // The sender lives as long as the network.
-    let _ = path.wait_for(|path| path.open).await;
+    /// When `count` bytes that stand at the bottleneck now are through it.
+    fn pass(&self, count: usize) -> Instant {
+        let now = Instant::now();
+        let Some(rate) = self.path.borrow().rate else { return now };
+        let nanos = u128::try_from(count).unwrap_or(0) * 1_000_000_000 / u128::from(rate.max(1));
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *free = (*free).max(now) + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        *free
+    }
+
+    fn duration(&self) -> Duration {
+        let now = *self.path.borrow();
+        let jitter = u64::try_from(now.jitter.as_micros()).unwrap_or(u64::MAX);
+        now.delay + Duration::from_micros(self.random.below(jitter.saturating_add(1)))
+    }
+
+    async fn arrive(&mut self, arrival: Instant) {
+        tokio::time::sleep_until(arrival).await;
+        // The sender lives as long as the network.
+        let _ = self.path.wait_for(|path| path.open).await;
+    }
+
+    fn count(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.from.send_modify(|traffic| traffic.pieces += 1);
+        self.to.send_modify(|traffic| {
+            traffic.pieces += 1;
+            traffic.received += bytes;
+        });
+    }
 }
 
 /// Makes a connection between `local` and `remote`: the near end, the far end, and what cuts it.
 pub(super) fn join(
     local: SocketAddr,
     remote: SocketAddr,
-    there: &watch::Receiver<Path>,
-    back: &watch::Receiver<Path>,
-    random: &SimRandom,
+    there: &Lane,
+    back: &Lane,
 ) -> (SimStream, SimStream, Arc<Wire>) {
     let wire = Arc::new(Wire::default());
     let (near, near_inside) = tokio::io::duplex(BUFFER);
     let (far, far_inside) = tokio::io::duplex(BUFFER);
     let (near_read, near_write) = tokio::io::split(near_inside);
     let (far_read, far_write) = tokio::io::split(far_inside);
-    tokio::spawn(carry(near_read, far_write, there.clone(), random.clone(), Arc::clone(&wire)));
-    tokio::spawn(carry(far_read, near_write, back.clone(), random.clone(), Arc::clone(&wire)));
+    tokio::spawn(carry(near_read, far_write, there.clone(), Arc::clone(&wire)));
+    tokio::spawn(carry(far_read, near_write, back.clone(), Arc::clone(&wire)));
     let near = SimStream { end: near, local, remote, wire: Arc::clone(&wire) };
     let far = SimStream { end: far, local: remote, remote: local, wire: Arc::clone(&wire) };
     (near, far, wire)
 }
 
 /// Moves bytes in one direction, in order, each piece delayed by itself.
-async fn carry<R, W>(
-    mut from: R,
-    mut to: W,
-    mut path: watch::Receiver<Path>,
-    random: SimRandom,
-    wire: Arc<Wire>,
-) where
+async fn carry<R, W>(mut from: R, mut to: W, mut lane: Lane, wire: Arc<Wire>)
+where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, mut pieces) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
-    let departing = path.clone();
+    let departing = lane.clone();
     let leave = async move {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer).await {
-            let arrival = Instant::now() + duration(&departing, &random);
+            let through = departing.pass(count);
+            let arrival = through + departing.duration();
             if sender.send((arrival, buffer[..count].to_vec())).await.is_err() {
                 break;
+            }
+            // What is behind a bottleneck waits where it is.
+            if through > Instant::now() {
+                tokio::time::sleep_until(through).await;
             }
         }
     };
     let reach = async move {
         while let Some((arrival, piece)) = pieces.recv().await {
-            arrive(&mut path, arrival).await;
+            lane.arrive(arrival).await;
             if to.write_all(&piece).await.is_err() {
                 return;
             }
+            lane.count(piece.len());
         }
         let _ = to.shutdown().await;
     };

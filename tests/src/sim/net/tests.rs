@@ -3,7 +3,8 @@ use tokio::time::Instant;
 
 use super::*;
 
-const STILL: Path = Path { delay: Duration::from_millis(50), jitter: Duration::ZERO, open: true };
+const STILL: Path =
+    Path { delay: Duration::from_millis(50), jitter: Duration::ZERO, rate: None, open: true };
 
 fn world() -> (SimNet, SimHost, SimHost) {
     let net = SimNet::new(SimRandom::new(1));
@@ -103,4 +104,34 @@ async fn a_program_reaches_its_own_host() {
     let (near, far) = tokio::join!(one.connect("localhost", 7743), listener.accept());
     near.unwrap();
     far.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_share_a_bottleneck_and_hosts_count() {
+    let (net, one, two) = world();
+    net.set_path(&one, &two, Path { rate: Some(1_000_000), ..STILL });
+    let listener = two.listen("0.0.0.0:7743".parse().unwrap()).await.unwrap();
+    let mut ends = Vec::new();
+    for _ in 0..2 {
+        let (near, far) = tokio::join!(one.connect("two", 7743), listener.accept());
+        ends.push((near.unwrap(), far.unwrap().0));
+    }
+    let start = Instant::now();
+    let mut both = Vec::new();
+    for (mut near, mut far) in ends {
+        both.push(tokio::spawn(async move {
+            let bytes = vec![1; 500_000];
+            let (_, read) = tokio::join!(near.write_all(&bytes), async {
+                far.read_exact(&mut vec![0; 500_000]).await
+            });
+            read.unwrap();
+        }));
+    }
+    for transfer in both {
+        transfer.await.unwrap();
+    }
+    assert_eq!(start.elapsed().as_millis(), 1050);
+    let traffic = *two.traffic().borrow();
+    assert_eq!(traffic.received, 1_000_000);
+    assert_eq!(traffic.pieces, one.traffic().borrow().pieces);
 }
