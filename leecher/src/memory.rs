@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_platform::disk::{Disk, File, Kind, Listed, Lock, Root, Stat};
@@ -21,6 +21,9 @@ pub(crate) enum Node {
 pub(crate) struct Content {
     pub(crate) bytes: Vec<u8>,
     pub(crate) modified_ns: i128,
+    pub(crate) mode: u32,
+    /// How many names it has beyond the one it was made with.
+    pub(crate) further_names: u64,
     inode: u64,
 }
 
@@ -32,12 +35,15 @@ pub(crate) struct MemoryDisk(Arc<Inner>);
 struct Inner {
     nodes: Mutex<BTreeMap<PathBuf, Node>>,
     locks: Mutex<HashSet<PathBuf>>,
+    locked_files: Mutex<HashSet<u64>>,
     ignores_case: bool,
     capacity: Option<u64>,
     /// Altering operations done so far.
     operations: AtomicU64,
     /// From this operation on, all of them fail, as if the process had been stopped there.
     stop_at: Mutex<Option<u64>>,
+    /// This operation fails, and no other.
+    fail_at: Mutex<Option<u64>>,
     inodes: AtomicU64,
 }
 
@@ -67,12 +73,33 @@ impl MemoryDisk {
         *self.0.stop_at.lock().unwrap() = count.map(|count| self.operations() + count);
     }
 
+    /// Lets `count` more altering operations pass and the next one fail.
+    pub(crate) fn fail_at(&self, count: u64) {
+        *self.0.fail_at.lock().unwrap() = Some(self.operations() + count);
+    }
+
+    /// Whether a failure that was asked for has come.
+    pub(crate) fn is_failing(&self) -> bool {
+        let reached =
+            |at: &Mutex<Option<u64>>| at.lock().unwrap().is_some_and(|at| at < self.operations());
+        reached(&self.0.stop_at) || reached(&self.0.fail_at)
+    }
+
+    /// Gives the file a further name that is not seen here.
+    pub(crate) fn link_further(&self, path: &str) {
+        match self.0.nodes.lock().unwrap().get(&self.key(Path::new(path))) {
+            Some(Node::File(content)) => content.lock().unwrap().further_names += 1,
+            _ => panic!("no file {path}"),
+        }
+    }
+
     pub(crate) fn put(&self, path: &str, node: Node) {
         self.0.nodes.lock().unwrap().insert(self.key(Path::new(path)), node);
     }
 
     pub(crate) fn put_file(&self, path: &str, bytes: &[u8]) {
-        let content = Content { bytes: bytes.to_vec(), ..Content::default() };
+        let inode = self.0.inodes.fetch_add(1, Ordering::SeqCst) + 1;
+        let content = Content { bytes: bytes.to_vec(), mode: 0o644, inode, ..Content::default() };
         self.put(path, Node::File(Arc::new(Mutex::new(content))));
     }
 
@@ -114,6 +141,9 @@ impl MemoryDisk {
     /// Counts an altering operation.
     fn alters(&self) -> io::Result<()> {
         let number = self.0.operations.fetch_add(1, Ordering::SeqCst);
+        if self.0.fail_at.lock().unwrap().is_some_and(|at| at == number) {
+            return Err(io::Error::other("failed"));
+        }
         match *self.0.stop_at.lock().unwrap() {
             Some(stop) if number >= stop => Err(io::Error::other("stopped")),
             _ => Ok(()),
@@ -153,9 +183,13 @@ impl MemoryDisk {
 
     fn open_file(&self, path: &Path) -> io::Result<Box<dyn File>> {
         match self.get(path)? {
-            Node::File(content) => Ok(Box::new(Open { disk: self.clone(), content })),
+            Node::File(content) => Ok(self.handle(content)),
             _ => Err(ErrorKind::InvalidInput.into()),
         }
+    }
+
+    fn handle(&self, content: Arc<Mutex<Content>>) -> Box<dyn File> {
+        Box::new(Open { disk: self.clone(), content, locked: AtomicBool::new(false) })
     }
 
     fn used(&self) -> u64 {
@@ -176,9 +210,9 @@ fn stat_of(kind: Kind, content: Option<&Content>) -> Stat {
         changed_ns: 0,
         inode: content.map_or(0, |content| content.inode),
         device: 1,
-        links: 1,
+        links: 1 + content.map_or(0, |content| content.further_names),
         owner: 1000,
-        mode: 0o644,
+        mode: content.map_or(0o755, |content| content.mode),
     }
 }
 
@@ -229,9 +263,9 @@ impl Root for MemoryDisk {
 
     fn create(&self, path: &Path, _: bool) -> io::Result<Box<dyn File>> {
         let inode = self.0.inodes.fetch_add(1, Ordering::SeqCst) + 1;
-        let content = Arc::new(Mutex::new(Content { inode, ..Content::default() }));
+        let content = Arc::new(Mutex::new(Content { inode, mode: 0o644, ..Content::default() }));
         self.insert_new(path, Node::File(Arc::clone(&content)))?;
-        Ok(Box::new(Open { disk: self.clone(), content }))
+        Ok(self.handle(content))
     }
 
     fn create_folder(&self, path: &Path, _: bool) -> io::Result<()> {
@@ -276,7 +310,12 @@ impl Root for MemoryDisk {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.alters()?;
         self.get(path).map(drop)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.alters()
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
@@ -316,6 +355,16 @@ impl Drop for Held {
 struct Open {
     disk: MemoryDisk,
     content: Arc<Mutex<Content>>,
+    locked: AtomicBool,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.locked.load(Ordering::SeqCst) {
+            let inode = self.content.lock().unwrap().inode;
+            self.disk.0.locked_files.lock().unwrap().remove(&inode);
+        }
+    }
 }
 
 impl File for Open {
@@ -359,5 +408,20 @@ impl File for Open {
     fn set_modified(&self, nanoseconds: i128) -> io::Result<()> {
         self.content.lock().unwrap().modified_ns = nanoseconds;
         Ok(())
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.disk.alters()?;
+        self.content.lock().unwrap().mode = mode;
+        Ok(())
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        let inode = self.content.lock().unwrap().inode;
+        let free = self.disk.0.locked_files.lock().unwrap().insert(inode);
+        if free {
+            self.locked.store(true, Ordering::SeqCst);
+        }
+        Ok(free || self.locked.load(Ordering::SeqCst))
     }
 }

@@ -141,6 +141,16 @@ pub trait Root: Send + Sync {
     /// What the system says.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 
+    /// Makes everything written on its file system so far survive a power cut: content, lengths and names, of whomever. One
+    /// call costs less than flushing many files one by one. A failure is told once and is final, as with [`File::sync`]:
+    /// anything written before it must be taken as lost.
+    ///
+    /// # Errors
+    /// `Unsupported` where the system has no such call or does not tell its failures; nothing was flushed then.
+    fn sync_all(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Bytes that may still be written on its file system.
     ///
     /// # Errors
@@ -195,6 +205,18 @@ pub trait File: Send + Sync {
     /// # Errors
     /// What the system says.
     fn set_modified(&self, nanoseconds: i128) -> io::Result<()>;
+
+    /// Sets its permission bits.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn set_mode(&self, mode: u32) -> io::Result<()>;
+
+    /// Locks the file itself, until it is closed or the process ends, however it ends; `false` when another holds it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn try_lock(&self) -> io::Result<bool>;
 }
 
 /// A held lock.

@@ -112,7 +112,7 @@ fn jobs(
         let label = escape(file.out.last().map_or("", String::as_str)).into_owned();
         jobs.entry(number).or_default().push(Job {
             wanted: Wanted { label, holders },
-            target: Target { path, modified_ms: first.modified },
+            target: Target { path, modified_ms: first.modified, executable: false },
             root: first.root,
             size: first.size,
         });

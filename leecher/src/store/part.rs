@@ -1,124 +1,98 @@
-//! One file on its way: a hidden part file, claimed by one process, and the record of what is in it.
+//! A file of several chunks on its way: a hidden part file, and the record of what is in it.
 
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use blake3::hazmat::ChainingValue;
-use sealift_platform::disk::{File, Lock, Root as Folder};
-use sealift_platform::random::Random;
+use sealift_platform::disk::{File, Root as Folder};
 use sealift_proto::catalogue::Root;
-use sealift_proto::manifest::{CHUNK, Layout, Manifest, chunk_value};
+use sealift_proto::manifest::{CHUNK, Layout};
 
-use super::record::{self, Chunks};
+use super::chunks::Chunks;
+use super::claim::{Claim, Wanted};
+use super::record::{self, Record};
+use super::target::Target;
+use crate::fetch::sink::Begun;
 
-/// What every part file's name begins with: seeders never offer such files.
-pub const PREFIX: &str = ".sealift-part-";
-/// After so many bytes what has come is made durable and recorded.
-const RECORD_AFTER: u64 = 64 * CHUNK;
-/// How many processes may fetch the same file into the same folder at once.
-const CLAIMS: u32 = 64;
+/// After so many bytes what has come is made durable beside what goes on, so that little is left for the end.
+const SYNC_AFTER: u64 = 64 * CHUNK;
+/// Files of up to so many chunks have no record: fetching them again costs no more than an interruption may.
+const UNRECORDED: u64 = 2;
 
 /// A part file, claimed.
 pub(super) struct Part {
     folder: Arc<dyn Folder>,
     path: PathBuf,
     file: Box<dyn File>,
-    // The claim on the part file lasts as long as this.
-    _lock: Box<dyn Lock>,
     root: Root,
     layout: Layout,
     state: Mutex<State>,
+    record: Mutex<Option<Record>>,
+    /// Held while the content is flushed: never twice at once.
+    flushing: Mutex<()>,
+    /// Bytes that all parts of this process have still to take: room that is promised.
+    promised: Arc<AtomicU64>,
 }
 
 struct State {
-    /// Verified and written by this process, with their values; those of a file of one chunk have none.
-    fresh: Chunks,
-    values: Vec<Option<ChainingValue>>,
-    /// Verified, written and recorded by an earlier process: to be read again before they count.
-    earlier: Chunks,
-    /// Bytes written since the record was written.
-    unrecorded: u64,
+    /// Written, by this process or an earlier one.
+    written: Chunks,
+    /// Of these, what this process has verified.
+    verified: Chunks,
+    /// Of these, what a flush of this process has made durable.
+    durable: Chunks,
+    /// Words of `written` that the record lacks.
+    unrecorded: Option<Range<usize>>,
+    /// Bytes written since the last flush began.
+    unsynced: u64,
     /// Nothing has been written at this place or behind it.
     len: u64,
-}
-
-/// How a part ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Checked {
-    /// All of it is what it should be.
-    Whole,
-    /// Something that an earlier process wrote is not what it wrote: it is missing again.
-    Damaged,
+    /// A flush failed: what was not durable before is lost, and nothing more is taken.
+    lost: bool,
 }
 
 impl Part {
-    /// Claims the part file for `root` under the name `name` in the folder `parent`.
+    /// Claims a part file for what is `wanted` and reads its record.
     pub(super) fn claim(
         folder: &Arc<dyn Folder>,
-        parent: &Path,
-        name: &str,
-        root: Root,
-        layout: Layout,
+        wanted: &Wanted<'_>,
+        promised: &Arc<AtomicU64>,
     ) -> io::Result<Self> {
-        let tag = tag(name, root);
-        for attempt in 0..CLAIMS {
-            let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-            let path = parent.join(format!("{PREFIX}{tag}{suffix}"));
-            if let Some((file, lock)) = claim_one(&**folder, &path)? {
-                return Self::open(folder, path, file, lock, root, layout);
-            }
-        }
-        Err(io::Error::new(
-            io::ErrorKind::ResourceBusy,
-            "too many programs fetch this file into this folder",
-        ))
-    }
-
-    /// Bytes that the record of such a part names.
-    pub(super) fn recorded(
-        folder: &dyn Folder,
-        parent: &Path,
-        name: &str,
-        root: Root,
-        layout: Layout,
-    ) -> u64 {
-        if layout.chunks() == 1 {
-            return 0;
-        }
-        let path = record_path(&parent.join(format!("{PREFIX}{}", tag(name, root))));
-        let chunks = record::read(folder, &path, root, layout);
-        chunks.map_or(0, |chunks| chunks.iter().map(|index| layout.chunk_len(index)).sum())
-    }
-
-    fn open(
-        folder: &Arc<dyn Folder>,
-        path: PathBuf,
-        file: Box<dyn File>,
-        lock: Box<dyn Lock>,
-        root: Root,
-        layout: Layout,
-    ) -> io::Result<Self> {
-        let mut earlier = record::read(&**folder, &record_path(&path), root, layout)?;
+        let Claim { path, file } = wanted.claim()?;
+        let (root, layout) = (wanted.root, wanted.layout);
+        let opened = Record::open(&**folder, &record::path_for(&path), root, layout)?;
         let mut len = file.stat()?.len;
-        if len > layout.size() {
-            // Not a part of this file, whatever the record says.
-            earlier.clear();
+        // Without a record, or longer than the file is to be, it is no part of this file.
+        let opened = opened.filter(|(_, written)| written.len() > 0 && len <= layout.size());
+        if opened.is_none() && len > 0 {
             file.set_len(0)?;
             len = 0;
         }
-        let chunks = layout.chunks();
-        let values = vec![None; usize::try_from(chunks).unwrap_or(0)];
-        let state = State { fresh: Chunks::none(chunks), values, earlier, unrecorded: 0, len };
+        let none = Chunks::none(layout.chunks());
+        let (record, written) =
+            opened.map_or((None, none.clone()), |(record, written)| (Some(record), written));
+        promised.fetch_add(layout.size() - written.bytes(layout), Ordering::Relaxed);
+        let state = State {
+            written,
+            verified: none.clone(),
+            durable: none,
+            unrecorded: None,
+            unsynced: 0,
+            len,
+            lost: false,
+        };
         Ok(Self {
             folder: folder.clone(),
             path,
             file,
-            _lock: lock,
             root,
             layout,
             state: Mutex::new(state),
+            record: Mutex::new(record),
+            flushing: Mutex::default(),
+            promised: promised.clone(),
         })
     }
 
@@ -126,50 +100,61 @@ impl Part {
         &self.path
     }
 
+    pub(super) fn is_of(&self, root: Root, layout: Layout) -> bool {
+        self.root == root && self.layout == layout && !self.state().lost
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Chunks to be fetched.
-    pub(super) fn missing(&self) -> Vec<Range<u64>> {
-        self.state().have().missing()
+    /// What is missing, and what is to be verified again. When all was taken but not finished, all is to be verified again:
+    /// "nothing to do" means a file that has landed.
+    pub(super) fn begun(&self) -> Begun {
+        let mut state = self.state();
+        if state.verified.is_all() {
+            state.verified = Chunks::none(self.layout.chunks());
+        }
+        Begun { missing: state.written.missing(), earlier: state.written.without(&state.verified) }
     }
 
-    /// Bytes that are there already, as far as the record tells.
-    pub(super) fn have_bytes(&self) -> u64 {
-        self.state().have().iter().map(|index| self.layout.chunk_len(index)).sum()
+    pub(super) fn root(&self) -> Root {
+        self.root
     }
 
-    /// Writes a verified chunk.
-    pub(super) fn write(
-        &self,
-        index: u64,
-        chunk: &[u8],
-        value: Option<ChainingValue>,
-    ) -> io::Result<()> {
+    /// What is to be verified again.
+    pub(super) fn unverified(&self) -> Vec<Range<u64>> {
+        let state = self.state();
+        state.written.without(&state.verified)
+    }
+
+    /// Writes a verified chunk; whether enough has come for a flush.
+    pub(super) fn write(&self, index: u64, chunk: &[u8]) -> io::Result<bool> {
         if !self.leaves_hole(index, chunk)? {
             self.file.write_all_at(chunk, index * CHUNK)?;
         }
         let due = {
             let mut state = self.state();
-            state.fresh.insert(index);
-            if let Some(slot) = usize::try_from(index).ok().and_then(|at| state.values.get_mut(at))
-            {
-                *slot = value;
+            if state.written.insert(index) {
+                self.promised.fetch_sub(self.layout.chunk_len(index), Ordering::Relaxed);
             }
-            state.unrecorded += self.layout.chunk_len(index);
-            state.unrecorded >= RECORD_AFTER
+            state.verified.insert(index);
+            state.changed(Chunks::word_of(index));
+            state.unsynced += self.layout.chunk_len(index);
+            state.is_due()
         };
-        if due { self.record() } else { Ok(()) }
+        self.note()?;
+        Ok(due)
     }
 
     /// Whether a chunk of zeros could be left as a hole where nothing has been written yet; the file is as long then as if
     /// it had been written. Otherwise its place is taken for the writing that follows.
     fn leaves_hole(&self, index: u64, chunk: &[u8]) -> io::Result<bool> {
-        let zeros = !chunk.is_empty() && chunk.iter().all(|byte| *byte == 0);
+        let zeros = is_zeros(chunk);
         let start = index * CHUNK;
         let end = start + self.layout.chunk_len(index);
         let mut state = self.state();
+        state.check_kept()?;
         // Under the lock: others who write further behind take their place before they do.
         let hole = zeros && start >= state.len;
         if hole {
@@ -179,123 +164,191 @@ impl Part {
         Ok(hole)
     }
 
-    /// Makes what has come durable and records it.
-    pub(super) fn record(&self) -> io::Result<()> {
-        let have = {
+    /// Reads again what an earlier process wrote; its length if it is what it should be. If not, it is missing.
+    pub(super) fn check(
+        &self,
+        index: u64,
+        fits: &dyn Fn(&[u8]) -> bool,
+    ) -> io::Result<Option<u64>> {
+        self.state().check_kept()?;
+        let len = self.layout.chunk_len(index);
+        let mut chunk = vec![0; usize::try_from(len).unwrap_or(0)];
+        // What cannot be read is missing too: writing it anew may help.
+        let good =
+            read_whole(&*self.file, &mut chunk, index * CHUNK).unwrap_or(false) && fits(&chunk);
+        {
             let mut state = self.state();
-            state.unrecorded = 0;
-            state.have()
+            if good {
+                state.verified.insert(index);
+                return Ok(Some(len));
+            }
+            if state.written.remove(index) {
+                self.promised.fetch_add(len, Ordering::Relaxed);
+            }
+            state.changed(Chunks::word_of(index));
+        }
+        self.note()?;
+        Ok(None)
+    }
+
+    /// Brings the record up to date. One thread does it at a time; the others leave theirs to it and go on.
+    fn note(&self) -> io::Result<()> {
+        let mut record = match self.record.try_lock() {
+            Ok(record) => record,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
         };
-        self.file.sync()?;
-        record::write(&*self.folder, &record_path(&self.path), self.root, self.layout, &have)
+        self.note_into(&mut record)
+    }
+
+    fn note_into(&self, record: &mut Option<Record>) -> io::Result<()> {
+        if self.layout.chunks() <= UNRECORDED {
+            return Ok(());
+        }
+        loop {
+            let (at, words) = {
+                let mut state = self.state();
+                let Some(range) = state.unrecorded.take() else { return Ok(()) };
+                (range.start, state.written.words(range).to_vec())
+            };
+            if record.is_none() {
+                let path = record::path_for(&self.path);
+                *record = Some(Record::begin(&*self.folder, &path, self.root, self.layout)?);
+            }
+            if let Some(record) = record {
+                record.write(at, &words)?;
+            }
+        }
+    }
+
+    /// Flushes, unless that is under way already.
+    pub(super) fn sync_behind(&self) -> io::Result<()> {
+        if matches!(self.flushing.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Ok(());
+        }
+        self.sync_with_record()
+    }
+
+    /// Makes content and record survive a power cut, for a file that is not complete.
+    pub(super) fn sync_with_record(&self) -> io::Result<()> {
+        self.sync()?;
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        self.note_into(&mut record)?;
+        if let Some(record) = &*record {
+            record.sync()?;
+            self.folder.sync_folder(self.path.parent().unwrap_or(Path::new("")))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the content survive a power cut. If that fails, only what was durable before counts, for later processes too.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let _alone = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let durable = {
+            let mut state = self.state();
+            state.check_kept()?;
+            state.unsynced = 0;
+            state.written.clone()
+        };
+        match self.file.sync() {
+            Ok(()) => {
+                self.state().durable = durable;
+                Ok(())
+            }
+            Err(error) => {
+                self.lose();
+                Err(error)
+            }
+        }
+    }
+
+    fn lose(&self) {
+        {
+            let mut state = self.state();
+            let State { written, durable, .. } = &mut *state;
+            let before = written.bytes(self.layout);
+            written.keep(durable);
+            let kept = written.bytes(self.layout);
+            self.promised.fetch_add(before - kept, Ordering::Relaxed);
+            state.lost = true;
+            state.unrecorded = Some(0..state.written.word_count());
+        }
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        // A record that cannot be put right must not be believed: the system may show lost pages until it forgets them.
+        if self.note_into(&mut record).is_err() {
+            let _ = record::forget(&*self.folder, &record::path_for(&self.path));
+        }
     }
 
     /// Whether an interruption now would lose something worth keeping.
     pub(super) fn is_worth_recording(&self) -> bool {
-        self.layout.chunks() > 1 && self.state().unrecorded > 0
+        let state = self.state();
+        self.layout.chunks() > UNRECORDED && state.unsynced > 0 && !state.lost
     }
 
-    /// Reads again what an earlier process wrote, and checks that everything together is the file.
-    pub(super) fn check(&self) -> io::Result<Checked> {
-        let (earlier, mut values) = {
+    /// Checks that every chunk was verified, and sets what is known of the file beside its content.
+    pub(super) fn seal(&self, target: &Target, executable: u32) -> io::Result<()> {
+        let complete = {
             let state = self.state();
-            (state.earlier.clone(), state.values.clone())
+            state.check_kept()?;
+            state.verified.is_all() && state.written.is_all()
         };
-        let fresh = self.state().fresh.clone();
-        let reread: Vec<_> = earlier.iter().filter(|index| !fresh.contains(*index)).collect();
-        if reread.is_empty() {
-            return Ok(Checked::Whole);
+        if !complete {
+            return Err(io::Error::other("not every chunk of it was verified"));
         }
-        let mut buffer = vec![0; usize::try_from(CHUNK).unwrap_or(0)];
-        for index in reread {
-            let len = usize::try_from(self.layout.chunk_len(index)).unwrap_or(0);
-            let chunk = &mut buffer[..len];
-            let whole = read_whole(&*self.file, chunk, index * CHUNK)?;
-            if self.layout.chunks() == 1 {
-                let same = whole && blake3::hash(chunk) == self.root.0;
-                return Ok(if same { Checked::Whole } else { self.damaged() });
-            }
-            if let Some(slot) = usize::try_from(index).ok().and_then(|at| values.get_mut(at)) {
-                *slot = whole.then(|| chunk_value(index, chunk));
-            }
+        let stat = self.file.stat()?;
+        if stat.len != self.layout.size() {
+            return Err(io::Error::other("another program changed its length"));
         }
-        let values: Option<Vec<_>> = values.into_iter().collect();
-        let manifest = values.and_then(|values| Manifest::new(self.layout, values).ok());
-        let same = manifest.and_then(|manifest| manifest.root()) == Some(self.root);
-        Ok(if same { Checked::Whole } else { self.damaged() })
+        self.file.set_modified(target.modified_ns())?;
+        // Also takes away what an earlier process, told otherwise, gave it.
+        let mode = (stat.mode & !0o111) | if target.executable { executable } else { 0 };
+        if mode == stat.mode { Ok(()) } else { self.file.set_mode(mode) }
     }
 
-    fn damaged(&self) -> Checked {
-        self.state().earlier.clear();
-        Checked::Damaged
-    }
-
-    /// Makes the content durable, with the time it has at its owner.
-    pub(super) fn seal(&self, modified_ms: i64) -> io::Result<()> {
-        self.file.set_modified(i128::from(modified_ms) * 1_000_000)?;
-        self.file.sync()
-    }
-
-    /// Removes the record, once the file has its name.
-    pub(super) fn forget_record(&self) -> io::Result<()> {
-        match self.folder.remove(&record_path(&self.path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    /// Removes the record, once the file has its name. One that stays harms nobody.
+    pub(super) fn forget_record(&self) {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        if record.take().is_some() {
+            let _ = record::forget(&*self.folder, &record::path_for(&self.path));
         }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let there = self.state().written.bytes(self.layout);
+        self.promised.fetch_sub(self.layout.size() - there, Ordering::Relaxed);
     }
 }
 
 impl State {
-    fn have(&self) -> Chunks {
-        let mut have = self.earlier.clone();
-        for index in self.fresh.iter() {
-            have.insert(index);
+    fn changed(&mut self, word: usize) {
+        let range = self.unrecorded.take().unwrap_or(word..word);
+        self.unrecorded = Some(range.start.min(word)..range.end.max(word + 1));
+    }
+
+    /// Whether a flush is due; tells it once.
+    fn is_due(&mut self) -> bool {
+        let due = self.unsynced >= SYNC_AFTER;
+        if due {
+            self.unsynced = 0;
         }
-        have
+        due
+    }
+
+    fn check_kept(&self) -> io::Result<()> {
+        if self.lost { Err(io::Error::other("the disk has lost part of it")) } else { Ok(()) }
     }
 }
 
-/// Makes and removes a file, to see whether that can be done.
-pub(super) fn probe(folder: &dyn Folder, random: &dyn Random) -> io::Result<()> {
-    let mark = sealift_proto::text::hex(&random.bytes::<8>());
-    let path = PathBuf::from(format!("{PREFIX}probe-{mark}"));
-    drop(folder.create(&path, true)?);
-    folder.remove(&path)
+/// Whether there is anything, and all of it is zero.
+pub(super) fn is_zeros(chunk: &[u8]) -> bool {
+    !chunk.is_empty() && chunk.iter().all(|byte| *byte == 0)
 }
 
-/// Names the part of one content under one name; says nothing of either.
-fn tag(name: &str, root: Root) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&root.0).update(name.as_bytes());
-    sealift_proto::text::hex(&hasher.finalize().as_bytes()[..8])
-}
-
-fn record_path(part: &Path) -> PathBuf {
-    let mut name = part.as_os_str().to_owned();
-    name.push(".record");
-    PathBuf::from(name)
-}
-
-/// An open part file, and the lock that keeps others off it.
-type Claim = (Box<dyn File>, Box<dyn Lock>);
-
-/// Opens and locks the part at `path`, made if missing; `None` if another process has it.
-fn claim_one(folder: &dyn Folder, path: &Path) -> io::Result<Option<Claim>> {
-    match folder.create(path, false) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let Some(lock) = folder.try_lock(path)? else {
-        return Ok(None);
-    };
-    let file = folder.open_write(path)?;
-    // Between creating and locking another process may have finished the file and renamed it away.
-    // A further name for it would let somebody write into what is verified.
-    let (named, open) = (folder.stat(path)?, file.stat()?);
-    Ok((named.inode == open.inode && open.links <= 1).then_some((file, lock)))
-}
-
-fn read_whole(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+/// Whether the file goes far enough to fill `buffer`.
+pub(super) fn read_whole(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
     let mut done = 0;
     while done < buffer.len() {
         let at = offset + u64::try_from(done).unwrap_or(u64::MAX);

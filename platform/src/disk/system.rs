@@ -1,6 +1,7 @@
 //! The file systems of a Unix machine.
 
 mod file;
+mod flush;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -139,10 +140,17 @@ impl Root for SystemRoot {
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let beside = from.parent() == to.parent();
         let (from, old) = self.beneath.parent(from)?;
-        let (to, new) = self.beneath.parent(to)?;
-        match rename_no_replace(&from, old, &to, new) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_unlink(&from, old, &to, new),
+        let (other, new) = if beside {
+            (None, to.file_name().map(Path::new).ok_or(Errno::INVAL)?)
+        } else {
+            let (other, new) = self.beneath.parent(to)?;
+            (Some(other), new)
+        };
+        let to = other.as_ref().unwrap_or(&from);
+        match rename_no_replace(&from, old, to, new) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_unlink(&from, old, to, new),
             other => Ok(other?),
         }
     }
@@ -159,6 +167,10 @@ impl Root for SystemRoot {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         Ok(rustix::fs::fsync(self.open_folder(path)?)?)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        flush::file_system(self.beneath.root())
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
@@ -210,30 +222,6 @@ fn link_unlink(from: impl AsFd, old: &Path, to: impl AsFd, new: &Path) -> io::Re
 }
 
 /// File systems whose changes on other machines, or outside the kernel, raise no events here.
-#[cfg(target_os = "linux")]
 fn watchable(folder: &OwnedFd) -> bool {
-    const UNWATCHED: [u64; 14] = [
-        0x6969,      // NFS
-        0xff53_4d42, // CIFS
-        0xfe53_4d42, // SMB 2 and up
-        0x517b,      // SMB
-        0x6573_5546, // FUSE, virtiofs
-        0x0102_1997, // 9P
-        0x00c3_6400, // Ceph
-        0x5346_414f, // AFS
-        0x6b41_4653, // kAFS
-        0x7375_7245, // Coda
-        0x0bd0_0bd0, // Lustre
-        0x786f_4256, // VirtualBox shared folders
-        0x7461_636f, // OCFS2
-        0x0116_1970, // GFS2
-    ];
-    // The type is a 32-bit number that some machines hold in a signed field.
-    rustix::fs::fstatfs(folder)
-        .is_ok_and(|told| !UNWATCHED.contains(&((told.f_type as u64) & 0xffff_ffff)))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn watchable(_: &OwnedFd) -> bool {
-    true
+    !flush::is_remote(folder)
 }

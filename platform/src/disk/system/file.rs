@@ -1,11 +1,13 @@
 //! Open files and locks of a Unix machine.
 
+use std::fs::Permissions;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, FlockOperation};
+use rustix::io::Errno;
 
 use crate::disk::{File, Kind, Lock, Stat};
 
@@ -58,6 +60,18 @@ impl File for SystemFile {
             UNIX_EPOCH.checked_add(distance)
         };
         self.0.set_modified(time.unwrap_or(UNIX_EPOCH))
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.0.set_permissions(Permissions::from_mode(mode & 0o777))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match rustix::fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

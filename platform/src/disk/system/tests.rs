@@ -209,3 +209,35 @@ fn a_temporary_file_of_somebody_else_is_left_alone() {
         assert!(theirs.iter().all(|path| fs::read(path).is_ok_and(|read| read == b"half of it")));
     });
 }
+
+#[test]
+fn a_file_is_locked_once_until_it_is_closed() {
+    both_ways(|_, root| {
+        let one = root.create(p("x"), false).unwrap();
+        let two = root.open_write(p("x")).unwrap();
+        assert!(one.try_lock().unwrap());
+        assert!(!two.try_lock().unwrap());
+        drop(one);
+        assert!(two.try_lock().unwrap());
+    });
+}
+
+#[test]
+fn permission_bits_are_set_without_the_special_ones() {
+    both_ways(|_, root| {
+        let file = root.create(p("x"), true).unwrap();
+        file.set_mode(0o4755).unwrap();
+        assert_eq!(file.stat().unwrap().mode, 0o755);
+    });
+}
+
+#[test]
+fn a_whole_file_system_is_flushed_or_that_is_not_offered() {
+    both_ways(|_, root| {
+        root.create(p("x"), false).unwrap().write_all_at(b"x", 0).unwrap();
+        match root.sync_all() {
+            Ok(()) => {}
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+        }
+    });
+}

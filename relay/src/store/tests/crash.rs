@@ -87,6 +87,14 @@ impl File for Volatile {
     fn set_modified(&self, _: i128) -> io::Result<()> {
         Ok(())
     }
+
+    fn set_mode(&self, _: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        Ok(true)
+    }
 }
 
 /// A folder with that one file.

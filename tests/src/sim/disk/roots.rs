@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 use sealift_platform::disk::{File, Kind, Listed, Lock, Root, Stat};
@@ -31,7 +32,8 @@ impl SimRoot {
     }
 
     fn handle(&self, inode: Inode, writable: bool) -> Box<dyn File> {
-        Box::new(SimFile { disk: self.disk.clone(), inode, life: self.life, writable })
+        let (disk, locked) = (self.disk.clone(), AtomicBool::new(false));
+        Box::new(SimFile { disk, inode, life: self.life, writable, locked })
     }
 
     fn open_file(&self, path: &Path, writable: bool) -> io::Result<Box<dyn File>> {
@@ -165,6 +167,21 @@ impl Root for SimRoot {
         Ok(())
     }
 
+    fn sync_all(&self) -> io::Result<()> {
+        match self.change() {
+            Ok(mut state) => {
+                state.sync_all();
+                Ok(())
+            }
+            Err(error) => {
+                if let Ok(mut state) = self.look() {
+                    state.fail_sync_all();
+                }
+                Err(error)
+            }
+        }
+    }
+
     fn free_bytes(&self) -> io::Result<u64> {
         let state = self.look()?;
         Ok(state.capacity.saturating_sub(state.used()))
@@ -221,6 +238,18 @@ struct SimFile {
     inode: Inode,
     life: u64,
     writable: bool,
+    /// Whether this holds the lock on the file.
+    locked: AtomicBool,
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        if self.locked.load(Ordering::Relaxed)
+            && let Ok(mut state) = self.disk.alive(self.life)
+        {
+            state.locks.remove(&self.inode);
+        }
+    }
 }
 
 impl SimFile {
@@ -265,7 +294,7 @@ impl File for SimFile {
             self.resize(&mut state, end)?;
         }
         let start = usize::try_from(offset).map_err(|_| Errno::FBIG)?;
-        state.file(self.inode)?.live[start..start + bytes.len()].copy_from_slice(bytes);
+        state.file(self.inode)?.write(start, bytes);
         state.touch(self.inode, now);
         Ok(())
     }
@@ -285,9 +314,8 @@ impl File for SimFile {
                 Ok(())
             }
             Err(error) => {
-                // As on a real system: the pages count as clean afterwards, and the next sync finds nothing to do.
                 if let Ok(mut state) = self.disk.alive(self.life) {
-                    state.file(self.inode)?.poison();
+                    state.file(self.inode)?.fail_sync();
                 }
                 Err(error)
             }
@@ -307,6 +335,26 @@ impl File for SimFile {
             node.changed_ns = changed;
         }
         Ok(())
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        let now = self.disk.now();
+        let mut state = self.disk.change(self.life)?;
+        let changed = state.stamp(now);
+        if let Some(node) = state.nodes.get_mut(&self.inode) {
+            node.mode = mode & 0o777;
+            node.changed_ns = changed;
+        }
+        Ok(())
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        let mut state = self.disk.alive(self.life)?;
+        let free = state.locks.insert(self.inode);
+        if free {
+            self.locked.store(true, Ordering::Relaxed);
+        }
+        Ok(free || self.locked.load(Ordering::Relaxed))
     }
 }
 

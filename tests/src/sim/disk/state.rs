@@ -23,39 +23,53 @@ const PAGE: usize = 4096;
 pub(super) struct FileNode {
     pub(super) live: Vec<u8>,
     safe: Vec<u8>,
-    /// A sync failed: what was written since will not be kept, though a later sync says it is.
-    poisoned: bool,
+    /// Pages that a failed sync was to keep: they count as clean now, and no later sync keeps them unless they are written anew.
+    forgotten: BTreeSet<usize>,
 }
 
 impl FileNode {
     /// A file whose content was synced.
     pub(super) fn synced(content: &[u8]) -> Self {
-        Self { live: content.to_vec(), safe: content.to_vec(), poisoned: false }
+        Self { live: content.to_vec(), safe: content.to_vec(), forgotten: BTreeSet::new() }
+    }
+
+    /// Writes `bytes` where there is room for them already.
+    pub(super) fn write(&mut self, start: usize, bytes: &[u8]) {
+        let end = start + bytes.len();
+        self.live[start..end].copy_from_slice(bytes);
+        self.forgotten.retain(|page| page * PAGE >= end || (page + 1) * PAGE <= start);
     }
 
     pub(super) fn sync(&mut self) {
-        if !self.poisoned {
-            self.safe.clone_from(&self.live);
-        }
+        self.keep(|_| true);
     }
 
-    pub(super) const fn poison(&mut self) {
-        self.poisoned = true;
+    /// A sync that failed: as on a real system the pages count as clean afterwards.
+    pub(super) fn fail_sync(&mut self) {
+        let pages = self.live.chunks(PAGE).enumerate();
+        let dirty = pages.filter(|(page, live)| {
+            self.safe.get(page * PAGE..page * PAGE + live.len()) != Some(live)
+        });
+        self.forgotten.extend(dirty.map(|(page, _)| page));
+    }
+
+    /// Keeps the pages that `wanted` picks of those that can still be kept.
+    fn keep(&mut self, mut wanted: impl FnMut(usize) -> bool) {
+        self.safe.resize(self.live.len(), 0);
+        let pages = self.safe.chunks_mut(PAGE).zip(self.live.chunks(PAGE)).enumerate();
+        for (page, (safe, live)) in pages {
+            if !self.forgotten.contains(&page) && wanted(page) {
+                safe.copy_from_slice(live);
+            }
+        }
     }
 
     fn lose(&mut self, loss: &Loss) {
-        if let Loss::Some(random) = loss
-            && !self.poisoned
-        {
-            self.safe.resize(self.live.len(), 0);
-            for (safe, live) in self.safe.chunks_mut(PAGE).zip(self.live.chunks(PAGE)) {
-                if random.coin() {
-                    safe.copy_from_slice(live);
-                }
-            }
+        if let Loss::Some(random) = loss {
+            self.keep(|_| random.coin());
         }
         self.live.clone_from(&self.safe);
-        self.poisoned = false;
+        self.forgotten.clear();
     }
 }
 
@@ -208,6 +222,26 @@ impl State {
         }
         self.folder(at)?;
         Ok((at, name))
+    }
+
+    /// Every file and folder as if each had been synced.
+    pub(super) fn sync_all(&mut self) {
+        for node in self.nodes.values_mut() {
+            match &mut node.body {
+                Body::File(file) => file.sync(),
+                Body::Folder(folder) => folder.sync(),
+                Body::Link | Body::Pipe => {}
+            }
+        }
+    }
+
+    /// As [`State::sync_all`], when that failed.
+    pub(super) fn fail_sync_all(&mut self) {
+        for node in self.nodes.values_mut() {
+            if let Body::File(file) = &mut node.body {
+                file.fail_sync();
+            }
+        }
     }
 
     pub(super) fn used(&self) -> u64 {

@@ -1,0 +1,151 @@
+//! Giving verified files their final names: content durable first, then the names, then the names durable.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use sealift_peer::exit::{Exit, Failure};
+
+use super::begin::NAMES;
+use super::flush::{MANY_FILES, each};
+use super::{Landing, State, Target};
+use crate::naming::numbered;
+
+/// A file on its way to its name.
+struct Ready<'a> {
+    job: usize,
+    target: &'a Target,
+    state: State,
+}
+
+type Ends = Vec<(usize, Result<(), Failure>)>;
+
+impl Landing {
+    pub(super) fn finish_jobs(&self, jobs: &[usize]) -> Ends {
+        let mut ends = Vec::with_capacity(jobs.len());
+        let ready = self.gather(jobs, &mut ends);
+        let ready = self.make_durable(ready, &mut ends);
+        let named =
+            ready.into_iter().filter_map(|ready| self.give_name(ready, &mut ends)).collect();
+        self.make_names_durable(named, &mut ends);
+        ends
+    }
+
+    /// The files that are complete and not named yet, with the times and rights they are to have.
+    fn gather(&self, jobs: &[usize], ends: &mut Ends) -> Vec<Ready<'_>> {
+        let mut ready = Vec::with_capacity(jobs.len());
+        for job in jobs.iter().copied() {
+            match (self.state(job), self.targets.get(job)) {
+                (Some(State::There(_) | State::Landed(_)), _) => ends.push((job, Ok(()))),
+                (Some(State::Part(part)), Some(target)) => match part.seal(target, self.executable)
+                {
+                    Ok(()) => ready.push(Ready { job, target, state: State::Part(part) }),
+                    Err(error) => self.fail(job, Some(target), &error, ends),
+                },
+                (Some(state @ State::Small(_)), Some(target)) => {
+                    ready.push(Ready { job, target, state });
+                }
+                _ => ends.push((job, Err(Failure::new(Exit::Other, "a file that has not come")))),
+            }
+        }
+        ready
+    }
+
+    /// Makes the content of all files durable, and leaves out those for which that failed.
+    fn make_durable<'a>(&self, ready: Vec<Ready<'a>>, ends: &mut Ends) -> Vec<Ready<'a>> {
+        let unheld =
+            |ready: &Ready<'_>| matches!(&ready.state, State::Small(small) if !small.is_held());
+        let flushed = if ready.len() >= MANY_FILES || ready.iter().any(unheld) {
+            self.flush.all(&*self.folder)
+        } else {
+            Ok(false)
+        };
+        let losses = self.flush.losses();
+        let durable = each(&ready, |ready| match (&ready.state, &flushed) {
+            (State::Small(small), _) if small.losses < losses => Err(lost()),
+            (State::Small(_), Ok(true)) => Ok(()),
+            (State::Small(small), Ok(false)) => small.sync(),
+            (State::Small(_), Err(error)) => Err(error.kind().into()),
+            // It tells of its own failures, also after a flush of everything.
+            (State::Part(part), _) => part.sync(),
+            _ => Ok(()),
+        });
+        let mut kept = Vec::with_capacity(ready.len());
+        for (ready, end) in ready.into_iter().zip(durable) {
+            match end {
+                Ok(()) => kept.push(ready),
+                Err(error) => self.fail(ready.job, Some(ready.target), &error, ends),
+            }
+        }
+        kept
+    }
+
+    /// Gives the file its final name, or the next one that is free; never over anything.
+    fn give_name<'a>(&self, ready: Ready<'a>, ends: &mut Ends) -> Option<(Ready<'a>, PathBuf)> {
+        let part = match &ready.state {
+            State::Small(small) => small.path(),
+            State::Part(part) => part.path(),
+            _ => return None,
+        };
+        match self.name(part, &ready.target.path) {
+            Ok(path) => {
+                match &ready.state {
+                    State::Small(small) => small.set_named(),
+                    State::Part(part) => part.forget_record(),
+                    _ => {}
+                }
+                Some((ready, path))
+            }
+            Err(error) => {
+                self.fail(ready.job, Some(ready.target), &error, ends);
+                None
+            }
+        }
+    }
+
+    fn name(&self, part: &Path, wanted: &Path) -> io::Result<PathBuf> {
+        for number in 0..NAMES {
+            let path = numbered(wanted, number);
+            match self.folder.rename_new(part, &path) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Makes the names durable, each folder once: those with new files and those with new folders.
+    fn make_names_durable(&self, named: Vec<(Ready<'_>, PathBuf)>, ends: &mut Ends) {
+        let _alone = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = self.folders.take_unsynced();
+        let parents = named.iter().map(|(ready, _)| ready.target.parent());
+        let folders: BTreeSet<&Path> = parents.chain(fresh.iter().map(PathBuf::as_path)).collect();
+        let folders: Vec<&Path> = folders.into_iter().collect();
+        let failed = self.flush.names(&*self.folder, &folders);
+        for (ready, path) in named {
+            // What lies deeper in a folder whose names may be lost may be lost with them.
+            match failed.iter().find(|(folder, _)| ready.target.path.starts_with(folder)) {
+                None => {
+                    self.jobs().insert(ready.job, State::Landed(path));
+                    ends.push((ready.job, Ok(())));
+                }
+                Some((_, error)) => self.fail(ready.job, Some(ready.target), error, ends),
+            }
+        }
+        let failed: BTreeSet<_> = failed.iter().map(|(folder, _)| folder.to_path_buf()).collect();
+        self.folders.still_unsynced(fresh.intersection(&failed).cloned().collect());
+    }
+
+    /// Ends a job whose file could not land.
+    fn fail(&self, job: usize, target: Option<&Target>, error: &io::Error, ends: &mut Ends) {
+        self.jobs().remove(&job);
+        let path = target.map_or(Path::new(""), |target| &target.path);
+        ends.push((job, Err(self.disk(path, error))));
+    }
+}
+
+fn lost() -> io::Error {
+    io::Error::other("the disk has lost what was written")
+}

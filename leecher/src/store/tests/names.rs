@@ -1,0 +1,113 @@
+use super::*;
+use crate::memory::Node;
+
+#[test]
+fn files_of_every_size_land_whole() {
+    for len in [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 5] {
+        let memory = Memory::new();
+        let landing = landing(&memory, &["a/b/c.bin"]);
+        let content = content(len);
+        fill(&landing, &content);
+        assert_eq!(finish(&landing), Ok(()));
+        assert_eq!(landing.written(), len as u64);
+        drop(landing);
+        assert_eq!(memory.bytes("a/b/c.bin").unwrap(), content);
+        assert_eq!(memory.files(), ["a/b/c.bin"], "nothing is left beside it");
+    }
+}
+
+#[test]
+fn nothing_is_overwritten_and_the_same_is_not_fetched_again() {
+    let memory = Memory::new();
+    memory.put_file("a.txt", b"other");
+    memory.put_file("a (1).txt", b"another");
+    let landing1 = landing(&memory, &["a.txt"]);
+    fill(&landing1, b"wanted");
+    assert_eq!(finish(&landing1), Ok(()));
+    assert_eq!(landing1.landed(0), Some((PathBuf::from("out/a (2).txt"), false)));
+    assert_eq!(memory.bytes("a.txt").unwrap(), b"other");
+    let again = landing(&memory, &["a.txt"]);
+    assert_eq!(begin(&again, 0, b"wanted"), Ok(Begun::default()));
+    assert_eq!(finish(&again), Ok(()));
+    assert_eq!(again.landed(0), Some((PathBuf::from("out/a (2).txt"), true)));
+}
+
+#[test]
+fn something_else_in_the_way_is_said() {
+    let memory = Memory::new();
+    memory.put_file("a", b"a file");
+    let failure = begin(&landing(&memory, &["a/b"]), 0, b"x").unwrap_err();
+    assert_eq!(failure.exit, Exit::Disk);
+    assert!(failure.what.contains("out/a"), "{failure}");
+}
+
+#[test]
+fn links_and_pipes_are_neither_followed_nor_replaced() {
+    let memory = Memory::new();
+    memory.put("a", Node::Link);
+    memory.put("a (1)", Node::Other);
+    memory.put("f", Node::Link);
+    let one = landing(&memory, &["a"]);
+    fill(&one, b"wanted");
+    assert_eq!(finish(&one), Ok(()));
+    assert_eq!(one.landed(0), Some((PathBuf::from("out/a (2)"), false)));
+    let failure = begin(&landing(&memory, &["f/b"]), 0, b"x").unwrap_err();
+    assert_eq!(failure.exit, Exit::Disk);
+}
+
+#[test]
+fn two_at_once_do_not_mix() {
+    for len in [5, 2 << 20, 4 << 20] {
+        let memory = Memory::new();
+        let content = content(len);
+        let (one, two) = (landing(&memory, &["a"]), landing(&memory, &["a"]));
+        fill(&one, &content);
+        fill(&two, &content);
+        assert_eq!((finish(&one), finish(&two)), (Ok(()), Ok(())));
+        drop((one, two));
+        assert_eq!(memory.bytes("a").unwrap(), content);
+        assert_eq!(memory.bytes("a (1)").unwrap(), content);
+        assert_eq!(memory.files().len(), 2);
+    }
+}
+
+/// The bits that a file gets, with and without being asked for, whole in one chunk or resumed.
+#[test]
+fn the_executable_bit_is_set_only_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Platform::system().disk.open(folder.path()).unwrap();
+    let mode = |name: &str| disk.stat(Path::new(name)).unwrap().mode;
+    std::fs::create_dir(folder.path().join("umask")).unwrap();
+    let allowed = mode("umask") & 0o111;
+    for len in [3, 3 << 20] {
+        for executable in [false, true] {
+            let name = format!("{len}-{executable}");
+            let mut landing = open(disk.clone(), &[&name]);
+            landing.targets[0].executable = executable;
+            fill(&landing, &content(len));
+            assert_eq!(finish(&landing), Ok(()));
+            let expected = if executable { allowed } else { 0 };
+            assert_eq!(mode(&name) & 0o7111, expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn times_are_kept_and_clamped() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Platform::system().disk.open(folder.path()).unwrap();
+    for (name, time) in [("old", i64::MIN), ("new", i64::MAX), ("usual", 1_234_567_890_123)] {
+        for len in [3, 2 << 20] {
+            let name = format!("{name}-{len}");
+            let mut landing = open(disk.clone(), &[&name]);
+            landing.targets[0].modified_ms = time;
+            fill(&landing, &content(len));
+            assert_eq!(finish(&landing), Ok(()));
+            let there = disk.stat(Path::new(&name)).unwrap();
+            assert_eq!(there.len, len as u64);
+            if time == 1_234_567_890_123 {
+                assert_eq!(there.modified_ns, 1_234_567_890_123_000_000);
+            }
+        }
+    }
+}
