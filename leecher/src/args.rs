@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use sealift_peer::args::CommonArgs;
 use sealift_peer::human::parse_duration;
 use sealift_peer::manual::Manual;
+use sealift_peer::pace::Rate;
 use sealift_peer::session::WrapChoice;
 
 /// Find and fetch files that members of your space share, end-to-end encrypted through a relay that can read nothing
@@ -138,6 +139,9 @@ pub struct DownloadArgs {
     /// Take the content whose hash begins so
     #[arg(long, value_name = "H")]
     pub hash: Option<String>,
+    /// Fetch no faster than RATE bytes per second, all files together: 500k, 10M, 20Mi
+    #[arg(long, value_name = "RATE")]
+    pub limit: Option<Rate>,
     /// How the key is wrapped: auto, hybrid, x25519 or rsa
     #[arg(long, value_name = "SUITE", default_value = "auto")]
     pub wrap: WrapChoice,

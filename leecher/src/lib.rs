@@ -55,7 +55,9 @@ pub async fn run(
         Command::List { path, offline } => {
             commands::list::run(&speaker, &common, path.as_deref(), offline).await
         }
-        Command::Download(args) => commands::download::run(&speaker, &common, args).await,
+        Command::Download(args) => {
+            commands::download::run(&speaker.limited(args.limit), &common, args).await
+        }
         Command::Verify(args) => commands::verify::run(&speaker, &common, args).await,
         Command::Members => commands::members::run(&speaker, &common).await,
         Command::Status => commands::status::run(&speaker, &common),

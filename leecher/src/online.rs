@@ -48,7 +48,7 @@ impl Online {
             control: connected.control,
             space: connected.space,
             members: Mutex::new(connected.members),
-            sessions: Sessions::default(),
+            sessions: Sessions::paced(speaker.pace.clone()),
             serving: watch::Sender::new(presence),
             heads: Mutex::new(Some(receiver)),
         });

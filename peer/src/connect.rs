@@ -17,6 +17,7 @@ use crate::console::Console;
 use crate::control::{CallError, Control, DialError, Event, Events, Purpose, dial};
 use crate::exit::{Exit, Failure};
 use crate::members::{CardNews, Members};
+use crate::pace::{Pace, Rate};
 use crate::profile::space::{RecordError, SpaceState};
 use crate::profile::{Device, Profile};
 
@@ -52,6 +53,8 @@ pub struct Speaker {
     pub device: Device,
     /// Where to tell what happens.
     pub console: Console,
+    /// How fast the links of this process may be together, if that is limited.
+    pub pace: Option<Pace>,
 }
 
 impl Speaker {
@@ -61,7 +64,13 @@ impl Speaker {
     /// When the profile is damaged or cannot be written.
     pub fn new(profile: Profile, console: Console) -> Result<Self, Failure> {
         let device = profile.device_or_new()?;
-        Ok(Self { profile, device, console })
+        Ok(Self { profile, device, console, pace: None })
+    }
+
+    /// The same, whose links together are no faster than `limit`.
+    #[must_use]
+    pub fn limited(self, limit: Option<Rate>) -> Self {
+        Self { pace: limit.map(Pace::new), ..self }
     }
 
     /// The date, unix seconds.

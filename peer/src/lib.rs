@@ -12,6 +12,7 @@ pub mod human;
 pub mod join;
 pub mod manual;
 pub mod members;
+pub mod pace;
 pub mod process;
 pub mod profile;
 pub mod roster;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use sealift_peer::args::CommonArgs;
 use sealift_peer::manual::Manual;
+use sealift_peer::pace::Rate;
 use sealift_proto::space::HostName;
 
 use crate::invite::{parse_expires, parse_public};
@@ -58,6 +59,9 @@ pub struct WatchArgs {
     /// Share DIR and everything in it, under its own name or as NAME; may be given several times
     #[arg(long, value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
     pub watch: Vec<OsString>,
+    /// Send no faster than RATE bytes per second, to all leechers together: 500k, 10M, 20Mi
+    #[arg(long, value_name = "RATE")]
+    pub limit: Option<Rate>,
     /// Call this device NAME from now on (otherwise user@host)
     #[arg(long, value_name = "NAME", global = true)]
     pub name: Option<String>,

@@ -41,6 +41,7 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
         space: common.space.clone(),
         name: watch.name.clone(),
         watching: watch.poll.map_or(Watching::System, Watching::Poll),
+        limit: watch.limit,
         console: common.console(),
         answers_status: true,
     })

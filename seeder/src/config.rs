@@ -7,6 +7,7 @@ use sealift_peer::args::RelayArg;
 use sealift_peer::console::Console;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
+use sealift_peer::pace::Rate;
 use sealift_platform::disk::Disk;
 use sealift_proto::path::RelativePath;
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub name: Option<String>,
     /// How folders are watched.
     pub watching: Watching,
+    /// How fast all leechers together are served, if that is limited.
+    pub limit: Option<Rate>,
     /// Where to tell what happens.
     pub console: Console,
     /// Whether `seeder status` may ask this one; it takes a socket in the profile's folder.

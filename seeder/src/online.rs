@@ -158,7 +158,7 @@ impl Online {
             live.relay = Some(control.place());
             live.members = connected.members.len();
         });
-        let acceptor = Arc::new(Acceptor::default());
+        let acceptor = Arc::new(Acceptor::paced(self.speaker.pace.clone()));
         Station { online: self, connected, control, acceptor, space, sessions, opened }
     }
 

@@ -39,7 +39,7 @@ pub async fn run(
     let folders = folders(&*platform.disk, &config.home, &config.watch)?;
     let profile = Profile::open(&platform, &config.home)?;
     let _lock = lock(&profile)?;
-    let speaker = Speaker::new(profile, config.console.clone())?;
+    let speaker = Speaker::new(profile, config.console.clone())?.limited(config.limit);
     if let Some(name) = &config.name {
         choose_name(&speaker, name)?;
     }

@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::link::{self, LinkReader, LinkWriter};
+use super::paced::{Way, paced};
 use super::{Place, SessionError, Side, link_place};
 use crate::control::{Control, Event};
+use crate::pace::Pace;
 
 /// News that may wait for one handshake; a relay that repeats itself fills no memory.
 const NEWS: usize = 8;
@@ -64,6 +66,7 @@ struct Waiting {
 #[derive(Default)]
 pub struct Sessions {
     waiting: Mutex<HashMap<[u8; 16], Waiting>>,
+    pace: Option<Pace>,
 }
 
 /// A session. The seeder is verified; that it has the same keys shows when [`LeecherReader::confirm`] succeeds.
@@ -100,6 +103,12 @@ impl LeecherReader {
 }
 
 impl Sessions {
+    /// As the default, but what links bring is read no faster than `pace` allows.
+    #[must_use]
+    pub fn paced(pace: Option<Pace>) -> Self {
+        Self { pace, ..Self::default() }
+    }
+
     /// Takes an event if it belongs to a handshake under way.
     pub fn handle(&self, side: &Side<'_>, event: &Event) {
         match event {
@@ -188,7 +197,7 @@ impl Sessions {
             side.with(|terms, _| offered.answer(terms, from, &message, &mut RandomRng(random)))?;
         let place =
             link_place(side.space, control.relay(), address).ok_or(SessionError::Elsewhere)?;
-        finish(side, answered, place, ticket).await
+        finish(side, answered, place, ticket, self.pace.as_ref()).await
     }
 
     fn register(&self, tag: [u8; 16], waiting: Waiting) -> Registered<'_> {
@@ -238,10 +247,12 @@ async fn finish(
     answered: Answered,
     (host, port): Place,
     ticket: [u8; 32],
+    pace: Option<&Pace>,
 ) -> Result<LeecherSession, SessionError> {
     let (peer, suite) = (*answered.peer(), answered.suite());
     let (acknowledged, opening) = answered.acknowledge();
     let stream = link::connect(side.platform, (&host, port), ticket, &opening.to_bytes()).await?;
+    let stream = paced(stream, Way::Reading, pace);
     let (reader, writer) = tokio::io::split(stream);
     let sender = LinkSender::new(acknowledged.to_seeder().clone(), acknowledged.session(), 0);
     Ok(LeecherSession {

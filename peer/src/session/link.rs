@@ -2,6 +2,8 @@
 
 mod read;
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;
 mod write;
 

@@ -4,6 +4,7 @@
 mod allowance;
 mod leecher;
 mod link;
+mod paced;
 mod seeder;
 
 use sealift_platform::Platform;

@@ -19,8 +19,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::allowance::Allowance;
 use super::link::{self, LinkReader, LinkWriter};
+use super::paced::{Way, paced};
 use super::{Place, SessionError, Side, link_place};
 use crate::control::{Control, Event};
+use crate::pace::Pace;
 use crate::profile::space::SpaceState;
 
 /// How long the ACK may take from the ticket on.
@@ -33,6 +35,7 @@ pub struct Acceptor {
     linking: Mutex<HashSet<[u8; 16]>>,
     allowance: Mutex<Allowance>,
     start: Instant,
+    pace: Option<Pace>,
 }
 
 impl Default for Acceptor {
@@ -42,6 +45,7 @@ impl Default for Acceptor {
             linking: Mutex::default(),
             allowance: Mutex::default(),
             start: Instant::now(),
+            pace: None,
         }
     }
 }
@@ -81,6 +85,12 @@ pub struct SeederSession {
 }
 
 impl Acceptor {
+    /// As the default, but links are written to no faster than `pace` allows.
+    #[must_use]
+    pub fn paced(pace: Option<Pace>) -> Self {
+        Self { pace, ..Self::default() }
+    }
+
     fn millis(&self) -> u64 {
         millis(self.start)
     }
@@ -211,6 +221,7 @@ impl Acceptor {
         let ready = awaiting.confirm(&opening.proof)?;
         stream.write_all(&ready.proof).await?;
         stream.flush().await?;
+        let stream = paced(stream, Way::Writing, self.pace.as_ref());
         let (reader, writer) = tokio::io::split(stream);
         let keys = ready.keys;
         let sender = LinkSender::new(keys.to_leecher, keys.id, 0);

@@ -229,6 +229,7 @@ fn seeder_config(name: &str) -> sealift_seeder::Config {
         space: None,
         name: Some(name.to_owned()),
         watching: Watching::Poll(Duration::from_secs(2)),
+        limit: None,
         console: Console::captured(false).0,
         answers_status: false,
     }

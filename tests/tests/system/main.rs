@@ -4,6 +4,7 @@ mod bad_input;
 mod choosing;
 mod exit_codes;
 mod inviting;
+mod limit;
 mod manual;
 mod seeding;
 mod verifying;

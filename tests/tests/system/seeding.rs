@@ -95,6 +95,7 @@ impl World {
             space: None,
             name: Some("ana".into()),
             watching: Watching::System,
+            limit: None,
             console,
             answers_status: true,
         };

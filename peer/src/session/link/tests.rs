@@ -1,57 +1,15 @@
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use std::sync::Arc;
 
-use sealift_platform::net::Stream;
 use sealift_platform::random::SystemRandom;
 use sealift_proto::codec::{self, List};
 use sealift_proto::handshake::SessionId;
 use sealift_proto::link::{Direction, LinkReceiver, LinkSender};
 use sealift_proto::message::{Missing, Outcome, RunHeader};
 use sealift_proto::seal::{PIECE_LEN, SealKey};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
+use super::testing::Pipe;
 use super::*;
 use crate::session::SessionError;
-
-struct Pipe(DuplexStream);
-
-impl Stream for Pipe {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
 
 /// A direction for tests: real keys come from handshakes only.
 enum Across {}

@@ -1,0 +1,165 @@
+//! How fast the links of a process may be together (`--limit`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What was not used stays good for so long. Without it, each time a busy machine wakes a link late would be lost.
+const BURST: Duration = Duration::from_millis(100);
+/// How much of a second a link may pass at once: with several of them, how long each waits for its turn.
+const TURN: u64 = 50;
+/// Bytes that a link passes at once, at least and at most.
+const TURN_BYTES: (u64, u64) = (4 << 10, 256 << 10);
+
+/// Bytes per second that a person allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate(u64);
+
+impl Rate {
+    /// Least that can be asked for. Below it a link would take the pause between two pieces for the end of the other side.
+    pub const LEAST: Self = Self(10_000);
+
+    /// Bytes per second.
+    #[must_use]
+    pub const fn bytes_per_second(self) -> u64 {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Rate {
+    type Err = String;
+
+    /// Reads a number with k, M or G (thousands), or with Ki, Mi or Gi (by 1024), of either case; `10M` are 10^7 bytes per
+    /// second.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "write it as bytes per second, for example 500k, 10M or 20Mi".to_owned();
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let factor: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+            "" => 1,
+            "k" => 1000,
+            "m" => 1_000_000,
+            "g" => 1_000_000_000,
+            "ki" => 1 << 10,
+            "mi" => 1 << 20,
+            "gi" => 1 << 30,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
+        match number.checked_mul(factor).map(Self) {
+            Some(rate) if rate.0 >= Self::LEAST.0 => Ok(rate),
+            Some(_) => Err("the least is 10k; leave it out for no limit".into()),
+            None => Err(wrong()),
+        }
+    }
+}
+
+/// Who may pass how much when, on a clock of its own. Links take turns: each passes a turn's bytes, pays for them, and waits
+/// until all that was paid for so far is due.
+#[derive(Debug)]
+struct Bucket {
+    rate: u64,
+    /// Until when what has passed uses the rate up.
+    used_up: Duration,
+}
+
+impl Bucket {
+    /// Pays for `bytes` that passed at `now`: when whoever passed them may go on.
+    fn pay(&mut self, now: Duration, bytes: u64) -> Duration {
+        let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.rate);
+        let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        self.used_up = self.used_up.max(now.saturating_sub(BURST)).saturating_add(takes);
+        self.used_up
+    }
+}
+
+/// The limit that all links of a process share.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    bucket: Arc<Mutex<Bucket>>,
+    start: Instant,
+    turn: usize,
+}
+
+impl Pace {
+    /// No faster than `rate`, in the long run and within each tenth of a second.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        let turn = (rate.0 / TURN).clamp(TURN_BYTES.0, TURN_BYTES.1);
+        Self {
+            bucket: Arc::new(Mutex::new(Bucket { rate: rate.0, used_up: Duration::ZERO })),
+            start: Instant::now(),
+            turn: usize::try_from(turn).unwrap_or(1),
+        }
+    }
+
+    /// Bytes that a link may pass at once.
+    pub(crate) const fn turn(&self) -> usize {
+        self.turn
+    }
+
+    /// Pays for `bytes` that have passed: until when to wait before more do, if at all.
+    pub(crate) fn pay(&self, bytes: usize) -> Option<Instant> {
+        let now = self.start.elapsed();
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = bucket.pay(now, bytes as u64);
+        (due > now).then(|| self.start + due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_as_people_write_them() {
+        let read = |text: &str| text.parse().map(Rate::bytes_per_second);
+        assert_eq!(read("10M"), Ok(10_000_000));
+        assert_eq!(read("500k"), Ok(500_000));
+        assert_eq!(read("2g"), Ok(2_000_000_000));
+        assert_eq!(read("20Mi"), Ok(20 << 20));
+        assert_eq!(read("64KI"), Ok(64 << 10));
+        assert_eq!(read("1Gi"), Ok(1 << 30));
+        assert_eq!(read("10000"), Ok(10_000));
+        for wrong in
+            ["", "M", "10 M", "10MB", "1.5M", "-3M", "fast", "99999999999999999999", "99999999999G"]
+        {
+            assert!(read(wrong).is_err_and(|why| why.contains("10M")), "{wrong}");
+        }
+        for little in ["0", "0M", "9999", "9k"] {
+            assert!(read(little).is_err_and(|why| why.contains("10k")), "{little}");
+        }
+    }
+
+    #[test]
+    fn in_the_long_run_the_rate_holds_and_a_late_link_catches_up() {
+        for rate in [10_000, 10_000_000, 5_000_000_000] {
+            let mut bucket = Bucket { rate, used_up: Duration::ZERO };
+            let (mut now, mut passed, mut late) = (Duration::ZERO, 0, 0);
+            while now < Duration::from_secs(20) {
+                let due = bucket.pay(now, rate / TURN);
+                passed += rate / TURN;
+                // Each is woken some milliseconds late.
+                late = (late * 7 + 3) % 19;
+                now = due.max(now) + Duration::from_millis(late);
+            }
+            let wanted = u128::from(rate) * now.as_millis() / 1000;
+            let exact = u128::from(passed).abs_diff(wanted) * 100 / wanted;
+            assert!(exact == 0, "{passed} instead of {wanted} at {rate}");
+        }
+    }
+
+    #[test]
+    fn an_idle_time_gives_no_more_than_the_burst() {
+        let mut bucket = Bucket { rate: 1_000_000, used_up: Duration::ZERO };
+        let hour = Duration::from_secs(3600);
+        assert_eq!(bucket.pay(hour, 100_000), hour);
+        assert_eq!(bucket.pay(hour, 50_000), hour + Duration::from_millis(50));
+        let mut fresh = Bucket { rate: 1_000_000, used_up: Duration::ZERO };
+        assert_eq!(
+            fresh.pay(Duration::ZERO, 1000),
+            Duration::from_millis(1),
+            "nothing is given in advance"
+        );
+    }
+}
