@@ -13,6 +13,7 @@ mod old;
 mod part;
 mod record;
 mod small;
+mod stdout;
 mod target;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ use part::Part;
 use small::{Small, Smalls};
 
 pub use claim::PREFIX;
+pub use stdout::Stdout;
 pub use target::Target;
 
 /// The folder that files land in.

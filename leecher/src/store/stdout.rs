@@ -1,0 +1,254 @@
+//! One file to standard output, in order, each chunk verified before it is written.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sealift_peer::exit::{Exit, Failure};
+use sealift_proto::catalogue::Root;
+use sealift_proto::manifest::Layout;
+
+use crate::fetch::sink::{Begun, Sink};
+
+/// How many chunks beyond the next one to be written are kept in memory at most.
+const WINDOW: u64 = 16;
+
+/// Writes one file to a stream that cannot go back.
+pub struct Stdout<W> {
+    stream: Mutex<Stream<W>>,
+    written: AtomicU64,
+}
+
+struct Stream<W> {
+    writer: W,
+    file: Option<(Root, Layout)>,
+    /// The chunk to be written next.
+    next: u64,
+    /// Verified chunks behind it.
+    early: BTreeMap<u64, Vec<u8>>,
+    /// Why nothing more can be written.
+    broken: Option<Failure>,
+}
+
+#[cfg(unix)]
+impl Stdout<std::fs::File> {
+    /// Writes to the standard output of this process, past the buffer that is meant for lines.
+    ///
+    /// # Errors
+    /// When no further descriptor is to be had.
+    pub fn of_process() -> io::Result<Self> {
+        use std::os::fd::AsFd;
+        let own = io::stdout().as_fd().try_clone_to_owned()?;
+        Ok(Self::new(own.into()))
+    }
+}
+
+impl<W: Write> Stdout<W> {
+    /// Writes to `writer`.
+    pub fn new(writer: W) -> Self {
+        let stream = Stream { writer, file: None, next: 0, early: BTreeMap::new(), broken: None };
+        Self { stream: Mutex::new(stream), written: AtomicU64::new(0) }
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Stream<W>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: Write> Stream<W> {
+    /// Writes what has come in order.
+    fn put(&mut self, index: u64, chunk: &[u8]) -> Result<(), Failure> {
+        if let Some(failure) = &self.broken {
+            return Err(failure.clone());
+        }
+        if index != self.next {
+            self.early.insert(index, chunk.to_vec());
+            return Ok(());
+        }
+        let mut ended = self.writer.write_all(chunk);
+        self.next += 1;
+        while let Some(chunk) = self.early.remove(&self.next).filter(|_| ended.is_ok()) {
+            ended = self.writer.write_all(&chunk);
+            self.next += 1;
+        }
+        ended.map_err(|error| self.break_off(&error))
+    }
+
+    /// Nothing more is written: what the reader got of a chunk is not known.
+    fn break_off(&mut self, error: &io::Error) -> Failure {
+        let failure = failure(error);
+        self.early.clear();
+        self.broken = Some(failure.clone());
+        failure
+    }
+
+    fn missing(&self, layout: Layout) -> Begun {
+        let mut missing = Vec::new();
+        let mut from = self.next;
+        for index in self.early.keys().copied().chain([layout.chunks()]) {
+            if from < index {
+                missing.push(from..index);
+            }
+            from = index + 1;
+        }
+        Begun { missing, earlier: Vec::new() }
+    }
+}
+
+impl<W: Write + Send + 'static> Sink for Stdout<W> {
+    fn begin(&self, _: usize, root: Root, size: u64) -> Result<Begun, Failure> {
+        let layout =
+            Layout::new(size).map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
+        let mut stream = self.stream();
+        if let Some(failure) = &stream.broken {
+            return Err(failure.clone());
+        }
+        if stream.file.is_some_and(|file| file != (root, layout)) {
+            if stream.next > 0 {
+                return Err(Failure::new(Exit::Other, "the file changed while it was written out")
+                    .why("what has been written to standard output cannot be taken back")
+                    .next("run the command again, or use --out with a folder"));
+            }
+            stream.early.clear();
+        }
+        stream.file = Some((root, layout));
+        Ok(stream.missing(layout))
+    }
+
+    fn write(&self, _: usize, index: u64, chunk: &[u8]) -> Result<(), Failure> {
+        // Whoever has a chunk that cannot be written yet waits behind a slow reader, too.
+        self.stream().put(index, chunk)?;
+        self.written.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn check(&self, _: usize, _: u64, _: &dyn Fn(&[u8]) -> bool) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), Failure>)> {
+        let mut stream = self.stream();
+        let complete = stream.file.is_some_and(|(_, layout)| stream.next == layout.chunks());
+        let end = if complete {
+            stream.writer.flush().map_err(|error| stream.break_off(&error))
+        } else {
+            let unfinished = || Failure::new(Exit::Other, "a file that has not come");
+            Err(stream.broken.clone().unwrap_or_else(unfinished))
+        };
+        jobs.iter().map(|job| (*job, end.clone())).collect()
+    }
+
+    fn window(&self) -> Option<u64> {
+        Some(WINDOW)
+    }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::new(Exit::Other, "standard output was closed before the end of the file")
+            .why("the program that reads it has stopped reading");
+    }
+    Failure::disk("standard output", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// A reader that takes so many bytes and then goes away.
+    #[derive(Clone)]
+    struct Pipe(Arc<Mutex<Vec<u8>>>, usize);
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut taken = self.0.lock().unwrap();
+            let now = bytes.len().min(self.1 - taken.len());
+            taken.extend_from_slice(&bytes[..now]);
+            if now == 0 { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(now) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            let full = self.0.lock().unwrap().len() >= self.1;
+            if full { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+        }
+    }
+
+    fn pipe(takes: usize) -> (Pipe, Stdout<Pipe>) {
+        let pipe = Pipe(Arc::default(), takes);
+        (pipe.clone(), Stdout::new(pipe))
+    }
+
+    fn chunk(index: u64, len: usize) -> Vec<u8> {
+        vec![index as u8 + 1; len]
+    }
+
+    const ROOT: Root = Root([1; 32]);
+    const SIZE: u64 = (3 << 20) + 7;
+
+    #[test]
+    fn chunks_leave_in_order() {
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]] {
+            let (pipe, sink) = pipe(usize::MAX);
+            assert_eq!(sink.begin(0, ROOT, SIZE), Ok(Begun::nothing(4)));
+            for index in order {
+                assert!(sink.finish(&[0])[0].1.is_err());
+                let len = if index == 3 { 7 } else { 1 << 20 };
+                sink.write(0, index, &chunk(index, len)).unwrap();
+            }
+            assert_eq!((sink.finish(&[0]), sink.written()), (vec![(0, Ok(()))], SIZE));
+            let out = pipe.0.lock().unwrap();
+            let expected = [chunk(0, 1 << 20), chunk(1, 1 << 20), chunk(2, 1 << 20), chunk(3, 7)];
+            assert!(*out == expected.concat(), "{order:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_nothing_but_its_end() {
+        let (pipe, sink) = pipe(usize::MAX);
+        assert_eq!(sink.begin(0, ROOT, 0), Ok(Begun::nothing(1)));
+        sink.write(0, 0, &[]).unwrap();
+        assert_eq!(sink.finish(&[0]), [(0, Ok(()))]);
+        assert!(pipe.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_begun_again_goes_on_and_another_cannot() {
+        let (_, sink) = pipe(usize::MAX);
+        sink.begin(0, ROOT, SIZE).unwrap();
+        sink.write(0, 2, &chunk(2, 1 << 20)).unwrap();
+        assert_eq!(sink.begin(0, ROOT, SIZE).unwrap().missing, [0..2, 3..4]);
+        // Nothing has left yet.
+        assert_eq!(sink.begin(0, Root([2; 32]), 1).unwrap(), Begun::nothing(1));
+        assert_eq!(sink.begin(0, ROOT, SIZE).unwrap(), Begun::nothing(4));
+        sink.write(0, 0, &chunk(0, 1 << 20)).unwrap();
+        assert_eq!(
+            sink.begin(0, ROOT, SIZE).unwrap().missing.as_slice(),
+            std::slice::from_ref(&(1..4))
+        );
+        assert_eq!(sink.begin(0, ROOT, 1).unwrap_err().exit, Exit::Other);
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_ends_it() {
+        for takes in [0, 5, 1 << 20, SIZE as usize] {
+            let (pipe, sink) = pipe(takes);
+            sink.begin(0, ROOT, SIZE).unwrap();
+            sink.write(0, 1, &chunk(1, 1 << 20)).unwrap();
+            let ended = [0, 2, 3].map(|index| {
+                let len = if index == 3 { 7 } else { 1 << 20 };
+                sink.write(0, index, &chunk(index, len))
+            });
+            let end = sink.finish(&[0]).remove(0).1.unwrap_err();
+            assert!(end.what.contains("closed"), "{end}");
+            assert_eq!(ended.iter().all(Result::is_ok), takes == SIZE as usize);
+            assert_eq!(sink.begin(0, ROOT, SIZE), Err(end));
+            assert_eq!(pipe.0.lock().unwrap().len(), takes);
+        }
+    }
+}
