@@ -1,0 +1,173 @@
+"""The rows of the comparison. Each is given the stage, measures, and adds its tables and verdicts to the report."""
+
+import re
+import shutil
+import subprocess
+
+import payload
+from machine import Failed
+from payload import GIB
+from peers import PlainCopy, Sealift
+from report import least, median
+
+
+def large(stage, report):
+    """1 GiB of random bytes in one file."""
+    samples = stage.everybody(stage.big(), stage.rounds)
+    report.transfers(f"{stage.big_name}, one file of random bytes", samples)
+    ours = samples["Sealift"]
+    gib = stage.big().size / GIB
+    report.ratio("1 GiB: speed of the plain copy", samples, "plain copy", 0.95)
+    report.ratio_to_peers("1 GiB: speed of the fastest such peer", samples, 3.5)
+    report.at_most("1 GiB: processor seconds of all three, per GiB", median(s.cpu for s in ours) / gib, 1.7)
+    report.at_most("1 GiB: processor seconds of the relay, per GiB", median(s.relay_cpu for s in ours) / gib, 0.25)
+    for side in ("leecher", "seeder"):
+        report.at_most(f"1 GiB: MiB of the {side} at most", max(s.peaks[side] for s in ours), 64)
+    report.at_most("1 GiB: MiB that the relay grew by", max(s.growth["relay"] for s in ours), 1)
+
+
+def folder(stage, report):
+    """10,000 files of 4 KiB in one folder."""
+    samples = stage.everybody(stage.many(), stage.rounds)
+    report.transfers(f"{stage.many().files:,} files of 4 KiB, one folder", samples)
+    report.ratio_to_peers("Many files: speed of the fastest such peer", samples, 3)
+    report.ratio("Many files: speed of rsync over ssh", samples, "rsync over ssh", 1.5)
+
+
+def small(stage, report):
+    """A file of 1 KiB: the whole process."""
+    samples = stage.everybody(stage.small(), 2 * stage.rounds + 1)
+    report.transfers("1 KiB, the whole receiving process", samples, milliseconds=True)
+    report.at_most("1 KiB: milliseconds", 1000 * median(s.wall for s in samples["Sealift"]), 60)
+
+
+def trips(stage, report):
+    """Round trips that a file of 1 KiB waits for: how much longer it takes when one hop is slower, in round trips of that hop."""
+    # A hop's round trip is twice this.
+    delay = 0.05
+    walls = {}
+    for leecher, seeder in ((0, 0), (delay, 0), (0, delay), (delay, delay)):
+        tag = f"trips-{leecher}-{seeder}"
+        peer = Sealift(stage.machine, stage.tools, stage.small().path.parent, tag)
+        peer.start(stage.distance(leecher), stage.distance(seeder))
+        try:
+            walls[leecher, seeder] = [peer.fetch(stage.small(), touched=False)[0].wall for _ in range(stage.rounds)]
+        finally:
+            peer.stop()
+    near, ours, theirs, far = (least(walls[key]) for key in walls)
+    to_relay, to_seeder = (ours - near) / (2 * delay), (theirs - near) / (2 * delay)
+    report.table(
+        f"1 KiB, {1000 * delay:.0f} ms one way on each hop: round trips",
+        ["from leecher to relay, and on", "of them on to the seeder", "undelayed", "both hops delayed"],
+        [[f"{to_relay:.2f}", f"{to_seeder:.2f}", f"{1000 * near:.0f} ms", f"{1000 * far:.0f} ms"]],
+    )
+    report.at_most("1 KiB far away: round trips that it waits for", round(to_relay, 1), 8)
+
+
+def far(stage, report):
+    """At 100 ms and 200 Mbit/s between leecher and relay, beside a plain copy over the same way."""
+    way = {"delay": 0.05, "rate": "200Mbit"}
+    plain, ours = PlainCopy(stage.machine, stage.tools), stage.own("far")
+    try:
+        plain.start(stage.distance(**way))
+        ours.start(stage.distance(**way))
+        for what, limit, times in ((stage.big(), 0.9, 1), (stage.many(), 0.7, stage.rounds)):
+            samples = stage.interleaved([plain, ours], what, times)
+            label = stage.big_name if what.files == 1 else f"{what.files:,} files of 4 KiB"
+            report.transfers(f"{label} at 100 ms and 200 Mbit/s", samples)
+            report.ratio(f"{label} at 100 ms, 200 Mbit/s: speed of the plain copy", samples, "plain copy", limit)
+    finally:
+        plain.stop()
+        ours.stop()
+
+
+def start(stage, report):
+    """The first start of a seeder over large files in the page cache, beside b3sum."""
+    b3sum = stage.tool("b3sum")
+    count = stage.start_gib
+    folder = stage.machine.folder / "first"
+    stage.require_memory(count * GIB)
+    what = payload.large_files(folder, count)
+    files = sorted(folder.iterdir())
+    stage.machine.run(["cat", *files], stdout=subprocess.DEVNULL)
+    times = {"seeder": [], "b3sum": []}
+    for number in range(stage.rounds):
+        took = stage.machine.run([b3sum, "--num-threads", "2", *files])
+        times["b3sum"].append((took.wall, took.cpu, took.peak))
+        ours = Sealift(stage.machine, stage.tools, folder, f"first-{number}")
+        ours.start_relay()
+        try:
+            wall = ours.start_seeder(files=count)
+            seeder = ours.servers["seeder"]
+            times["seeder"].append((wall, seeder.cpu(), seeder.memory()))
+        finally:
+            ours.stop()
+    shutil.rmtree(folder)
+    rows = []
+    for name, took in times.items():
+        wall = median(wall for wall, _, _ in took)
+        rate = what.size / wall / 1e9
+        cpu, peak = median(cpu for _, cpu, _ in took), max(peak for _, _, peak in took)
+        rows.append([name, f"{wall:.2f}", f"{least(w for w, _, _ in took):.2f}", f"{rate:.1f}", f"{cpu:.2f}", f"{peak:.0f}"])
+    report.table(
+        f"First start over {count} files of 1 GiB in the page cache, two threads each",
+        ["program", "s", "least", "GB/s", "processor s", "MiB"],
+        rows,
+    )
+    speed = median(w for w, _, _ in times["b3sum"]) / median(w for w, _, _ in times["seeder"])
+    report.at_least("First start: speed of b3sum with as many threads", speed, 0.8)
+
+
+def stream(stage, report):
+    """Files of zeros into `--out -` and a null device: does each GiB cost the same, and does memory stay?"""
+    _can_stream(stage)
+    rows, costs, peaks = [], {}, {}
+    for gib in stage.stream_gib:
+        # What no longer fits the page cache is worth a look at the memory only.
+        cached = stage.fits(gib * GIB)
+        if not cached and not stage.long:
+            report.note(f"{gib} GiB were left out: they do not fit the memory of this machine")
+            continue
+        wall, cpu, peak = _streamed(stage, gib, stage.rounds if cached and gib < 16 else 2)
+        rows.append([f"{gib}", f"{wall / gib:.2f}", f"{cpu / gib:.2f}", *(f"{peak[side]:.0f}" for side in peak)])
+        peaks[gib] = peak
+        if cached:
+            costs[gib] = cpu / gib
+    report.table("Files of zeros into a null device", ["GiB", "s/GiB", "processor s/GiB", "leecher MiB", "seeder", "relay"], rows)
+    if len(costs) > 1:
+        first, last = min(costs), max(costs)
+        report.at_most(f"Processor time of a GiB, {last} GiB beside {first}: apart by", abs(costs[last] / costs[first] - 1), 0.1)
+    for side in ("leecher", "seeder"):
+        report.at_most(f"MiB of the {side} at most, to {max(peaks)} GiB", max(peak[side] for peak in peaks.values()), 64)
+
+
+def _can_stream(stage):
+    """An older leecher would make a folder of that name and fill it."""
+    helped = stage.machine.quietly([stage.machine.binary("leecher"), "download", "--help"])
+    if not re.search(r"standard\s+output", helped):
+        raise Failed("this leecher does not know `--out -`")
+
+
+def _streamed(stage, gib, times):
+    folder = stage.machine.folder / f"zeros-{gib}"
+    what = payload.sparse_file(folder / "zeros.bin", gib * GIB)
+    ours = Sealift(stage.machine, stage.tools, folder, f"stream-{gib}")
+    ours.start()
+    takes, peaks = [], {"leecher": 0.0, "seeder": 0.0, "relay": 0.0}
+    try:
+        for _ in range(times):
+            before = {name: process.cpu() for name, process in ours.servers.items()}
+            for process in ours.servers.values():
+                process.forget_peak()
+            got = stage.machine.run(ours.receive(what, "-"), stdout=subprocess.DEVNULL, timeout=600 + 10 * gib)
+            used = sum(process.cpu() - before[name] for name, process in ours.servers.items())
+            takes.append((got.wall, got.cpu + used))
+            now = {name: process.memory() for name, process in ours.servers.items()} | {"leecher": got.peak}
+            peaks = {side: max(peak, now[side]) for side, peak in peaks.items()}
+    finally:
+        ours.stop()
+        shutil.rmtree(folder)
+    return median(wall for wall, _ in takes), median(cpu for _, cpu in takes), peaks
+
+
+ROWS = {row.__name__: row for row in (large, folder, small, trips, far, start, stream)}
