@@ -110,7 +110,7 @@ class Sealift(Peer):
     def __init__(self, machine, tools, folder, tag="sealift"):
         super().__init__(machine, tools)
         self.folder, self.tag = Path(folder), machine.folder / tag
-        self.address = self.pin = None
+        self.address = self.pin = self.dialled = None
 
     def start(self, leecher_side=None, seeder_side=None):
         """Starts relay and seeder and lets a leecher in. `leecher_side` and `seeder_side` put something between a program and the
@@ -119,8 +119,8 @@ class Sealift(Peer):
         self.start_seeder(seeder_side)
         invite = self.machine.quietly([self.machine.binary("seeder"), "invite", "--home", self.tag / "ana"])
         self.join(invite)
-        if leecher_side:
-            self.dial(leecher_side(self.address))
+        # Else the leecher would go where the invite says.
+        self.dialled = f"{leecher_side(self.address) if leecher_side else self.address}#{self.pin}"
 
     def start_relay(self):
         command = [self.machine.binary("relay"), "--listen", "127.0.0.1:0", "--home", self.tag / "host", "--json"]
@@ -145,10 +145,6 @@ class Sealift(Peer):
             file.seek(0)
             self.machine.quietly([*self.leecher(), "join", "-", "--name", "ben"], stdin=file)
 
-    def dial(self, address):
-        """Lets the leecher go by another address from now on; it is remembered."""
-        self.machine.quietly([*self.leecher(), "status", "--relay", f"{address}#{self.pin}"])
-
     def leecher(self):
         return [self.machine.binary("leecher"), "--home", self.tag / "ben"]
 
@@ -157,7 +153,7 @@ class Sealift(Peer):
 
     def receive(self, payload, out):
         path = f"{self.folder.name}/{payload.path.relative_to(self.folder)}"
-        return [*self.leecher(), "download", path, "--out", out]
+        return [*self.leecher(), "download", path, "--out", out, "--relay", self.dialled]
 
 
 class Proxied(Peer):

@@ -27,7 +27,7 @@ class Stage:
         self.share = machine.folder / "share"
         self.big_size, self.many_count = (128 * MIB, 1000) if quick else (GIB, 10_000)
         self.big_name = "128 MiB" if quick else "1 GiB"
-        self.start_gib = 1 if quick else 10
+        self.start_gib = 2 if quick else 10
         self.stream_gib = (1, 2) if quick else (1, 4, 16, 64) if long else (1, 4, 16)
         self.made, self.standing, self.skipped = {}, None, []
 
