@@ -169,6 +169,16 @@ pub struct Membership {
     pub invite: Option<InviteUse>,
 }
 
+impl Membership {
+    /// Whether it still holds at unix time `now` (seconds), now that the serials in `removed` do not.
+    #[must_use]
+    pub fn still_holds(&self, now: u64, removed: &[Serial]) -> bool {
+        let invite = self.invite.map(|invite| invite.serial);
+        let mut serials = [Some(self.serial), invite].into_iter().flatten();
+        !serials.any(|serial| removed.contains(&serial)) && is_in_time(self.not_after, now)
+    }
+}
+
 /// The invite behind a provisional membership.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InviteUse {
@@ -267,10 +277,14 @@ fn check_step(
 }
 
 fn check_date(certificate: &Certificate, now: u64) -> Result<(), ChainError> {
-    if now > certificate.not_after.saturating_add(CLOCK_SKEW) {
+    if !is_in_time(certificate.not_after, now) {
         return Err(ChainError::Expired { seconds_ago: now - certificate.not_after });
     }
     Ok(())
+}
+
+const fn is_in_time(not_after: u64, now: u64) -> bool {
+    now <= not_after.saturating_add(CLOCK_SKEW)
 }
 
 /// Where a relay is and which key it must have.

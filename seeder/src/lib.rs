@@ -26,6 +26,7 @@ pub mod rules;
 mod run;
 pub mod scan;
 pub mod serve;
+mod session;
 pub mod settle;
 pub mod status;
 pub mod watch;

@@ -12,7 +12,6 @@ use sealift_peer::session::{Acceptor, Side, Ticket};
 use sealift_proto::control::{Address, LogHead, Refusal};
 use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::log::{FIRST_CATALOGUE, Head};
-use sealift_proto::wrap::Suite;
 use serde_json::json;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
@@ -24,7 +23,8 @@ use crate::catalogue::plan::{Shown, compare};
 use crate::catalogue::publish::{Ended, Publication, used_twice};
 use crate::invite;
 use crate::owner;
-use crate::serve::{Library, serve};
+use crate::serve::Library;
+use crate::session::Session;
 
 /// Sessions at once.
 const SESSIONS: usize = 256;
@@ -80,8 +80,8 @@ struct Station<'a> {
     connected: Connected,
     control: Control,
     acceptor: Arc<Acceptor>,
-    /// The space as sessions use it.
-    space: Arc<SpaceState>,
+    /// The space as sessions use it, also those of earlier connections.
+    space: &'a signal::Sender<Arc<SpaceState>>,
     sessions: &'a mut JoinSet<()>,
     opened: &'a mut u64,
 }
@@ -97,6 +97,7 @@ impl Online {
         mut shutdown: signal::Receiver<bool>,
     ) -> Result<(), Failure> {
         let mut sessions = JoinSet::new();
+        let shown = signal::Sender::new(Arc::new(space.clone()));
         let (mut again, mut opened) = (false, 0);
         let mut pause = PAUSE.0;
         loop {
@@ -109,7 +110,7 @@ impl Online {
             let since = Instant::now();
             let lost = match connected {
                 Ok(connected) => {
-                    let station = self.station(connected, &mut sessions, &mut opened);
+                    let station = self.station(connected, &shown, &mut sessions, &mut opened);
                     let place = station.control.place();
                     self.teller.tell(Activity::Connected { relay: place.clone(), again });
                     let (end, after) = station.stay(again, &mut shutdown).await;
@@ -149,11 +150,12 @@ impl Online {
     fn station<'a>(
         &'a self,
         connected: Connected,
+        space: &'a signal::Sender<Arc<SpaceState>>,
         sessions: &'a mut JoinSet<()>,
         opened: &'a mut u64,
     ) -> Station<'a> {
         let control = connected.control.clone();
-        let space = Arc::new(connected.space.clone());
+        space.send_replace(Arc::new(connected.space.clone()));
         self.live(|live| {
             live.relay = Some(control.place());
             live.members = connected.members.len();
@@ -227,7 +229,12 @@ impl Station<'_> {
         if let Err(failure) = owner::admit(&self.online.speaker, &mut self.connected).await {
             self.warn(&failure);
         }
-        self.space = Arc::new(self.connected.space.clone());
+        self.show_space();
+    }
+
+    /// Lets all sessions know the space as it is now: those with members whom a new record removed end.
+    fn show_space(&self) {
+        self.space.send_replace(Arc::new(self.connected.space.clone()));
     }
 
     fn warn(&self, failure: &Failure) {
@@ -238,12 +245,12 @@ impl Station<'_> {
     /// While nobody else is in the space, the next thing to do is to let somebody in.
     async fn show_invite(&self) -> Result<(), Failure> {
         let speaker = &self.online.speaker;
-        let alone = self.connected.members.len() <= 1 && self.space.owner().is_some();
+        let space = &self.connected.space;
+        let alone = self.connected.members.len() <= 1 && space.owner().is_some();
         if !alone || !speaker.console.is_live() {
             return Ok(());
         }
-        let invite =
-            invite::make(speaker, &self.space, &self.control, &invite::Terms::default()).await?;
+        let invite = invite::make(speaker, space, &self.control, &invite::Terms::default()).await?;
         let line = invite.to_line();
         speaker.console.note(
             format!("to let a second device in (once, within 24 h), type there:\n\n    leecher join {line}\n"),
@@ -292,7 +299,7 @@ impl Station<'_> {
             log.log().set_author(author(speaker, &self.connected.space));
             self.connected.publish_card(speaker).await?;
         }
-        self.space = Arc::new(self.connected.space.clone());
+        self.show_space();
         self.online.live(|live| live.members = self.connected.members.len());
         Ok(())
     }
@@ -349,11 +356,11 @@ impl Station<'_> {
             return;
         }
         *self.opened += 1;
-        let session = OneSession {
+        let session = Session {
             number: *self.opened,
             who: self.connected.members.display_name(&ticket.peer.device),
             speaker: self.online.speaker.clone(),
-            space: self.space.clone(),
+            space: self.space.subscribe(),
             address: self.control.address(),
             acceptor: self.acceptor.clone(),
             library: self.online.library.clone(),
@@ -370,46 +377,4 @@ impl Station<'_> {
 
 fn is_own(head: &LogHead, own: &DeviceId) -> bool {
     head.log == FIRST_CATALOGUE && head.device == *own
-}
-
-/// A session, from its ticket to its end.
-struct OneSession {
-    number: u64,
-    who: String,
-    speaker: Speaker,
-    space: Arc<SpaceState>,
-    address: Address,
-    acceptor: Arc<Acceptor>,
-    library: Library,
-}
-
-impl OneSession {
-    async fn run(self, ticket: Ticket) {
-        let side = Side {
-            platform: self.speaker.profile.platform(),
-            space: &self.space,
-            key: &self.speaker.device.key,
-            address: self.address,
-        };
-        let session = match self.acceptor.link(&side, ticket).await {
-            Ok(session) => session,
-            Err(error) => {
-                let who = &self.who;
-                self.speaker.console.detail(
-                    format!("no session with {who}: {error}"),
-                    &json!({"type": "refused", "what": "session", "device": who, "why": error.to_string()}),
-                );
-                return;
-            }
-        };
-        let number = self.number;
-        let suite = match session.suite {
-            Suite::X25519 => "x25519",
-            Suite::Rsa => "rsa",
-            Suite::Hybrid => "hybrid",
-        };
-        self.library.teller.tell(Activity::Session { number, who: self.who.clone(), suite });
-        let why = serve(&self.library, number, session).await.err().map(|error| error.to_string());
-        self.library.teller.tell(Activity::Ended { number, why });
-    }
 }

@@ -48,6 +48,21 @@ fn both_ways_to_a_device_hold() {
 }
 
 #[test]
+fn a_membership_ends_when_its_chain_does() {
+    let by_invite = chain(&[
+        (certificate(&invite_key(), 1), &owner()),
+        (certificate(&device(), 0), &invite_key()),
+    ]);
+    let membership = by_invite.verify(NOW, &[]).unwrap();
+    for now in [NOW, NOW + 220, NOW + 221] {
+        for removed in [vec![], vec![[7; 16]], vec![[7; 16], [0; 16]], vec![[1; 16]]] {
+            let holds = by_invite.verify(now, &removed).is_ok();
+            assert_eq!(membership.still_holds(now, &removed), holds, "{now} {removed:?}");
+        }
+    }
+}
+
+#[test]
 fn dates_hold_with_two_minutes_of_grace() {
     let chain = chain(&[(certificate(&device(), 0), &owner())]);
     assert!(chain.verify(NOW + 220, &[]).is_ok());

@@ -6,5 +6,6 @@ mod exit_codes;
 mod inviting;
 mod limit;
 mod manual;
+mod removing;
 mod seeding;
 mod verifying;

@@ -34,16 +34,16 @@ use sealift_seeder::watch::Watching;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-const LONG: Duration = Duration::from_secs(20);
+pub(super) const LONG: Duration = Duration::from_secs(20);
 
 /// A program that runs in a task.
-struct Running<T> {
+pub(super) struct Running<T> {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<T>,
 }
 
 impl<T> Running<T> {
-    async fn stop(mut self) -> T {
+    pub(super) async fn stop(mut self) -> T {
         let _ = self.stop.take().unwrap().send(());
         self.task.await.unwrap()
     }
@@ -54,25 +54,25 @@ impl<T> Running<T> {
     }
 }
 
-struct World {
+pub(super) struct World {
     dir: tempfile::TempDir,
     relay: Option<Running<()>>,
-    arg: RelayArg,
+    pub(super) arg: RelayArg,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("share")).unwrap();
         let (relay, arg) = start_relay(&dir.path().join("relay"), 0).await;
         Self { dir, relay: Some(relay), arg }
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(super) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path("share").join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
@@ -86,7 +86,7 @@ impl World {
         self.relay = Some(relay);
     }
 
-    fn seeder(&self, home: &str) -> (Running<Result<(), Failure>>, Lines) {
+    pub(super) fn seeder(&self, home: &str) -> (Running<Result<(), Failure>>, Lines) {
         let (console, lines) = Console::captured(false);
         let config = Config {
             home: Home::beneath(&self.path(home)),
@@ -107,19 +107,19 @@ impl World {
         (Running { stop: Some(stop), task: tokio::spawn(run) }, lines)
     }
 
-    fn speaker(&self, home: &str) -> Speaker {
+    pub(super) fn speaker(&self, home: &str) -> Speaker {
         let home = Home::beneath(&self.path(home));
         let profile = Profile::open(&Platform::system(), &home).unwrap();
         Speaker::new(profile, Console::captured(false).0).unwrap()
     }
 
     /// A connection that does not serve, as any command beside the seeder makes it.
-    async fn beside(&self, speaker: &Speaker) -> Connected {
+    pub(super) async fn beside(&self, speaker: &Speaker) -> Connected {
         let space = speaker.profile.one_space(None).unwrap();
         connect(speaker, space, &self.arg, false, Some(GIVE_UP)).await.unwrap()
     }
 
-    async fn invite(&self, owner_home: &str, uses: u32) -> Invite {
+    pub(super) async fn invite(&self, owner_home: &str, uses: u32) -> Invite {
         let speaker = self.speaker(owner_home);
         let connected = self.beside(&speaker).await;
         let terms = Terms { uses, ..Terms::default() };
@@ -150,7 +150,7 @@ async fn start_relay(home: &Path, port: u16) -> (Running<()>, RelayArg) {
     (Running { stop: Some(stop), task }, arg)
 }
 
-async fn line_with(lines: &Lines, text: &str) -> String {
+pub(super) async fn line_with(lines: &Lines, text: &str) -> String {
     let start = Instant::now();
     loop {
         let found = lines.lock().unwrap().iter().find(|(_, line)| line.contains(text)).cloned();
@@ -226,13 +226,13 @@ impl World {
     }
 }
 
-struct Session {
+pub(super) struct Session {
     writer: LinkWriter<ToSeeder>,
-    reader: LinkReader<ToLeecher>,
-    _connected: Connected,
+    pub(super) reader: LinkReader<ToLeecher>,
+    pub(super) connected: Connected,
 }
 
-async fn open_session(world: &World, speaker: &Speaker, seeder: &Speaker) -> Session {
+pub(super) async fn open_session(world: &World, speaker: &Speaker, seeder: &Speaker) -> Session {
     let platform = Platform::system();
     let mut connected = world.beside(speaker).await;
     let sessions = Sessions::default();
@@ -255,10 +255,10 @@ async fn open_session(world: &World, speaker: &Speaker, seeder: &Speaker) -> Ses
     let mut reader = session.reader.confirm().await.unwrap();
     let first = message(&mut reader).await;
     assert!(matches!(first, FromSeeder::Head { statement } if !statement.is_empty()));
-    Session { writer: session.writer, reader, _connected: connected }
+    Session { writer: session.writer, reader, connected }
 }
 
-async fn message(reader: &mut LinkReader<ToLeecher>) -> FromSeeder {
+pub(super) async fn message(reader: &mut LinkReader<ToLeecher>) -> FromSeeder {
     match tokio::time::timeout(LONG, reader.next()).await.unwrap().unwrap() {
         Incoming::Message(bytes) => codec::decode(&bytes).unwrap(),
         Incoming::Run(_) => panic!("a message was to come, not a run"),
@@ -272,7 +272,7 @@ impl Session {
         message(&mut self.reader).await
     }
 
-    async fn get(&mut self, items: Vec<Item>) -> (Vec<Outcome>, Vec<u8>) {
+    pub(super) async fn get(&mut self, items: Vec<Item>) -> (Vec<Outcome>, Vec<u8>) {
         let get = FromLeecher::Get { request: 9, items: List::new(items).unwrap() };
         self.writer.message(&get).await.unwrap();
         let next = tokio::time::timeout(LONG, self.reader.next()).await.unwrap().unwrap();
@@ -286,7 +286,7 @@ impl Session {
     }
 }
 
-fn root_of(content: &[u8]) -> Root {
+pub(super) fn root_of(content: &[u8]) -> Root {
     Root(*blake3::hash(content).as_bytes())
 }
 

@@ -1,0 +1,135 @@
+//! One session: from the ticket for its link to its end.
+
+use std::sync::Arc;
+
+use sealift_peer::connect::Speaker;
+use sealift_peer::profile::space::SpaceState;
+use sealift_peer::session::{Acceptor, Side, Ticket};
+use sealift_proto::control::Address;
+use sealift_proto::space::Membership;
+use sealift_proto::wrap::Suite;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::activity::Activity;
+use crate::serve::{Library, serve};
+
+/// A session, from its ticket to its end.
+pub(crate) struct Session {
+    /// Names it in what is told.
+    pub(crate) number: u64,
+    /// Name of the leecher, safe to show.
+    pub(crate) who: String,
+    /// This device.
+    pub(crate) speaker: Speaker,
+    /// The space, as it changes.
+    pub(crate) space: watch::Receiver<Arc<SpaceState>>,
+    /// This device's connection.
+    pub(crate) address: Address,
+    /// Where its offer waits.
+    pub(crate) acceptor: Arc<Acceptor>,
+    /// What it may ask for.
+    pub(crate) library: Library,
+}
+
+impl Session {
+    /// Serves until one side ends it, or the owner removes the leecher.
+    pub(crate) async fn run(self, ticket: Ticket) {
+        let space = self.space.borrow().clone();
+        let side = Side {
+            platform: self.speaker.profile.platform(),
+            space: &space,
+            key: &self.speaker.device.key,
+            address: self.address,
+        };
+        let session = match self.acceptor.link(&side, ticket).await {
+            Ok(session) => session,
+            Err(error) => {
+                let who = &self.who;
+                self.speaker.console.detail(
+                    format!("no session with {who}: {error}"),
+                    &json!({"type": "refused", "what": "session", "device": who, "why": error.to_string()}),
+                );
+                return;
+            }
+        };
+        let number = self.number;
+        let suite = match session.suite {
+            Suite::X25519 => "x25519",
+            Suite::Rsa => "rsa",
+            Suite::Hybrid => "hybrid",
+        };
+        self.library.teller.tell(Activity::Session { number, who: self.who.clone(), suite });
+        let removed = removed(self.space.clone(), session.peer.membership, || self.speaker.now());
+        let why = tokio::select! {
+            end = serve(&self.library, number, session) => end.err().map(|error| error.to_string()),
+            () = removed => Some("the owner removed this device".to_owned()),
+        };
+        self.library.teller.tell(Activity::Ended { number, why });
+    }
+}
+
+/// Waits until `member` is none any more at unix time `now` in seconds, as each new record says. A relay would cut the link
+/// too, but need not be asked to.
+async fn removed(
+    mut space: watch::Receiver<Arc<SpaceState>>,
+    member: Membership,
+    now: impl Fn() -> u64,
+) {
+    let gone = |space: &Arc<SpaceState>| !member.still_holds(now(), &space.removed());
+    if space.wait_for(gone).await.is_err() {
+        // Nobody is left who could tell: everything ends.
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use sealift_platform::random::{Random, SystemRandom};
+    use sealift_proto::codec::{self, Bytes, List};
+    use sealift_proto::identity::{SecretKey, Signed};
+    use sealift_proto::object;
+    use sealift_proto::space::{Label, SerialNumber};
+
+    use super::*;
+
+    /// The space after its owner has removed `serial`.
+    fn without(space: &SpaceState, serial: [u8; 16]) -> SpaceState {
+        let owner = space.owner().unwrap();
+        let mut record = space.record().unverified().clone();
+        record.number += 1;
+        record.removed = List::new(vec![SerialNumber(serial)]).unwrap();
+        let place = space.place(owner.id(), 0, record.number);
+        let (secret, salt) =
+            (codec::encode(space.secret()), (&SystemRandom as &dyn Random).bytes());
+        let sealed = object::seal::<object::Record>(&space.keys().record, &place, salt, &secret);
+        record.sealed = Bytes::new(sealed).unwrap();
+        let mut after = space.clone();
+        assert_eq!(after.take_record(Signed::sign(record, owner).unwrap()), Ok(true));
+        after
+    }
+
+    #[test]
+    fn a_session_ends_with_the_membership_of_its_leecher() {
+        let device = SecretKey::from_seed([1; 32]).id();
+        let name = Label::new("space").unwrap();
+        let space = SpaceState::create(&SystemRandom, 1, &device, name, Vec::new()).unwrap();
+        let member = space.verify_member(space.chain(), 1).unwrap();
+        let spaces = watch::Sender::new(Arc::new(space.clone()));
+        let mut ended = Box::pin(removed(spaces.subscribe(), member, || 1));
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(ended.as_mut().poll(&mut context), Poll::Pending);
+        spaces.send_replace(Arc::new(without(&space, [9; 16])));
+        assert_eq!(ended.as_mut().poll(&mut context), Poll::Pending, "somebody else");
+        spaces.send_replace(Arc::new(without(&space, member.serial)));
+        assert_eq!(ended.as_mut().poll(&mut context), Poll::Ready(()));
+        // A handshake that was under way finds it at once.
+        let mut begun = Box::pin(removed(spaces.subscribe(), member, || 1));
+        assert_eq!(begun.as_mut().poll(&mut context), Poll::Ready(()));
+        let mut alone =
+            Box::pin(removed(watch::Sender::new(Arc::new(space)).subscribe(), member, || 1));
+        assert_eq!(alone.as_mut().poll(&mut context), Poll::Pending);
+    }
+}
