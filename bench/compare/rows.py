@@ -46,26 +46,32 @@ def small(stage, report):
 
 
 def trips(stage, report):
-    """Round trips that a file of 1 KiB waits for: how much longer it takes when one hop is slower, in round trips of that hop."""
-    # A hop's round trip is twice this.
+    """Round trips that a file of 1 KiB waits for: how much longer it takes when hops are slower, in round trips of a hop."""
+    # One way; the round trip of a hop is twice this.
     delay = 0.05
-    walls = {}
-    for leecher, seeder in ((0, 0), (delay, 0), (0, delay), (delay, delay)):
-        tag = f"trips-{leecher}-{seeder}"
-        peer = Sealift(stage.machine, stage.tools, stage.small().path.parent, tag)
-        peer.start(stage.distance(leecher), stage.distance(seeder))
-        try:
-            walls[leecher, seeder] = [peer.fetch(stage.small(), touched=False)[0].wall for _ in range(stage.rounds)]
-        finally:
+    distances = {"near": (0, 0), "leecher": (delay, 0), "seeder": (0, delay), "both": (delay, delay)}
+    peers, walls = {}, {name: [] for name in distances}
+    try:
+        for name, (leecher, seeder) in distances.items():
+            peers[name] = Sealift(stage.machine, stage.tools, stage.small().path.parent, f"trips-{name}")
+            peers[name].start(stage.distance(leecher), stage.distance(seeder))
+        for _ in range(2 * stage.rounds + 1):
+            for name, peer in peers.items():
+                walls[name].append(peer.fetch(stage.small(), touched=False)[0].wall)
+    finally:
+        for peer in peers.values():
             peer.stop()
-    near, ours, theirs, far = (least(walls[key]) for key in walls)
-    to_relay, to_seeder = (ours - near) / (2 * delay), (theirs - near) / (2 * delay)
+    walls = {name: least(taken) for name, taken in walls.items()}
+    count = {name: (wall - walls["near"]) / (2 * delay) for name, wall in walls.items()}
     report.table(
-        f"1 KiB, {1000 * delay:.0f} ms one way on each hop: round trips",
-        ["from leecher to relay, and on", "of them on to the seeder", "undelayed", "both hops delayed"],
-        [[f"{to_relay:.2f}", f"{to_seeder:.2f}", f"{1000 * near:.0f} ms", f"{1000 * far:.0f} ms"]],
+        f"1 KiB, hops of {1000 * delay:.0f} ms one way: least time of the whole process, and what that is in round trips of a hop",
+        ["no delay", "leecher to relay only", "seeder to relay only", "both"],
+        [
+            [f"{1000 * wall:.0f} ms" for wall in walls.values()],
+            ["–", *(f"{count[name]:.1f} round trips" for name in ("leecher", "seeder", "both"))],
+        ],
     )
-    report.at_most("1 KiB far away: round trips that it waits for", round(to_relay, 1), 8)
+    report.at_most("1 KiB, both hops far: round trips that it waits for", round(count["both"], 1), 8)
 
 
 def far(stage, report):

@@ -38,9 +38,11 @@ fn main() -> Result<ExitCode> {
         seconds(used.user_time()) + seconds(used.system_time()),
         used.max_rss(),
     );
-    std::fs::write(first, report)
-        .with_context(|| format!("cannot write {}", first.display()))?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+    std::fs::write(first, report).with_context(|| format!("cannot write {}", first.display()))?;
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 fn seconds(time: TimeVal) -> f64 {
