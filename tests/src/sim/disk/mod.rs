@@ -159,6 +159,19 @@ impl SimDisk {
         state.forget_unnamed();
     }
 
+    /// Changes a byte of a file as a failing disk does: nothing else about the file changes.
+    ///
+    /// # Errors
+    /// When there is no such byte.
+    pub fn rot(&self, path: impl AsRef<Path>, at: usize) -> io::Result<()> {
+        let mut state = self.state();
+        let inode = state.find(TOP, path.as_ref())?;
+        let file = state.file(inode)?;
+        *file.live.get_mut(at).ok_or(Errno::INVAL)? ^= 1;
+        file.sync();
+        Ok(())
+    }
+
     /// Content of a file, as programs see it.
     ///
     /// # Errors

@@ -42,6 +42,8 @@ pub struct Traffic {
     pub pieces: u64,
     /// Bytes that it was sent.
     pub received: u64,
+    /// Bytes of its own that others have.
+    pub sent: u64,
 }
 
 impl Default for Path {

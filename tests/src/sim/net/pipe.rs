@@ -90,7 +90,10 @@ impl Lane {
 
     fn count(&self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.from.send_modify(|traffic| traffic.pieces += 1);
+        self.from.send_modify(|traffic| {
+            traffic.pieces += 1;
+            traffic.sent += bytes;
+        });
         self.to.send_modify(|traffic| {
             traffic.pieces += 1;
             traffic.received += bytes;
