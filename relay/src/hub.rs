@@ -17,7 +17,7 @@ use sealift_proto::space::{Membership, Serial, SpaceId};
 use crate::limits::Limits;
 use crate::outbox::{Outbox, encode};
 use crate::rate::Rate;
-use crate::splice::{self, Meter};
+use crate::splice::{self, Meter, Pipes};
 use crate::store::Store;
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
 
@@ -29,7 +29,7 @@ pub(crate) struct Hub {
     /// Spaces carried; none named means all.
     pub(crate) allowed: Vec<String>,
     state: Mutex<State>,
-    kernel_links: Semaphore,
+    pipes: Pipes,
     joining: Arc<Semaphore>,
     started: Instant,
     complaints: Mutex<(Rate, u64)>,
@@ -72,7 +72,7 @@ impl Hub {
                 outboxes: HashMap::new(),
                 links: HashMap::new(),
             }),
-            kernel_links: Semaphore::new(limits.kernel_links),
+            pipes: Pipes::within_budget(limits.pipe_bytes),
             joining: Arc::new(Semaphore::new(limits.joining)),
             started: Instant::now(),
             complaints: Mutex::new((rate, 0)),
@@ -259,7 +259,7 @@ impl Hub {
         let meter = Meter::default();
         tracing::debug!(link = pair, "link open");
         let end = tokio::select! {
-            end = splice::join(one, other, &self.limits, &self.kernel_links, &meter) => Some(end),
+            end = splice::join(one, other, &self.limits, &self.pipes, &meter) => Some(end),
             () = cut.notified() => None,
         };
         let bytes = meter.total();

@@ -51,8 +51,9 @@ pub struct Limits {
     pub link_idle: Duration,
     /// Bytes of each direction that are copied before the kernel moves them: short links are not worth a pipe.
     pub copy_first: u64,
-    /// Links moved in the kernel at once; each has two pipes, others are copied.
-    pub kernel_links: usize,
+    /// Memory for the pipes that links are moved through in the kernel, less where the system gives a user less: 64 KiB for a
+    /// direction, 1 MiB for a busy one. Links without a pipe are copied.
+    pub pipe_bytes: u64,
     /// Stored bytes in all.
     pub total_bytes: u64,
     /// Stored bytes of one space. A million catalogue entries take about 100 MB, twice that while written anew.
@@ -108,7 +109,7 @@ impl Default for Limits {
             links_per_device: 512,
             link_idle: seconds(600),
             copy_first: 64 << 10,
-            kernel_links: 1024,
+            pipe_bytes: 256 << 20,
             total_bytes: 16 << 30,
             space_bytes: 1 << 30,
             device_bytes: 512 << 20,

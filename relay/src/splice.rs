@@ -5,6 +5,7 @@
 mod copy;
 #[cfg(target_os = "linux")]
 mod kernel;
+mod pipes;
 #[cfg(test)]
 mod tests;
 
@@ -13,9 +14,11 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use sealift_platform::net::BoxStream;
+
+pub(crate) use pipes::Pipes;
 
 use crate::limits::Limits;
 
@@ -55,18 +58,17 @@ pub(crate) async fn join(
     one: BoxStream,
     other: BoxStream,
     limits: &Limits,
-    kernel_links: &Semaphore,
+    pipes: &Pipes,
     meter: &Meter,
 ) -> End {
     #[cfg(target_os = "linux")]
     if let (Some(left), Some(right)) = (one.tcp(), other.tcp()) {
-        let place = kernel_links.try_acquire().ok();
-        let first = place.as_ref().map(|_| limits.copy_first);
-        let there = kernel::pump(left, right, first, &meter.there);
-        let back = kernel::pump(right, left, first, &meter.back);
+        let there = kernel::pump(left, right, pipes, limits.copy_first, &meter.there);
+        let back = kernel::pump(right, left, pipes, limits.copy_first, &meter.back);
         return both(there, back, limits.link_idle, meter).await;
     }
-    let _ = kernel_links;
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipes;
     let (left_in, left_out) = tokio::io::split(one);
     let (right_in, right_out) = tokio::io::split(other);
     let there = copy::pump(left_in, right_out, &meter.there);

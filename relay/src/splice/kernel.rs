@@ -5,33 +5,41 @@
 //! - each call runs inside `try_io`, so that it clears the readiness that it used up;
 //! - the end of the input is passed on only when the pipe is empty, and only in this direction;
 //! - nothing says that more will follow, so that no tail is held back;
-//! - a pipe is never used again for another link;
+//! - a pipe is never used again for another link, and grows when what came filled it;
 //! - if the first call is refused, nothing has been moved, and copying goes on.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, SpliceFlags};
+use rustix::pipe::SpliceFlags;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::copy::BLOCK;
+use super::pipes::{Pipe, Pipes};
 
-/// Size asked for a pipe; the system may give less.
-const PIPE: usize = 256 << 10;
+/// Bytes to copy, where no pipe is left, before asking for one again.
+const AGAIN: u64 = 16 << 20;
 
-/// Moves bytes until the end of `from`, which is passed on; in the kernel after `first` bytes, or never.
+/// Moves bytes until the end of `from`, which is passed on; in the kernel after `first` bytes, if there is a pipe.
 pub(super) async fn pump(
     from: &TcpStream,
     to: &TcpStream,
-    first: Option<u64>,
+    pipes: &Pipes,
+    first: u64,
     moved: &AtomicU64,
 ) -> io::Result<()> {
-    let ended = copy(from, to, first.unwrap_or(u64::MAX), moved).await?;
-    if !ended && !splice(from, to, moved).await? {
-        copy(from, to, u64::MAX, moved).await?;
+    let mut copied = first;
+    while !copy(from, to, copied, moved).await? {
+        let Some(pipe) = pipes.pipe() else {
+            copied = AGAIN;
+            continue;
+        };
+        if splice(from, to, pipe, moved).await? {
+            break;
+        }
+        copied = u64::MAX;
     }
     Ok(rustix::net::shutdown(to, rustix::net::Shutdown::Write)?)
 }
@@ -63,34 +71,40 @@ async fn copy(from: &TcpStream, to: &TcpStream, limit: u64, moved: &AtomicU64) -
 }
 
 /// Moves bytes in the kernel until the end of the input; false, with nothing moved, when the system cannot.
-async fn splice(from: &TcpStream, to: &TcpStream, moved: &AtomicU64) -> io::Result<bool> {
-    let Ok((pipe_out, pipe_in)) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
-    else {
-        return Ok(false);
-    };
-    // A hint: past its share of memory a user gets smaller pipes, which work as well.
-    let _ = rustix::pipe::fcntl_setpipe_size(&pipe_in, PIPE);
+async fn splice(
+    from: &TcpStream,
+    to: &TcpStream,
+    mut pipe: Pipe<'_>,
+    moved: &AtomicU64,
+) -> io::Result<bool> {
     let mut any = false;
     loop {
         tokio::task::consume_budget().await;
         from.readable().await?;
-        let count = match from.try_io(Interest::READABLE, || into_pipe(from, &pipe_in)) {
+        let count = match from.try_io(Interest::READABLE, || fill(from, &pipe)) {
             Ok(0) => return Ok(true),
             Err(error) if would_wait(&error) => continue,
             Err(error) if !any && refused(&error) => return Ok(false),
             other => other?,
         };
         any = true;
-        drain(&pipe_out, count, to).await?;
+        drain(&pipe, count, to).await?;
         moved.fetch_add(count as u64, Ordering::Relaxed);
+        if count >= pipe.size {
+            pipe.grow();
+        }
     }
 }
 
-async fn drain(pipe: &OwnedFd, mut pending: usize, to: &TcpStream) -> io::Result<()> {
+fn fill(from: &TcpStream, pipe: &Pipe<'_>) -> io::Result<usize> {
+    Ok(rustix::pipe::splice(from, None, &pipe.into, None, pipe.size, SpliceFlags::NONBLOCK)?)
+}
+
+async fn drain(pipe: &Pipe<'_>, mut pending: usize, to: &TcpStream) -> io::Result<()> {
     while pending > 0 {
         to.writable().await?;
         let out = to.try_io(Interest::WRITABLE, || {
-            Ok(rustix::pipe::splice(pipe, None, to, None, pending, SpliceFlags::NONBLOCK)?)
+            Ok(rustix::pipe::splice(&pipe.out, None, to, None, pending, SpliceFlags::NONBLOCK)?)
         });
         match out {
             Err(error) if would_wait(&error) => {}
@@ -100,10 +114,6 @@ async fn drain(pipe: &OwnedFd, mut pending: usize, to: &TcpStream) -> io::Result
         }
     }
     Ok(())
-}
-
-fn into_pipe(from: &TcpStream, pipe: &OwnedFd) -> io::Result<usize> {
-    Ok(rustix::pipe::splice(from, None, pipe, None, PIPE, SpliceFlags::NONBLOCK)?)
 }
 
 fn would_wait(error: &io::Error) -> bool {

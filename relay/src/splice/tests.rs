@@ -82,7 +82,7 @@ async fn joined(way: Way, idle: Duration) -> Joined {
     let (one, other) = (hide(one), hide(other));
     let copy_first = if way == Way::Kernel { 0 } else { Limits::default().copy_first };
     let limits = Limits { copy_first, link_idle: idle, ..Limits::default() };
-    let pipes = Semaphore::new(usize::from(way != Way::NoPipe));
+    let pipes = Pipes::new(if way == Way::NoPipe { 0 } else { 8 << 20 });
     let meter = Arc::new(Meter::default());
     let counted = Arc::clone(&meter);
     let end = tokio::spawn(async move { join(one, other, &limits, &pipes, &counted).await });

@@ -1,0 +1,124 @@
+//! The pipes that links are moved through. The kernel gives each user so much memory for them (pipe(7)); what goes beyond
+//! it shrinks to two pages, slower than copying. So they are counted here, and a link that gets none is copied.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::pipe::PipeFlags;
+
+/// What a pipe has at first, bytes: what the system gives without being asked.
+pub(super) const SMALL: usize = 64 << 10;
+/// What the pipe of a busy direction has: the most that the system gives to everybody.
+pub(super) const LARGE: usize = 1 << 20;
+
+/// Bytes of a page; some systems have larger ones, and then the budget is larger than what is used of it.
+const PAGE: u64 = 4096;
+
+/// How many pipes there may be, as bytes.
+#[derive(Debug)]
+pub(crate) struct Pipes {
+    all: u64,
+    left: AtomicU64,
+}
+
+impl Pipes {
+    /// Pipes of `bytes` in all.
+    pub(crate) const fn new(bytes: u64) -> Self {
+        Self { all: bytes, left: AtomicU64::new(bytes) }
+    }
+
+    /// Pipes of at most `bytes`, and three quarters of what the kernel gives this user, whose other programs use some too.
+    pub(crate) fn within_budget(bytes: u64) -> Self {
+        let budget = std::fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft");
+        let pages = budget.ok().and_then(|pages| pages.trim().parse::<u64>().ok());
+        // Zero means that there is no limit.
+        let pages = pages.filter(|pages| *pages > 0).unwrap_or(u64::MAX);
+        Self::new(bytes.min(pages.saturating_mul(PAGE) / 4 * 3))
+    }
+
+    /// A small pipe, if one is left.
+    pub(super) fn pipe(&self) -> Option<Pipe<'_>> {
+        let room = Room::take(self, SMALL as u64)?;
+        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+        let (out, into) = rustix::pipe::pipe_with(flags).ok()?;
+        Some(Pipe { out, into, size: SMALL, may_grow: true, room, more: None })
+    }
+}
+
+/// Part of what there may be, until it is dropped.
+struct Room<'p> {
+    pipes: &'p Pipes,
+    bytes: u64,
+}
+
+impl<'p> Room<'p> {
+    fn take(pipes: &'p Pipes, bytes: u64) -> Option<Self> {
+        let less = |left: u64| left.checked_sub(bytes);
+        pipes.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok()?;
+        Some(Self { pipes, bytes })
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.pipes.left.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A pipe for one direction of one link; never used for another.
+pub(super) struct Pipe<'p> {
+    pub(super) out: OwnedFd,
+    pub(super) into: OwnedFd,
+    /// Bytes it takes.
+    pub(super) size: usize,
+    may_grow: bool,
+    room: Room<'p>,
+    /// What it grew by.
+    more: Option<Room<'p>>,
+}
+
+impl Pipe<'_> {
+    /// Makes it large, if it is not and half of all room is left behind: the rest is for links that have no pipe yet.
+    pub(super) fn grow(&mut self) {
+        let pipes = self.room.pipes;
+        if !self.may_grow || pipes.left.load(Ordering::Relaxed) < pipes.all / 2 {
+            return;
+        }
+        let Some(more) = Room::take(pipes, (LARGE - SMALL) as u64) else { return };
+        self.may_grow = false;
+        if rustix::pipe::fcntl_setpipe_size(&self.into, LARGE).is_ok() {
+            self.size = LARGE;
+            self.more = Some(more);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_room_is_given_than_there_is() {
+        let pipes = Pipes::new(3 * SMALL as u64 + 100);
+        let held: Vec<_> = std::iter::from_fn(|| pipes.pipe()).collect();
+        assert_eq!(held.len(), 3);
+        drop(held);
+        assert!(pipes.pipe().is_some());
+        assert_eq!(pipes.left.load(Ordering::Relaxed), pipes.all);
+        assert!(Pipes::new(0).pipe().is_none());
+        assert!(Pipes::within_budget(u64::MAX).all >= SMALL as u64);
+    }
+
+    #[test]
+    fn busy_directions_leave_half_of_the_room_to_others() {
+        let pipes = Pipes::new(4 * LARGE as u64);
+        let mut held: Vec<_> = (0..4).filter_map(|_| pipes.pipe()).collect();
+        held.iter_mut().for_each(Pipe::grow);
+        held.iter_mut().for_each(Pipe::grow);
+        let large = held.iter().filter(|pipe| pipe.size == LARGE).count();
+        assert_eq!(large, 2);
+        assert!(pipes.pipe().is_some());
+        drop(held);
+        assert_eq!(pipes.left.load(Ordering::Relaxed), pipes.all);
+    }
+}
