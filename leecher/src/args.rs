@@ -148,9 +148,25 @@ pub struct DownloadArgs {
     /// Wait until a seeder that has it is online, for ever or for TIME
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "365d", value_parser = parse_duration)]
     pub wait: Option<Duration>,
+    /// Take from at most N seeders at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = parse_jobs)]
+    pub jobs: usize,
+    /// Make programs executable, as they are at their owner's
+    #[arg(long)]
+    pub preserve: bool,
     /// How long to go on trying when the way to every seeder is lost
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_duration)]
     pub patience: Duration,
+}
+
+/// Most seeders at once.
+const JOBS_MAX: usize = 64;
+
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if (1..=JOBS_MAX).contains(&jobs) => Ok(jobs),
+        _ => Err(format!("write a number from 1 to {JOBS_MAX}")),
+    }
 }
 
 #[cfg(test)]

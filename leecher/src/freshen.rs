@@ -21,8 +21,27 @@ use crate::progress::SyncBar;
 use crate::replica::{self, LogKey, LogView, ReplicaError};
 use crate::sync::{Sync, status};
 
-/// How long a command waits for news of catalogues that it has already.
+/// How long a command that can do without waits for news of catalogues that it has already.
 const DELTA: Duration = Duration::from_secs(1);
+
+/// How much a command needs to know what has changed since the catalogues were last looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It does not ask.
+    None,
+    /// It would like to, but what is known will do after a moment.
+    Wanted,
+    /// It waits as long as it takes to reach the relay.
+    Needed,
+}
+
+impl News {
+    /// What a command line means: nobody is asked with `--offline`.
+    #[must_use]
+    pub const fn wanted(offline: bool) -> Self {
+        if offline { Self::None } else { Self::Wanted }
+    }
+}
 /// The time of the last sync is written again only after so long, seconds: it tells an age, not a moment.
 const SYNCED_STEP: u64 = 10;
 
@@ -54,21 +73,22 @@ pub struct Known {
     pub views: Vec<LogView>,
     /// The relay, if it answered and its news were taken.
     pub connection: Option<Connection>,
+    /// The relay has not answered in the moment that it was given, and may still.
+    pub late: bool,
 }
 
-/// What is known of each space that `common` names, with news from the relay first unless `offline`. A relay that cannot be
-/// reached is told, with the age of what is known.
+/// What is known of each space that `common` names, with `news` from the relay first. A relay that cannot be reached is told, with the age of what is known.
 ///
 /// # Errors
 /// When nothing is known yet and the relay cannot be reached, when the relay refuses, or when the disk fails.
 pub async fn freshen(
     speaker: &Speaker,
     common: &CommonArgs,
-    offline: bool,
+    news: News,
 ) -> Result<Vec<Known>, Failure> {
     let mut all = Vec::new();
     for space in speaker.profile.spaces_named(common.space.as_deref())? {
-        all.push(one(speaker, common, space, offline).await?);
+        all.push(one(speaker, common, space, news).await?);
     }
     Ok(all)
 }
@@ -77,9 +97,9 @@ async fn one(
     speaker: &Speaker,
     common: &CommonArgs,
     space: SpaceState,
-    offline: bool,
+    news: News,
 ) -> Result<Known, Failure> {
-    if offline {
+    if news == News::None {
         return known(speaker, space, None);
     }
     let first = synced(speaker, &space)?.is_none();
@@ -87,7 +107,8 @@ async fn one(
         let connection = online(speaker, common, space.clone()).await?;
         return known(speaker, connection.online.space().clone(), Some(connection));
     }
-    match timeout(DELTA, online(speaker, common, space.clone())).await {
+    let patience = if news == News::Needed { Duration::MAX } else { DELTA };
+    match timeout(patience, online(speaker, common, space.clone())).await {
         Ok(Ok(connection)) => known(speaker, connection.online.space().clone(), Some(connection)),
         Ok(Err(failure)) if failure.exit != Exit::Relay => Err(failure),
         Ok(Err(failure)) => {
@@ -96,7 +117,7 @@ async fn one(
         }
         Err(_) => {
             tell_age(speaker, &space, "the relay has not answered within 1 s")?;
-            known(speaker, space, None)
+            Ok(Known { late: true, ..known(speaker, space, None)? })
         }
     }
 }
@@ -127,7 +148,7 @@ fn known(
 ) -> Result<Known, Failure> {
     let members = Members::load(&speaker.profile, &space, speaker.now())?;
     let views = views(speaker, &space, &members)?;
-    Ok(Known { space, members, views, connection })
+    Ok(Known { space, members, views, connection, late: false })
 }
 
 /// The catalogues of those who may offer files now. One that is damaged is told and left out: the next sync builds it anew.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sealift_peer::console::Console;
+use sealift_peer::console::{Console, Verbosity};
 use sealift_peer::human;
 use serde_json::json;
 use tokio::time::Instant;
@@ -44,11 +44,15 @@ impl SyncBar {
     }
 }
 
-/// Progress of a download: a bar on a terminal, a line now and then elsewhere.
+/// Progress of a download: a bar on a terminal, a line now and then elsewhere; with a line for each seeder if details are
+/// wanted.
 pub struct DownloadBar {
     console: Console,
     bar: ProgressBar,
+    sources: Mutex<Vec<ProgressBar>>,
+    what: String,
     total: u64,
+    files: usize,
     start: Instant,
     last_line: Mutex<Instant>,
 }
@@ -58,10 +62,23 @@ pub const TICK: Duration = Duration::from_millis(100);
 /// How often a line is written where there is no bar.
 const LINE: Duration = Duration::from_secs(5);
 
+/// How far a download is.
+#[derive(Debug, Clone, Default)]
+pub struct Moment {
+    /// Bytes that are there.
+    pub have: u64,
+    /// Bytes of them that came by this process.
+    pub fresh: u64,
+    /// Files that are there.
+    pub files: usize,
+    /// The seeders at work: name (escaped), verified bytes, bytes per second if known.
+    pub sources: Vec<(String, u64, Option<u64>)>,
+}
+
 impl DownloadBar {
-    /// Begins at `have` of `total` bytes; `what` is shown before the bar.
+    /// Begins a download of `files` files, `total` bytes in all; `what` is shown before the bar.
     #[must_use]
-    pub fn new(console: &Console, what: &str, total: u64) -> Self {
+    pub fn new(console: &Console, what: &str, total: u64, files: usize) -> Self {
         let template =
             "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} through the relay";
         let style =
@@ -69,34 +86,79 @@ impl DownloadBar {
         let bar = ProgressBar::new(total).with_style(style).with_message(what.to_owned());
         let bar = console.bars().add(bar);
         let now = Instant::now();
-        Self { console: console.clone(), bar, total, start: now, last_line: Mutex::new(now) }
+        Self {
+            console: console.clone(),
+            bar,
+            sources: Mutex::default(),
+            what: what.to_owned(),
+            total,
+            files,
+            start: now,
+            last_line: Mutex::new(now),
+        }
     }
 
-    /// `have` bytes are there, `fresh` of them came by this process.
-    pub fn set(&self, have: u64, fresh: u64) {
-        self.bar.set_position(have.min(self.total));
+    /// Shows `moment`.
+    pub fn set(&self, moment: &Moment) {
+        self.bar.set_position(moment.have.min(self.total));
+        if self.files > 1 {
+            self.bar.set_message(format!("{}, {} done", self.what, moment.files));
+        }
         if self.console.is_live() {
-            return;
+            if self.console.verbosity() == Verbosity::Verbose {
+                self.show_sources(&moment.sources);
+            }
+        } else if is_time(&self.last_line) {
+            self.line(moment);
         }
-        if !is_time(&self.last_line) {
-            return;
+    }
+
+    /// One line beneath the bar for each seeder.
+    fn show_sources(&self, sources: &[(String, u64, Option<u64>)]) {
+        let mut lines = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        while lines.len() < sources.len() {
+            let style = ProgressStyle::with_template("  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            lines.push(self.console.bars().add(ProgressBar::new_spinner().with_style(style)));
         }
-        let rate = rate(fresh, self.start.elapsed());
-        let left = self.total.saturating_sub(have).checked_div(rate);
+        for line in lines.drain(sources.len()..) {
+            line.finish_and_clear();
+        }
+        for (line, source) in lines.iter().zip(sources) {
+            line.set_message(source_line(source));
+            line.tick();
+        }
+    }
+
+    fn line(&self, moment: &Moment) {
+        let rate = rate(moment.fresh, self.start.elapsed());
+        let left = self.total.saturating_sub(moment.have).checked_div(rate);
         let left_text =
             left.map_or(String::new(), |left| format!(", {} left", human::duration(left)));
+        let files = match self.files {
+            0 | 1 => String::new(),
+            all => format!(", {} of {all} files", moment.files),
+        };
+        let source = |(name, bytes, speed): &(String, u64, Option<u64>)| json!({"seeder": name, "bytes": bytes, "bytes_per_second": speed});
         self.console.note(
             format!(
-                "{} of {}, {}{left_text}, through the relay",
-                human::size(have),
+                "{} of {}{files}, {}{left_text}, through the relay",
+                human::size(moment.have),
                 human::size(self.total),
                 human::speed(rate)
             ),
             &json!({
-                "type": "progress", "bytes": have, "total": self.total, "bytes_per_second": rate,
-                "seconds_left": left, "path": "relay",
+                "type": "progress", "bytes": moment.have, "total": self.total,
+                "bytes_per_second": rate, "seconds_left": left, "path": "relay",
+                "files": moment.files, "files_total": self.files,
+                "sources": moment.sources.iter().map(source).collect::<Vec<_>>(),
             }),
         );
+        if !self.console.is_json() && self.console.verbosity() == Verbosity::Verbose {
+            for source in &moment.sources {
+                self.console.detail(format!("  {}", source_line(source)), &json!(null));
+            }
+        }
     }
 
     /// How long it has taken so far.
@@ -107,8 +169,14 @@ impl DownloadBar {
 
     /// Removes the bar.
     pub fn end(&self) {
+        self.show_sources(&[]);
         self.bar.finish_and_clear();
     }
+}
+
+fn source_line((name, bytes, speed): &(String, u64, Option<u64>)) -> String {
+    let speed = speed.map_or_else(|| "starting".to_owned(), human::speed);
+    format!("from {name}: {}, {speed}", human::size(*bytes))
 }
 
 /// Whether it is time for another line; then it counts from now.

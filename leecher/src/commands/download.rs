@@ -9,17 +9,18 @@ use sealift_peer::connect::Speaker;
 use sealift_peer::escape::{escape, escape_os};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
-use sealift_proto::catalogue::Root;
+use sealift_proto::catalogue::{EXECUTABLE, Root};
 use serde_json::json;
 use tokio::time::interval;
 
 use super::choose::{Choices, choose, tell_left_out};
 use crate::args::DownloadArgs;
-use crate::fetch::download::{Download, End, Holder, Manner, Wanted};
-use crate::fetch::source::Sink;
-use crate::freshen::{Known, freshen};
+use crate::fetch::download::{Download, Manner, View, Wanted};
+use crate::fetch::schedule::{Offer as Source, Outcome};
+use crate::fetch::sink::Sink;
+use crate::freshen::{Known, News, freshen};
 use crate::naming;
-use crate::progress::{DownloadBar, TICK, rate};
+use crate::progress::{DownloadBar, Moment, TICK, rate};
 use crate::select::{Chosen, Offer};
 use crate::store::{Landing, Target};
 
@@ -39,6 +40,8 @@ struct Tally {
     there: u64,
     written: u64,
     resumed: u64,
+    /// Verified bytes by the name of the seeder that sent them.
+    shares: Vec<(String, u64)>,
     failures: Vec<(String, Failure)>,
 }
 
@@ -51,7 +54,7 @@ pub async fn run(
     common: &CommonArgs,
     args: DownloadArgs,
 ) -> Result<Exit, Failure> {
-    let mut spaces = freshen(speaker, common, false).await?;
+    let mut spaces = freshen(speaker, common, News::Needed).await?;
     let Choices { files, left_out } = choose(speaker, &spaces, &args)?;
     let jobs = jobs(speaker, &spaces, files, &args)?;
     let all: usize = jobs.values().map(Vec::len).sum();
@@ -60,12 +63,17 @@ pub async fn run(
         [one] => one.wanted.label.clone(),
         ref many => format!("{} files", many.len()),
     };
-    let bar = DownloadBar::new(&speaker.console, &what, total);
+    let bar = DownloadBar::new(&speaker.console, &what, total, all);
     let mut tally = Tally::default();
     for (number, jobs) in jobs {
         let known = &mut spaces[number];
         let connection = known.connection.take();
-        let manner = Manner { wrap: args.wrap, wait: args.wait, patience: args.patience };
+        let manner = Manner {
+            wrap: args.wrap,
+            wait: args.wait,
+            patience: args.patience,
+            sources: args.jobs,
+        };
         let landing = landing(speaker, &args, &jobs)?;
         let there = find_there(&landing, &jobs).await?;
         let wanted = jobs.iter().map(|job| job.wanted.clone()).collect();
@@ -73,9 +81,11 @@ pub async fn run(
         let sink = landing.clone();
         let mut download = Download::new(speaker, common, space, connection, wanted, sink, manner);
         there.into_iter().for_each(|job| download.skip(job));
-        let ends = watch(download.run(), &bar, &landing, &tally).await;
+        let view = download.view();
+        let ends = watch(download.run(), &bar, &view, &landing, &tally).await;
         landing.record()?;
         tally.add(speaker, &jobs, ends, &landing);
+        tally.shares.extend(view.shares());
     }
     bar.end();
     tell_left_out(speaker, &spaces, &left_out, &args);
@@ -101,23 +111,33 @@ fn jobs(
         let Some(number) = space_for(spaces, &file.offers) else { continue };
         let space = spaces[number].space.id();
         let offers = file.offers.iter().filter(|offer| offer.holding.key.space == space);
-        let holders: Vec<_> = offers
-            .map(|offer| Holder {
-                key: offer.holding.key,
-                log_id: offer.log_id,
-                stored: offer.holding.stored,
-            })
-            .collect();
-        let Some(first) = holders.first().map(|holder| holder.stored) else { continue };
+        let offers: Vec<_> = offers.collect();
+        let Some(first) = offers.first().map(|offer| offer.holding.stored) else { continue };
+        let offers = offers.into_iter().map(source).collect();
         let label = escape(file.out.last().map_or("", String::as_str)).into_owned();
         jobs.entry(number).or_default().push(Job {
-            wanted: Wanted { label, holders },
-            target: Target { path, modified_ms: first.modified, executable: false },
+            wanted: Wanted { label, offers },
+            target: Target {
+                path,
+                modified_ms: first.modified,
+                executable: args.preserve && first.flags & EXECUTABLE != 0,
+            },
             root: first.root,
             size: first.size,
         });
     }
     Ok(jobs)
+}
+
+fn source(offer: &Offer) -> Source {
+    let stored = offer.holding.stored;
+    Source {
+        device: offer.holding.key.device,
+        root: stored.root,
+        size: stored.size,
+        log_id: offer.log_id,
+        place: stored.place,
+    }
 }
 
 /// Which space to take a file from that may be in several: one where somebody who has it serves.
@@ -169,11 +189,12 @@ async fn find_there(landing: &Arc<Landing>, jobs: &[Job]) -> Result<Vec<usize>, 
 
 /// Moves the bar while the download goes on.
 async fn watch(
-    download: impl Future<Output = Vec<End>>,
+    download: impl Future<Output = Vec<Outcome>>,
     bar: &DownloadBar,
+    view: &View,
     landing: &Landing,
     before: &Tally,
-) -> Vec<End> {
+) -> Vec<Outcome> {
     let mut ticks = interval(TICK);
     tokio::pin!(download);
     loop {
@@ -181,18 +202,25 @@ async fn watch(
             ends = &mut download => return ends,
             _ = ticks.tick() => {
                 let written = before.written + landing.written();
-                bar.set(written + before.resumed + landing.resumed(), written);
+                let sources = view.sources().into_iter();
+                let files = usize::try_from(before.files).unwrap_or(0) + view.files_done();
+                bar.set(&Moment {
+                    have: written + before.resumed + landing.resumed(),
+                    fresh: written,
+                    files,
+                    sources: sources.map(|(name, of)| (name, of.delivered, of.speed)).collect(),
+                });
             }
         }
     }
 }
 
 impl Tally {
-    fn add(&mut self, speaker: &Speaker, jobs: &[Job], ends: Vec<End>, landing: &Landing) {
+    fn add(&mut self, speaker: &Speaker, jobs: &[Job], ends: Vec<Outcome>, landing: &Landing) {
         for (number, (job, end)) in jobs.iter().zip(ends).enumerate() {
             match end {
-                End::Failed(failure) => self.failures.push((job.wanted.label.clone(), failure)),
-                End::Done => {
+                Outcome::Failed(failure) => self.failures.push((job.wanted.label.clone(), failure)),
+                Outcome::Done => {
                     self.files += 1;
                     self.bytes = self.bytes.saturating_add(job.size);
                     self.there += u64::from(tell_landed(speaker, job, landing, number));
@@ -231,7 +259,7 @@ impl Tally {
         let how = if self.there == self.files {
             "already there".to_owned()
         } else {
-            format!("{} through the relay", human::speed(speed))
+            format!("{} through the relay{}", human::speed(speed), self.origins())
         };
         speaker.console.result(
             format!("verified {name}, {}, {how}", human::size(self.bytes)),
@@ -239,8 +267,24 @@ impl Tally {
                 "type": "verified", "files": self.files, "bytes": self.bytes, "already_there": self.there,
                 "path": "relay", "fetched_bytes": self.written, "bytes_per_second": speed,
                 "seconds": elapsed.as_secs_f64(),
+                "sources": self.shares.iter().map(|(name, bytes)| json!({"seeder": name, "bytes": bytes}))
+                    .collect::<Vec<_>>(),
             }),
         );
+    }
+
+    /// Who sent how much, if it was more than one.
+    fn origins(&self) -> String {
+        let sent: Vec<_> = self.shares.iter().filter(|(_, bytes)| *bytes > 0).collect();
+        let all = sent.iter().map(|(_, bytes)| *bytes).fold(0u64, u64::saturating_add);
+        if sent.len() < 2 {
+            return String::new();
+        }
+        let share = |(name, bytes): &&(String, u64)| {
+            let percent = u128::from(*bytes) * 100 / u128::from(all.max(1));
+            format!("{name} {percent} %")
+        };
+        format!(" ({})", sent.iter().map(share).collect::<Vec<_>>().join(", "))
     }
 }
 

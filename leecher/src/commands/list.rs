@@ -9,7 +9,7 @@ use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
 use serde_json::json;
 
-use crate::freshen::{Known, freshen, tell_unread, unreadable};
+use crate::freshen::{Known, News, freshen, tell_unread, unreadable};
 use crate::replica::{ReplicaError, Stored};
 
 /// One line of a listing: a file, or a folder with what is in it.
@@ -35,7 +35,7 @@ pub async fn run(
     offline: bool,
 ) -> Result<Exit, Failure> {
     let path = path.map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
-    let spaces = freshen(speaker, common, offline).await?;
+    let spaces = freshen(speaker, common, News::wanted(offline)).await?;
     let mut any = false;
     for known in &spaces {
         let lines =

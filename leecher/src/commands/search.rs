@@ -10,7 +10,7 @@ use sealift_peer::human;
 use sealift_proto::identity::DeviceId;
 use serde_json::{Value, json};
 
-use crate::freshen::{Known, forget, freshen, tell_unread, unreadable};
+use crate::freshen::{Known, News, forget, freshen, tell_unread, unreadable};
 use crate::search::{Hit, Holding, search};
 
 /// Prints what fits `pattern`, best first.
@@ -24,9 +24,29 @@ pub async fn run(
     limit: usize,
     offline: bool,
 ) -> Result<Exit, Failure> {
-    let spaces = freshen(speaker, common, offline).await?;
+    let spaces = freshen(speaker, common, News::wanted(offline)).await?;
+    if show(speaker, &spaces, pattern, limit)? {
+        return Ok(Exit::Done);
+    }
+    // That there is nothing is not said before everybody's newest catalogue has been looked at, if it can be had.
+    if spaces.iter().any(|known| known.late) {
+        let spaces = freshen(speaker, common, News::Needed).await?;
+        if show(speaker, &spaces, pattern, limit)? {
+            return Ok(Exit::Done);
+        }
+    }
+    let shown = escape(pattern);
+    Err(Failure::new(
+        Exit::NotFound,
+        format!("nothing is called `{shown}`, nor anything close to it"),
+    )
+    .next("`leecher list` shows what is shared"))
+}
+
+/// Prints what fits; whether anything does.
+fn show(speaker: &Speaker, spaces: &[Known], pattern: &str, limit: usize) -> Result<bool, Failure> {
     let mut found_any = false;
-    for known in &spaces {
+    for known in spaces {
         let found = search(&known.views, pattern, limit)
             .map_err(|error| unreadable(speaker, &known.views, &error))?;
         for key in &found.damaged {
@@ -44,15 +64,7 @@ pub async fn run(
         }
         tell_unread(speaker, known);
     }
-    if found_any {
-        return Ok(Exit::Done);
-    }
-    let shown = escape(pattern);
-    Err(Failure::new(
-        Exit::NotFound,
-        format!("nothing is called `{shown}`, nor anything close to it"),
-    )
-    .next("`leecher list` shows what is shared"))
+    Ok(found_any)
 }
 
 fn owners(hit: &Hit) -> Vec<DeviceId> {

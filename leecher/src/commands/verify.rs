@@ -18,7 +18,7 @@ use crate::check::hash::{Hashing, Outcome};
 use crate::check::places::Copy;
 use crate::check::walk::{Local, walk};
 use crate::check::{Finding, Plan, State};
-use crate::freshen::{freshen, tell_unread, unreadable};
+use crate::freshen::{News, freshen, tell_unread, unreadable};
 use crate::replica::{LogView, ReplicaError};
 
 /// How often the bar moves.
@@ -34,7 +34,7 @@ pub async fn run(
     args: VerifyArgs,
 ) -> Result<Exit, Failure> {
     let local = look(speaker, &args.path).await?;
-    let mut spaces = freshen(speaker, common, args.offline).await?;
+    let mut spaces = freshen(speaker, common, News::wanted(args.offline)).await?;
     spaces.iter().for_each(|known| tell_unread(speaker, known));
     let views: Vec<LogView> = spaces.iter_mut().flat_map(|known| known.views.drain(..)).collect();
     let with = args.with.as_ref().map(|with| with.trim_matches('/').to_owned());

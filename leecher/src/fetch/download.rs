@@ -1,37 +1,37 @@
-//! A download from start to end: which seeder serves which file, what happens when one is lost, when to give up.
+//! A download from start to end: sessions with those who have the files, what happens when one is lost, when to give up.
+
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_peer::args::CommonArgs;
-use sealift_peer::connect::Speaker;
+use sealift_peer::connect::{Speaker, jittered};
 use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::session::WrapChoice;
+use sealift_peer::profile::space::SpaceState;
+use sealift_peer::session::{SessionError, WrapChoice};
 use sealift_proto::identity::DeviceId;
-use sealift_proto::message::Missing;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::source::{Ended, Errand, Fate, Sink, fetch};
+use super::schedule::{Offer, Outcome, Reason, Schedule, SourceView};
+use super::shared::Shared;
+use super::sink::Sink;
+use super::{background, source};
 use crate::freshen::{Connection, online};
-use crate::online::Online;
-use crate::replica::{LogKey, Stored};
+use crate::online::{Online, Presence};
 
 /// Pause between two tries; doubled up to the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// A seeder that has a file.
-#[derive(Debug, Clone, Copy)]
-pub struct Holder {
-    /// Who, in which log.
-    pub key: LogKey,
-    /// Which generation of the log.
-    pub log_id: [u8; 16],
-    /// What is known of the file there.
-    pub stored: Stored,
-}
+/// How often it is looked at how things go.
+const TICK: Duration = Duration::from_millis(250);
+/// One source is enough for so few bytes, as long as it is quick.
+const SMALL: u64 = 8 * 1024 * 1024;
+/// After so long it is not quick.
+const QUICK: Duration = Duration::from_secs(1);
 
 /// A file to fetch.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct Wanted {
     /// What to call it in messages, escaped.
     pub label: String,
     /// Who has it; the content is the same everywhere, or not stated yet at a single holder.
-    pub holders: Vec<Holder>,
+    pub offers: Vec<Offer>,
 }
 
 /// How to go about it.
@@ -51,30 +51,44 @@ pub struct Manner {
     pub wait: Option<Duration>,
     /// How long to go on when all are lost.
     pub patience: Duration,
+    /// Most seeders at once.
+    pub sources: usize,
 }
 
-/// What became of a file.
-#[derive(Debug, Clone)]
-pub enum End {
-    /// On disk under its final name.
-    Done,
-    /// Not, and why.
-    Failed(Failure),
+/// What others may look at while a download runs.
+#[derive(Clone)]
+pub struct View(Arc<Shared>, Arc<std::sync::Mutex<BTreeMap<DeviceId, String>>>);
+
+impl View {
+    /// The seeders at work, by name (escaped).
+    #[must_use]
+    pub fn sources(&self) -> Vec<(String, SourceView)> {
+        let names = self.1.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let name = |view: &SourceView| names.get(&view.device).cloned().unwrap_or_default();
+        let views = self.0.schedule().sources(Instant::now());
+        views.into_iter().map(|view| (name(&view), view)).collect()
+    }
+
+    /// Verified bytes by the name of the seeder (escaped) that sent them.
+    #[must_use]
+    pub fn shares(&self) -> Vec<(String, u64)> {
+        let names = self.1.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let delivered = self.0.schedule().delivered().clone();
+        let name = |device| names.get(&device).cloned().unwrap_or_default();
+        delivered.into_iter().map(|(device, bytes)| (name(device), bytes)).collect()
+    }
+
+    /// How many files are on disk under their final names.
+    #[must_use]
+    pub fn files_done(&self) -> usize {
+        self.0.schedule().files_done()
+    }
 }
 
-struct Job {
-    wanted: Wanted,
-    end: Option<End>,
-    excluded: BTreeSet<DeviceId>,
-    reason: Option<Reason>,
-}
-
-/// Why the last seeder that was asked did not give the file.
-#[derive(Debug, Clone)]
-enum Reason {
-    Missing(Missing),
-    Wrong(String),
-    Refused(Failure),
+/// A seeder that was lost, and when to try again.
+struct Lost {
+    until: Instant,
+    pause: Duration,
 }
 
 /// A download under way.
@@ -82,12 +96,21 @@ pub struct Download<'a> {
     speaker: &'a Speaker,
     common: &'a CommonArgs,
     connection: Option<Connection>,
-    space: sealift_peer::profile::space::SpaceState,
-    sink: Arc<dyn Sink>,
+    space: SpaceState,
+    shared: Arc<Shared>,
+    labels: Vec<String>,
     manner: Manner,
-    jobs: Vec<Job>,
+    names: Arc<std::sync::Mutex<BTreeMap<DeviceId, String>>>,
+    sources: JoinSet<(DeviceId, Result<(), SessionError>)>,
+    running: BTreeSet<DeviceId>,
+    lost: BTreeMap<DeviceId, Lost>,
+    /// What was the matter last.
+    trouble: Option<Failure>,
     looked: bool,
+    begin: Instant,
+    /// Something has come, so that patience applies.
     started: bool,
+    written: u64,
     last_progress: Instant,
     pause: Duration,
     told: bool,
@@ -99,24 +122,34 @@ impl<'a> Download<'a> {
     pub fn new(
         speaker: &'a Speaker,
         common: &'a CommonArgs,
-        space: sealift_peer::profile::space::SpaceState,
+        space: SpaceState,
         connection: Option<Connection>,
         wanted: Vec<Wanted>,
         sink: Arc<dyn Sink>,
         manner: Manner,
     ) -> Self {
-        let job = |wanted| Job { wanted, end: None, excluded: BTreeSet::new(), reason: None };
+        let (labels, offers) =
+            wanted.into_iter().map(|wanted| (wanted.label, wanted.offers)).unzip();
+        let schedule = Schedule::new(offers, sink.window());
+        let now = Instant::now();
         Self {
             speaker,
             common,
             connection,
             space,
-            sink,
+            shared: Arc::new(Shared::new(schedule, sink)),
+            labels,
             manner,
-            jobs: wanted.into_iter().map(job).collect(),
+            names: Arc::default(),
+            sources: JoinSet::new(),
+            running: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            trouble: None,
             looked: false,
+            begin: now,
             started: false,
-            last_progress: Instant::now(),
+            written: 0,
+            last_progress: now,
             pause: PAUSE.0,
             told: false,
         }
@@ -124,28 +157,61 @@ impl<'a> Download<'a> {
 
     /// Says that the file at this place of the list is there already.
     pub fn skip(&mut self, job: usize) {
-        if let Some(job) = self.jobs.get_mut(job) {
-            job.end = Some(End::Done);
-        }
+        self.shared.schedule().end(job, Outcome::Done);
+    }
+
+    /// What can be seen of it from outside.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View(self.shared.clone(), self.names.clone())
     }
 
     /// Fetches until every file has come to an end; in the order of the list.
-    pub async fn run(mut self) -> Vec<End> {
-        while self.jobs.iter().any(|job| job.end.is_none()) {
-            let Some(online) = self.connected().await else { continue };
-            self.end_hopeless(&online);
-            if !std::mem::replace(&mut self.looked, true) && self.manner.wait.is_none() {
-                self.end_absent(&online);
-            }
-            let groups = self.assign(&online);
-            if groups.is_empty() {
-                self.wait_for_seeder(&online).await;
-                continue;
-            }
-            self.work(&online, groups).await;
+    pub async fn run(mut self) -> Vec<Outcome> {
+        let mut background = JoinSet::new();
+        background.spawn(background::land(self.shared.clone()));
+        background.spawn(background::check(self.shared.clone()));
+        while !self.is_over() {
+            self.step().await;
         }
-        let no_end = || End::Failed(Failure::new(Exit::Other, "the download ended early"));
-        self.jobs.into_iter().map(|job| job.end.unwrap_or_else(no_end)).collect()
+        self.tell_wrong();
+        // DONE leaves, and what is on its way to the disk gets there.
+        while self.sources.join_next().await.is_some() {}
+        self.shared.delivery.settled().await;
+        background.shutdown().await;
+        let no_end = || Outcome::Failed(Failure::new(Exit::Other, "the download ended early"));
+        let outcomes = self.shared.schedule().outcomes();
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(no_end)).collect()
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.schedule().is_over()
+    }
+
+    /// Looks at how things stand, does what is to be done, and waits for something to happen.
+    async fn step(&mut self) {
+        let Some(online) = self.connected().await else { return };
+        self.note_progress();
+        self.tell_wrong();
+        self.end_hopeless(&online);
+        if !std::mem::replace(&mut self.looked, true) && self.manner.wait.is_none() {
+            self.end_absent(&online);
+        }
+        self.open_sessions(&online);
+        if self.is_over() {
+            return;
+        }
+        if self.running.is_empty() && !self.is_landing() {
+            self.wait_or_end(&online).await;
+        } else {
+            self.watch(&online).await;
+        }
+    }
+
+    /// Whether all that is left to do is done on this side.
+    fn is_landing(&self) -> bool {
+        let schedule = self.shared.schedule();
+        schedule.bytes_left() == 0 && schedule.is_under_way()
     }
 
     /// The connection, made anew if it ended. `None` after a try that failed.
@@ -163,6 +229,7 @@ impl<'a> Download<'a> {
                 let online = connection.online.clone();
                 self.space = online.space().clone();
                 self.connection = Some(connection);
+                self.lost.clear();
                 return Some(online);
             }
             Err(failure)
@@ -170,14 +237,110 @@ impl<'a> Download<'a> {
             {
                 self.end_all(&failure);
             }
-            Err(failure) => self.pause_or_end(&failure).await,
+            Err(failure) => {
+                self.note_progress();
+                self.pause_or_end(&failure).await;
+            }
         }
         None
     }
 
+    /// Whatever came counts, also of a file that is not complete: patience begins when it stopped coming.
+    fn note_progress(&mut self) {
+        let written = self.shared.sink.written();
+        if written > self.written {
+            self.written = written;
+            self.started = true;
+            self.last_progress = Instant::now();
+            self.pause = PAUSE.0;
+            self.told = false;
+        }
+    }
+
+    /// Opens a session with everybody who is needed, serves, and is not being waited for.
+    fn open_sessions(&mut self, online: &Arc<Online>) {
+        let now = Instant::now();
+        let serving = online.presence().borrow().serving.clone();
+        for device in serving {
+            let waits = self.lost.get(&device).is_some_and(|lost| now < lost.until);
+            if waits || self.running.contains(&device) || self.running.len() >= self.manner.sources
+            {
+                continue;
+            }
+            if self.is_needed(device) {
+                self.open_session(online, device);
+            }
+        }
+    }
+
+    /// Whether a session with `device` is worth its cost.
+    fn is_needed(&self, device: DeviceId) -> bool {
+        let schedule = self.shared.schedule();
+        let small = schedule.bytes_left() <= SMALL && self.begin.elapsed() < QUICK;
+        schedule.needs(device, small.then_some(&self.running))
+    }
+
+    fn open_session(&mut self, online: &Arc<Online>, device: DeviceId) {
+        self.running.insert(device);
+        self.names
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(device, online.name_of(&device));
+        let (online, shared, wrap) = (online.clone(), self.shared.clone(), self.manner.wrap);
+        self.sources.spawn(async move {
+            let ended = match online.session(device, wrap).await {
+                Ok(session) => source::fetch(&shared, device, session).await,
+                Err(error) => Err(error),
+            };
+            (device, ended)
+        });
+    }
+
+    /// Waits until a source ends, somebody comes or goes, everything is over, or it is time to look again.
+    async fn watch(&mut self, online: &Online) {
+        let mut presence = online.presence();
+        presence.mark_unchanged();
+        let mut news = self.shared.news();
+        let tick = Instant::now() + TICK;
+        loop {
+            tokio::select! {
+                Some(ended) = self.sources.join_next() => {
+                    if let Ok((device, ended)) = ended {
+                        self.ended(online, device, ended);
+                    }
+                    return;
+                }
+                _ = presence.changed() => return,
+                _ = news.changed() => if self.shared.schedule().is_over() {
+                    return;
+                },
+                () = sleep_until(tick) => return,
+            }
+        }
+    }
+
+    /// Books how the work with one seeder ended.
+    fn ended(&mut self, online: &Online, device: DeviceId, ended: Result<(), SessionError>) {
+        self.running.remove(&device);
+        self.note_progress();
+        let Err(error) = ended else { return };
+        let failure = error.failure(&online.name_of(&device));
+        if !error.is_passing() {
+            self.shared.schedule().exclude_all(device, &Reason::Refused(failure));
+            return;
+        }
+        self.trouble = Some(failure);
+        let pause = self.lost.get(&device).map_or(PAUSE.0, |lost| (lost.pause * 2).min(PAUSE.1));
+        // One that has just delivered is asked again soon.
+        let pause = if self.last_progress.elapsed() < PAUSE.1 { PAUSE.0 } else { pause };
+        let until = Instant::now() + jittered(pause, self.speaker);
+        self.lost.insert(device, Lost { until, pause });
+    }
+
     fn end_all(&mut self, failure: &Failure) {
-        for job in self.jobs.iter_mut().filter(|job| job.end.is_none()) {
-            job.end = Some(End::Failed(failure.clone()));
+        let mut schedule = self.shared.schedule();
+        for job in schedule.open().collect::<Vec<_>>() {
+            schedule.end(job, Outcome::Failed(failure.clone()));
         }
     }
 
@@ -186,248 +349,97 @@ impl<'a> Download<'a> {
         self.last_progress + patience.unwrap_or(Duration::ZERO)
     }
 
+    /// Nobody is at work: waits for the time to try again or for a seeder, or gives up if that has lasted too long.
+    async fn wait_or_end(&mut self, online: &Online) {
+        let now = Instant::now();
+        let retry = self.lost.values().map(|lost| lost.until).filter(|until| *until > now).min();
+        match (self.trouble.take(), retry) {
+            (Some(trouble), _) => self.pause_or_end(&trouble).await,
+            (None, Some(retry)) => {
+                let mut presence = online.presence();
+                presence.mark_unchanged();
+                let _ = timeout_at(retry, presence.changed()).await;
+            }
+            (None, None) => self.wait_for_seeder(online.presence(), online).await,
+        }
+    }
+
     /// After a loss: waits a little, or gives up if it has lasted too long.
     async fn pause_or_end(&mut self, failure: &Failure) {
         let why = failure.why.clone().unwrap_or_else(|| failure.what.clone());
         if Instant::now() + self.pause > self.deadline() {
-            self.end_all(&self.lost(&why));
+            let failure = words::lost(self.started, &why);
+            self.end_all(&failure);
             return;
         }
-        if !self.told {
-            self.told = true;
-            let seconds = self.deadline().saturating_duration_since(Instant::now()).as_secs();
-            self.speaker.console.note(
-                format!(
-                    "interrupted ({why}); trying again for {}",
-                    sealift_peer::human::duration(seconds)
-                ),
-                &json!({"type": "interrupted", "why": why, "patience_seconds": seconds}),
-            );
+        if !std::mem::replace(&mut self.told, true) {
+            let left = self.deadline().saturating_duration_since(Instant::now());
+            words::tell_interrupted(self.speaker, &why, left);
         }
-        sleep(sealift_peer::connect::jittered(self.pause, self.speaker)).await;
+        let until = Instant::now() + jittered(self.pause, self.speaker);
         self.pause = (self.pause * 2).min(PAUSE.1);
+        sleep_until(until).await;
     }
 
-    fn lost(&self, why: &str) -> Failure {
-        let what = if self.started { "the seeders were lost" } else { "no seeder of it is online" };
-        let next = if self.started {
-            "what has come is kept; the same command goes on from there"
-        } else {
-            "try again later, or add --wait to wait for it"
-        };
-        Failure::new(Exit::Offline, what).why(why).next(next)
+    async fn wait_for_seeder(&mut self, mut presence: watch::Receiver<Presence>, online: &Online) {
+        let deadline = self.deadline();
+        if Instant::now() >= deadline {
+            let open: Vec<_> = self.shared.schedule().open().collect();
+            let failure = words::lost(self.started, &self.away(online, &open));
+            self.end_all(&failure);
+            return;
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            self.speaker.console.note(
+                "waiting for a seeder that has it",
+                &json!({"type": "waiting", "for": "seeder"}),
+            );
+        }
+        presence.mark_unchanged();
+        // Whatever happens next, the loop looks again.
+        let _ = timeout_at(deadline, presence.changed()).await;
     }
 
     /// Ends files that nobody can give any more.
     fn end_hopeless(&mut self, online: &Online) {
-        for job in self.jobs.iter_mut().filter(|job| job.end.is_none()) {
-            let hope =
-                job.wanted.holders.iter().any(|held| !job.excluded.contains(&held.key.device));
-            if !hope {
-                job.end = Some(End::Failed(hopeless(job, online)));
-            }
+        let mut schedule = self.shared.schedule();
+        for job in schedule.hopeless() {
+            let label = self.labels.get(job).map_or("a file", String::as_str);
+            let failure = words::hopeless(label, job, &schedule, online);
+            schedule.end(job, Outcome::Failed(failure));
         }
     }
 
     /// Ends files that nobody serves at the start; the others are fetched meanwhile.
     fn end_absent(&mut self, online: &Online) {
-        for at in 0..self.jobs.len() {
-            let Some(job) = self.jobs.get(at).filter(|job| job.end.is_none()) else { continue };
-            let holders = &job.wanted.holders;
-            if holders.iter().any(|held| online.serves(&held.key.device)) {
-                continue;
-            }
-            let away = self.away(online, &[at]);
-            let failure = self.lost(&away);
-            if let Some(job) = self.jobs.get_mut(at) {
-                job.end = Some(End::Failed(failure));
+        let open: Vec<_> = self.shared.schedule().open().collect();
+        for job in open {
+            let served = self.shared.schedule().offering(job).any(|device| online.serves(&device));
+            if !served {
+                let failure = words::lost(self.started, &self.away(online, &[job]));
+                self.shared.schedule().end(job, Outcome::Failed(failure));
             }
         }
     }
 
     /// Who has the files of `jobs`.
     fn away(&self, online: &Online, jobs: &[usize]) -> String {
-        let holders = jobs.iter().filter_map(|at| self.jobs.get(*at));
-        let holders = holders.flat_map(|job| &job.wanted.holders);
-        let names: BTreeSet<_> = holders.map(|held| online.name_of(&held.key.device)).collect();
+        let schedule = self.shared.schedule();
+        let holders: BTreeSet<_> = jobs.iter().flat_map(|job| schedule.offering(*job)).collect();
+        let names: BTreeSet<_> = holders.iter().map(|device| online.name_of(device)).collect();
         format!("away: {}", names.into_iter().collect::<Vec<_>>().join(", "))
     }
 
-    /// One serving seeder for each open file.
-    fn assign(&self, online: &Online) -> BTreeMap<DeviceId, Vec<Errand>> {
-        let mut groups: BTreeMap<DeviceId, Vec<Errand>> = BTreeMap::new();
-        for (number, job) in self.jobs.iter().enumerate().filter(|(_, job)| job.end.is_none()) {
-            let mut usable = job.wanted.holders.iter().filter(|held| {
-                !job.excluded.contains(&held.key.device) && online.serves(&held.key.device)
-            });
-            if let Some(held) = usable.next() {
-                groups.entry(held.key.device).or_default().push(errand(number, held));
-            }
-        }
-        groups
-    }
-
-    async fn wait_for_seeder(&mut self, online: &Online) {
-        let deadline = self.deadline();
-        if Instant::now() >= deadline {
-            let open = self.jobs.iter().enumerate().filter(|(_, job)| job.end.is_none());
-            let open: Vec<_> = open.map(|(at, _)| at).collect();
-            self.end_all(&self.lost(&self.away(online, &open)));
-            return;
-        }
-        if !self.told {
-            self.told = true;
-            self.speaker.console.note(
-                "waiting for a seeder that has it",
-                &json!({"type": "waiting", "for": "seeder"}),
-            );
-        }
-        let mut presence = online.presence();
-        presence.mark_unchanged();
-        // Whatever happens next, the loop looks again.
-        let _ = timeout_at(deadline, presence.changed()).await;
-    }
-
-    async fn work(&mut self, online: &Arc<Online>, groups: BTreeMap<DeviceId, Vec<Errand>>) {
-        let mut running = JoinSet::new();
-        for (device, errands) in groups {
-            let (online, sink, wrap) = (online.clone(), self.sink.clone(), self.manner.wrap);
-            running
-                .spawn(async move { (device, serve(&online, device, wrap, errands, sink).await) });
-        }
-        let mut written = self.sink.written();
-        let mut troubles = Vec::new();
-        while let Some(ended) = running.join_next().await {
-            let Ok((device, (errands, ended))) = ended else { continue };
-            // Whatever came counts, also of a file that is not complete: patience begins when it stopped coming.
-            if self.sink.written() > written {
-                written = self.sink.written();
-                self.progressed();
-            }
-            troubles.extend(self.take(online, device, &errands, ended));
-        }
-        match troubles.pop() {
-            Some(trouble) => self.pause_or_end(&trouble).await,
-            None => self.told = false,
-        }
-    }
-
-    /// Books what became of the files one seeder was to send; a passing trouble is returned.
-    fn take(
-        &mut self,
-        online: &Online,
-        device: DeviceId,
-        errands: &[usize],
-        ended: Ended,
-    ) -> Option<Failure> {
-        let who = online.name_of(&device);
-        if ended.fates.iter().any(|(_, fate)| matches!(fate, Fate::Done)) {
-            self.progressed();
-        }
-        let lied = ended.fates.iter().any(|(_, fate)| matches!(fate, Fate::Wrong));
-        for (number, fate) in ended.fates {
-            if let Some(job) = self.jobs.get_mut(number) {
-                job.take(fate, device, &who);
-            }
-        }
-        if lied {
+    /// Names those who sent something wrong.
+    fn tell_wrong(&self) {
+        let wrong = self.shared.schedule().take_wrong();
+        let names = self.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for device in wrong {
+            let who = names.get(&device).cloned().unwrap_or_default();
             self.speaker.console.warn(
                 format!("{who} sent a wrong chunk; nothing more is taken from it"),
                 &json!({"type": "tampering", "by": "seeder", "seeder": who, "what": "wrong chunk"}),
             );
-            self.exclude(errands, device, &Reason::Wrong(who.clone()));
-            return None;
-        }
-        let error = ended.error?;
-        if error.is_passing() {
-            return Some(error.failure(&who));
-        }
-        self.exclude(errands, device, &Reason::Refused(error.failure(&who)));
-        None
-    }
-
-    fn exclude(&mut self, jobs: &[usize], device: DeviceId, reason: &Reason) {
-        for number in jobs {
-            if let Some(job) = self.jobs.get_mut(*number).filter(|job| job.end.is_none()) {
-                job.excluded.insert(device);
-                job.reason = Some(reason.clone());
-            }
         }
     }
-
-    fn progressed(&mut self) {
-        self.started = true;
-        self.last_progress = Instant::now();
-        self.pause = PAUSE.0;
-        self.told = false;
-    }
-}
-
-impl Job {
-    fn take(&mut self, fate: Fate, device: DeviceId, who: &str) {
-        match fate {
-            Fate::Done => self.end = Some(End::Done),
-            Fate::Local(failure) => self.end = Some(End::Failed(failure)),
-            Fate::Missing(why) => {
-                self.excluded.insert(device);
-                self.reason = Some(Reason::Missing(why));
-            }
-            Fate::Wrong => {
-                self.excluded.insert(device);
-                self.reason = Some(Reason::Wrong(who.to_owned()));
-            }
-        }
-    }
-}
-
-fn hopeless(job: &Job, online: &Online) -> Failure {
-    let label = &job.wanted.label;
-    let holders: BTreeSet<_> =
-        job.wanted.holders.iter().map(|held| online.name_of(&held.key.device)).collect();
-    let holders: Vec<_> = holders.into_iter().collect();
-    let holders = holders.join(", ");
-    match &job.reason {
-        Some(Reason::Wrong(who)) => {
-            Failure::new(Exit::Tampered, format!("{label} was not what it should be"))
-                .why(format!("{who} sent a wrong chunk, and nobody else could serve it"))
-                .next(
-                    "nothing wrong was kept; try again, or take it from another member with --from",
-                )
-        }
-        Some(Reason::Refused(failure)) => failure.clone(),
-        Some(Reason::Missing(why @ Missing::Changed)) => {
-            Failure::new(Exit::Other, format!("{label}: {why} ({holders})"))
-                .next("search again: the new content is offered as soon as it is read")
-        }
-        Some(Reason::Missing(why)) => {
-            Failure::new(Exit::NotFound, format!("{label}: {why} ({holders})")).next("search again")
-        }
-        None => Failure::new(Exit::NotFound, format!("nobody has {label}")),
-    }
-}
-
-fn errand(job: usize, held: &Holder) -> Errand {
-    Errand {
-        job,
-        root: held.stored.root,
-        size: held.stored.size,
-        log_id: held.log_id,
-        place: held.stored.place,
-    }
-}
-
-/// Opens a session and fetches; gives back which jobs it was about.
-async fn serve(
-    online: &Online,
-    device: DeviceId,
-    wrap: WrapChoice,
-    errands: Vec<Errand>,
-    sink: Arc<dyn Sink>,
-) -> (Vec<usize>, Ended) {
-    let jobs = errands.iter().map(|errand| errand.job).collect();
-    let ended = match online.session(device, wrap).await {
-        Ok(session) => fetch(session, errands, sink).await,
-        Err(error) => Ended { fates: Vec::new(), error: Some(error) },
-    };
-    (jobs, ended)
 }

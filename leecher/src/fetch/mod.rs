@@ -1,8 +1,11 @@
-//! Fetching files from seeders: what to ask for, asking, verifying, landing.
+//! Fetching files from seeders: what to ask whom for, asking, verifying, landing.
 
+mod background;
+mod deliver;
 pub mod download;
 mod pages;
-pub mod plan;
+pub mod ranges;
+pub mod schedule;
+mod shared;
 pub mod sink;
-pub mod source;
-mod verify;
+mod source;

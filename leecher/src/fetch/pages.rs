@@ -1,12 +1,12 @@
-//! The manifest pages of one file, as far as they have come and verified.
+//! The manifest pages of one file that are needed now, verified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use blake3::hazmat::ChainingValue;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{Layout, ManifestError, PAGE_CHUNKS, check_page, check_page_values};
 
-/// Verified pages.
+/// Verified pages, 128 KiB each for 4 GiB of file.
 pub(super) struct Pages {
     layout: Layout,
     root: Root,
@@ -44,8 +44,24 @@ impl Pages {
         Ok(())
     }
 
-    /// What verifies chunk `index`: `Some(None)` for a file of one chunk, which its root verifies; `None` if the page has
-    /// not come.
+    pub(super) const fn has_tops(&self) -> bool {
+        self.tops.is_some()
+    }
+
+    pub(super) fn has(&self, page: u64) -> bool {
+        self.pages.contains_key(&page)
+    }
+
+    pub(super) fn held(&self) -> BTreeSet<u64> {
+        self.pages.keys().copied().collect()
+    }
+
+    pub(super) fn forget(&mut self, page: u64) {
+        self.pages.remove(&page);
+    }
+
+    /// What verifies chunk `index`: `Some(None)` for a file of one chunk, which its root verifies; `None` if the page is
+    /// not there.
     pub(super) fn value(&self, index: u64) -> Option<Option<ChainingValue>> {
         if self.layout.pages() == 0 {
             return Some(None);

@@ -9,7 +9,6 @@ mod claim;
 mod finish;
 mod flush;
 mod folders;
-mod old;
 mod part;
 mod record;
 mod small;

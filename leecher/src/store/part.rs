@@ -118,16 +118,6 @@ impl Part {
         Begun { missing: state.written.missing(), earlier: state.written.without(&state.verified) }
     }
 
-    pub(super) fn root(&self) -> Root {
-        self.root
-    }
-
-    /// What is to be verified again.
-    pub(super) fn unverified(&self) -> Vec<Range<u64>> {
-        let state = self.state();
-        state.written.without(&state.verified)
-    }
-
     /// Writes a verified chunk; whether enough has come for a flush.
     pub(super) fn write(&self, index: u64, chunk: &[u8]) -> io::Result<bool> {
         if !self.leaves_hole(index, chunk)? {

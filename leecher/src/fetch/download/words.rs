@@ -1,0 +1,58 @@
+//! What a person is told of a download that does not go as it should.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sealift_peer::connect::Speaker;
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::human;
+use sealift_proto::message::Missing;
+use serde_json::json;
+
+use crate::fetch::schedule::{Reason, Schedule};
+use crate::online::Online;
+
+pub(super) fn tell_interrupted(speaker: &Speaker, why: &str, left: Duration) {
+    let seconds = left.as_secs();
+    speaker.console.note(
+        format!("interrupted ({why}); trying again for {}", human::duration(seconds)),
+        &json!({"type": "interrupted", "why": why, "patience_seconds": seconds}),
+    );
+}
+
+/// Nobody serves a file, at the start or after something of it has come.
+pub(super) fn lost(started: bool, why: &str) -> Failure {
+    let what = if started { "the seeders were lost" } else { "no seeder of it is online" };
+    let next = if started {
+        "what has come is kept; the same command goes on from there"
+    } else {
+        "try again later, or add --wait to wait for it"
+    };
+    Failure::new(Exit::Offline, what).why(why).next(next)
+}
+
+/// Nobody gives the file of `job` any more.
+pub(super) fn hopeless(label: &str, job: usize, schedule: &Schedule, online: &Online) -> Failure {
+    let holders: BTreeSet<_> =
+        schedule.offering(job).map(|device| online.name_of(&device)).collect();
+    let holders = holders.into_iter().collect::<Vec<_>>().join(", ");
+    match schedule.reason(job) {
+        Some((device, Reason::Wrong)) => {
+            let who = online.name_of(&device);
+            Failure::new(Exit::Tampered, format!("{label} was not what it should be"))
+                .why(format!("{who} sent a wrong chunk, and nobody else could serve it"))
+                .next(
+                    "nothing wrong was kept; try again, or take it from another member with --from",
+                )
+        }
+        Some((_, Reason::Refused(failure))) => failure.clone(),
+        Some((_, Reason::Missing(why @ Missing::Changed))) => {
+            Failure::new(Exit::Other, format!("{label}: {why} ({holders})"))
+                .next("search again: the new content is offered as soon as it is read")
+        }
+        Some((_, Reason::Missing(why))) => {
+            Failure::new(Exit::NotFound, format!("{label}: {why} ({holders})")).next("search again")
+        }
+        None => Failure::new(Exit::NotFound, format!("nobody has {label}")),
+    }
+}

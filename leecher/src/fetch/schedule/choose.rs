@@ -1,0 +1,290 @@
+//! What a source is asked for next.
+
+use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
+
+use sealift_proto::manifest::CHUNK;
+use sealift_proto::message::{ITEMS_MAX, Item, RUN_MAX};
+use tokio::time::Instant;
+
+use super::{Asked, Flight, Schedule, Source, SourceId, State, Work};
+
+/// Bytes that an item costs beside its content, so that empty files do not fill a run without end.
+const ITEM_COST: u64 = 256;
+/// Contents that one source is asked for at a time.
+const WANTS: usize = 64;
+/// Files begun at a time.
+const BEGIN: usize = 1024;
+/// Pages held of one file while its earlier chunks are read again.
+const PAGES_AHEAD: usize = 3;
+/// Another source is relieved of work only if this one has it in less than this part of the time.
+const GAIN: f64 = 0.7;
+
+/// Chunks of several files.
+type Items = Vec<(usize, Range<u64>)>;
+
+impl Schedule {
+    /// What source `id` is to do next; `None` when it has enough to do, or there is nothing for it now.
+    pub fn next(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+        if self.has_lied(id) {
+            return None;
+        }
+        self.probe(id, now)
+            .or_else(|| self.want(id, now))
+            .or_else(|| self.pages_to_check(id, now))
+            .or_else(|| self.begin(id))
+            .or_else(|| self.run(id, now))
+            .or_else(|| self.relieve(id, now))
+    }
+
+    /// Whether source `id` may be asked for the file of `job`.
+    fn serves(&self, id: SourceId, job: usize) -> bool {
+        let (Some(source), Some(of)) = (self.sources.get(&id), self.jobs.get(job)) else {
+            return false;
+        };
+        let offers = of.offers.iter().any(|offer| offer.device == source.device);
+        offers && !of.excluded.contains_key(&source.device) && !source.suspect.contains(&job)
+    }
+
+    /// Asks about a file of which something did not verify.
+    fn probe(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+        let job = self.sources.get_mut(&id)?.to_probe.pop_front()?;
+        let root = self.root_of(job)?;
+        let request = self.sources.get_mut(&id)?.ask(Asked::Probe(job), now);
+        Some(Work::Run { pages: vec![(request, root, Some(0))], get: None })
+    }
+
+    fn want(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+        if self.sources.get(&id)?.wants() >= WANTS {
+            return None;
+        }
+        let job = self.unstated.iter().copied().find(|job| self.serves(id, *job))?;
+        let device = self.sources.get(&id)?.device;
+        let of = self.jobs.get_mut(job)?;
+        let offer = of.offers.iter().find(|offer| offer.device == device)?.clone();
+        of.state = State::Asked;
+        self.unstated.remove(&job);
+        let request = self.sources.get_mut(&id)?.ask(Asked::Want(job), now);
+        Some(Work::Want { request, offer })
+    }
+
+    /// Pages for chunks that an earlier process left.
+    fn pages_to_check(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+        let jobs: Vec<_> =
+            self.earlier.iter().copied().filter(|job| self.serves(id, *job)).collect();
+        for job in jobs {
+            let Some(file) = self.file(job) else { continue };
+            let Some(range) = file.earlier.first() else { continue };
+            if file.pages_held().len() >= PAGES_AHEAD {
+                continue;
+            }
+            let root = file.root;
+            let pages = file.pages_for(&(range.start..range.start + 1));
+            let pages = self.ask_pages(id, job, root, pages, now);
+            if !pages.is_empty() {
+                return Some(Work::Run { pages, get: None });
+            }
+        }
+        None
+    }
+
+    /// Asks for those of `pages` that source `id` has not been asked for.
+    fn ask_pages(
+        &mut self,
+        id: SourceId,
+        job: usize,
+        root: sealift_proto::catalogue::Root,
+        pages: Vec<Option<u64>>,
+        now: Instant,
+    ) -> Vec<(u32, sealift_proto::catalogue::Root, Option<u64>)> {
+        let Some(source) = self.sources.get_mut(&id) else { return Vec::new() };
+        let mut asked = Vec::new();
+        for page in pages {
+            if source.pages.insert((job, page)) {
+                asked.push((source.ask(Asked::Page((job, page)), now), root, page));
+            }
+        }
+        asked
+    }
+
+    /// Files to begin, when there are too few missing chunks for a run.
+    fn begin(&mut self, id: SourceId) -> Option<Work> {
+        let source = self.sources.get(&id)?;
+        if source.in_flight() >= source.pace.under_way() {
+            return None;
+        }
+        // One run ahead of the next.
+        let enough = 2 * source.pace.run();
+        let mut bytes = 0u64;
+        for job in &self.ready {
+            if bytes >= enough {
+                return None;
+            }
+            if self.serves(id, *job) {
+                bytes += self.jobs.get(*job).map_or(0, |of| of.unassigned) + ITEM_COST;
+            }
+        }
+        let mut jobs = Vec::new();
+        for job in &self.known {
+            if bytes >= enough || jobs.len() >= BEGIN {
+                break;
+            }
+            if self.serves(id, *job) {
+                bytes += self.jobs.get(*job).map_or(0, |of| of.unassigned) + ITEM_COST;
+                jobs.push(*job);
+            }
+        }
+        let begin = jobs.into_iter().filter_map(|job| {
+            self.known.remove(&job);
+            let of = self.jobs.get_mut(job)?;
+            let State::Known(root, size) = of.state else { return None };
+            of.state = State::Beginning(root, size);
+            Some((job, root, size))
+        });
+        let begin: Vec<_> = begin.collect();
+        (!begin.is_empty()).then_some(Work::Begin(begin))
+    }
+
+    /// The next missing chunks, as many as fit the pace of the source.
+    fn run(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+        let source = self.sources.get(&id)?;
+        if source.in_flight() >= source.pace.under_way() {
+            return None;
+        }
+        let most = self.share(source).min(source.pace.run()).clamp(CHUNK, RUN_MAX);
+        let mut items = Items::new();
+        let mut cost = 0;
+        let jobs: Vec<_> = self.ready.iter().copied().take(ITEMS_MAX).collect();
+        for job in jobs {
+            if !self.serves(id, job) {
+                continue;
+            }
+            while cost < most && items.len() < ITEMS_MAX {
+                let window = self.window;
+                let Some(file) = self.file(job) else { break };
+                let end = window.map_or(u64::MAX, |window| file.front().saturating_add(window));
+                let Some(chunks) = file.first_missing(most - cost, end) else { break };
+                let bytes = file.bytes(chunks.clone());
+                if bytes > most - cost && !items.is_empty() {
+                    return self.ask(id, items, now);
+                }
+                file.missing.remove(chunks.clone());
+                cost += bytes + ITEM_COST;
+                items.push((job, chunks));
+                self.settle(job);
+            }
+            if cost >= most || items.len() >= ITEMS_MAX {
+                break;
+            }
+        }
+        self.ask(id, items, now)
+    }
+
+    /// What one run may be, so that towards the end no source has more left than it can deliver as soon as the others.
+    fn share(&self, source: &Source) -> u64 {
+        if self.sources.len() < 2 {
+            return RUN_MAX;
+        }
+        let all: f64 = self.sources.values().filter_map(|source| source.pace.rate()).sum();
+        match source.pace.rate() {
+            Some(rate) if all > 0.0 => (self.unassigned as f64 * rate / all / 2.0) as u64,
+            _ => 2 * CHUNK,
+        }
+    }
+
+    /// Notes `items` as asked of source `id`, with the pages they need.
+    fn ask(&mut self, id: SourceId, items: Items, now: Instant) -> Option<Work> {
+        if items.is_empty() {
+            return None;
+        }
+        let (mut pages, mut get, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for (job, chunks) in &items {
+            let Some(file) = self.file(*job) else { continue };
+            let root = file.root;
+            bytes += file.bytes(chunks.clone());
+            let needed = file.pages_for(chunks);
+            pages.extend(self.ask_pages(id, *job, root, needed, now));
+            // At most 16 chunks.
+            let count = u32::try_from(chunks.end - chunks.start).unwrap_or(u32::MAX);
+            get.push(Item { root, first: chunks.start, count });
+        }
+        let source = self.sources.get_mut(&id)?;
+        source.wake(now);
+        let request = source.request();
+        let items = VecDeque::from(items);
+        source.flights.push_back(Flight { request, items, left: bytes, asked: now });
+        Some(Work::Run { pages, get: Some((request, get)) })
+    }
+
+    /// Takes over from the end of what the slowest other source has been asked for, if this one is quicker.
+    fn relieve(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+        let source = self.sources.get(&id)?;
+        if source.flights.len() > 1 || self.sources.len() < 2 {
+            return None;
+        }
+        let mine = source.pace.speed(now)?;
+        let others = self.sources.keys().copied().filter(|other| *other != id);
+        let loads = others.filter_map(|other| self.load(other, id, now));
+        let slowest = loads.max_by(|a, b| a.time().total_cmp(&b.time()))?;
+        let own = (source.in_flight() + CHUNK) as f64 / mine.max(1.0);
+        if own > slowest.time() * GAIN {
+            return None;
+        }
+        // As much as lets both end at the same time.
+        let most = (slowest.bytes as f64 * mine / (mine + slowest.speed)) as u64;
+        let items = slowest.tail(most.clamp(CHUNK, source.pace.run()));
+        self.ask(id, items, now)
+    }
+
+    /// What `victim` alone has been asked for, is still wanted, and source `id` could serve.
+    fn load(&self, victim: SourceId, id: SourceId, now: Instant) -> Option<Load> {
+        let source = self.sources.get(&victim)?;
+        // One that has not shown a rate yet gets the time to.
+        let speed = source.pace.speed(now)?;
+        let others = self.sources.iter().filter(|(other, _)| **other != victim);
+        let doubled: HashSet<_> = others.flat_map(|(_, source)| source.carried()).collect();
+        let mut load = Load { speed, bytes: 0, chunks: Vec::new() };
+        for (job, index) in source.carried() {
+            let Some(State::Open(file)) = self.jobs.get(job).map(|of| &of.state) else { continue };
+            if file.wants(index) && !doubled.contains(&(job, index)) && self.serves(id, job) {
+                let len = file.layout.chunk_len(index);
+                load.bytes += len;
+                load.chunks.push((job, index, len));
+            }
+        }
+        (!load.chunks.is_empty()).then_some(load)
+    }
+}
+
+/// Work under way at a source that another could do.
+struct Load {
+    speed: f64,
+    bytes: u64,
+    chunks: Vec<(usize, u64, u64)>,
+}
+
+impl Load {
+    /// Seconds until the source will have done it.
+    fn time(&self) -> f64 {
+        self.bytes as f64 / self.speed.max(1.0)
+    }
+
+    /// About `most` bytes from its end.
+    fn tail(&self, most: u64) -> Items {
+        let mut items = Items::new();
+        let mut bytes = 0;
+        for (job, index, len) in self.chunks.iter().rev().copied() {
+            if bytes >= most || items.len() >= ITEMS_MAX {
+                break;
+            }
+            bytes += len + ITEM_COST;
+            match items.last_mut() {
+                Some((last, range)) if *last == job && range.start == index + 1 => {
+                    range.start = index
+                }
+                _ => items.push((job, index..index + 1)),
+            }
+        }
+        items
+    }
+}

@@ -1,0 +1,143 @@
+//! One file under way: which of its chunks are where.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use blake3::hazmat::ChainingValue;
+use sealift_proto::catalogue::Root;
+use sealift_proto::manifest::{Layout, PAGE_CHUNKS};
+
+use crate::fetch::pages::Pages;
+use crate::fetch::ranges::Ranges;
+use crate::fetch::sink::Begun;
+
+/// A chunk is in one of `missing`, `earlier`, `checking` and `done`, or on its way: asked for, or come and being verified.
+pub(super) struct File {
+    pub(super) root: Root,
+    pub(super) layout: Layout,
+    pub(super) pages: Pages,
+    /// To be asked for.
+    pub(super) missing: Ranges,
+    /// Left by an earlier process, not read again yet.
+    pub(super) earlier: Ranges,
+    /// Being read again.
+    checking: Ranges,
+    /// Come, and being verified and written.
+    pub(super) verifying: Ranges,
+    /// Verified and written.
+    pub(super) done: Ranges,
+}
+
+impl File {
+    pub(super) fn new(root: Root, layout: Layout, begun: Begun) -> Self {
+        let all = 0..layout.chunks();
+        let within = |range: Range<u64>| range.start.min(all.end)..range.end.min(all.end);
+        let missing: Ranges = begun.missing.into_iter().map(within).collect();
+        let earlier: Ranges = begun.earlier.into_iter().map(within).collect();
+        let mut done: Ranges = std::iter::once(all.clone()).collect();
+        missing.iter().chain(earlier.iter()).for_each(|range| done.remove(range));
+        Self {
+            root,
+            layout,
+            pages: Pages::new(layout, root),
+            missing,
+            earlier,
+            checking: Ranges::default(),
+            verifying: Ranges::default(),
+            done,
+        }
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.done.first() == Some(0..self.layout.chunks())
+    }
+
+    /// Bytes of the chunks in `range`.
+    pub(super) fn bytes(&self, range: Range<u64>) -> u64 {
+        let count = range.end - range.start;
+        match count {
+            0 => 0,
+            _ => (count - 1) * self.layout.chunk_len(0) + self.layout.chunk_len(range.end - 1),
+        }
+    }
+
+    /// Bytes of all chunks in `ranges`.
+    pub(super) fn bytes_of(&self, ranges: &Ranges) -> u64 {
+        ranges.iter().map(|range| self.bytes(range)).sum()
+    }
+
+    /// The first chunk that is not verified and written.
+    pub(super) fn front(&self) -> u64 {
+        self.done.first().filter(|range| range.start == 0).map_or(0, |range| range.end)
+    }
+
+    /// Whether chunk `index` may still be delivered by somebody.
+    pub(super) fn wants(&self, index: u64) -> bool {
+        !self.done.contains(index) && !self.verifying.contains(index)
+    }
+
+    /// The first missing chunks, `most` bytes at most but one chunk at least, none at or behind `end`.
+    pub(super) fn first_missing(&self, most: u64, end: u64) -> Option<Range<u64>> {
+        let range = self.missing.first().filter(|range| range.start < end)?;
+        let count = (most / self.layout.chunk_len(0).max(1)).max(1);
+        let stop = range.end.min(end).min(range.start.saturating_add(count));
+        // The last chunk of a file may be shorter than the others, so that it fits too.
+        let longer = range.start..(stop + 1).min(range.end).min(end);
+        if self.bytes(longer.clone()) <= most { Some(longer) } else { Some(range.start..stop) }
+    }
+
+    /// The pages that `chunks` need and that have not come.
+    pub(super) fn pages_for(&self, chunks: &Range<u64>) -> Vec<Option<u64>> {
+        let pages = self.layout.pages();
+        if pages == 0 {
+            return Vec::new();
+        }
+        let tops = (pages > 1 && !self.pages.has_tops()).then_some(None);
+        let wanted = chunks.start / PAGE_CHUNKS..=(chunks.end - 1) / PAGE_CHUNKS;
+        let wanted = wanted.filter(|page| !self.pages.has(*page)).map(Some);
+        let wanted: Vec<_> = wanted.collect();
+        if wanted.is_empty() { wanted } else { tops.into_iter().chain(wanted).collect() }
+    }
+
+    /// Whether there is a chunk to be read again, and what verifies it.
+    pub(super) fn can_check(&self) -> bool {
+        self.earlier.first().is_some_and(|range| self.pages.value(range.start).is_some())
+    }
+
+    /// The next chunk to be read again, with what verifies it. It is out of `earlier` then.
+    pub(super) fn next_check(&mut self) -> Option<(u64, Option<ChainingValue>)> {
+        let range = self.earlier.first()?;
+        let value = self.pages.value(range.start)?;
+        self.earlier.remove(range.start..range.start + 1);
+        self.checking.insert(range.start..range.start + 1);
+        Some((range.start, value))
+    }
+
+    /// What became of a chunk that was read again.
+    pub(super) fn checked(&mut self, index: u64, fits: bool) {
+        self.checking.remove(index..index + 1);
+        match fits {
+            true => self.finished(index),
+            false => self.missing.insert(index..index + 1),
+        }
+    }
+
+    /// Chunk `index` is verified and written.
+    pub(super) fn finished(&mut self, index: u64) {
+        self.verifying.remove(index..index + 1);
+        self.missing.remove(index..index + 1);
+        self.done.insert(index..index + 1);
+        let page = index / PAGE_CHUNKS;
+        let all = page * PAGE_CHUNKS..((page + 1) * PAGE_CHUNKS).min(self.layout.chunks());
+        // Memory is for what is under way only.
+        let whole = self.done.iter().any(|range| range.start <= all.start && all.end <= range.end);
+        if whole {
+            self.pages.forget(page);
+        }
+    }
+
+    /// Pages that are there.
+    pub(super) fn pages_held(&self) -> BTreeSet<u64> {
+        self.pages.held()
+    }
+}

@@ -1,0 +1,105 @@
+//! One source as the schedule sees it: how fast it is and what it has been asked.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+
+use sealift_proto::catalogue::Root;
+use sealift_proto::identity::DeviceId;
+use tokio::time::Instant;
+
+use super::pace::Pace;
+
+/// A page of a manifest: of which job, and which; `None` is the page of the pages' own values.
+pub type Page = (usize, Option<u64>);
+
+/// What a request that is no Get asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// What the content of a job is.
+    Want(usize),
+    /// A page.
+    Page(Page),
+    /// A page, to learn whether the file of a job has changed.
+    Probe(usize),
+}
+
+/// A Get under way.
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    pub(super) request: u32,
+    /// Of which job which chunks are still to come, in order.
+    pub(super) items: VecDeque<(usize, Range<u64>)>,
+    /// Bytes still to come.
+    pub(super) left: u64,
+    pub(super) asked: Instant,
+}
+
+/// A source.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) device: DeviceId,
+    pub(super) pace: Pace,
+    pub(super) flights: VecDeque<Flight>,
+    pub(super) asked: BTreeMap<u32, Asked>,
+    /// Pages asked for, so that none is asked for twice.
+    pub(super) pages: BTreeSet<Page>,
+    /// Jobs of which something did not verify: to be asked about.
+    pub(super) to_probe: VecDeque<usize>,
+    /// Jobs that have been asked about, or are to be.
+    pub(super) suspect: BTreeSet<usize>,
+    /// Contents that the source has said are no longer what they were.
+    pub(super) changed: BTreeSet<Root>,
+    next_request: u32,
+}
+
+impl Source {
+    pub(super) fn new(device: DeviceId, now: Instant) -> Self {
+        Self {
+            device,
+            pace: Pace::new(now),
+            flights: VecDeque::new(),
+            asked: BTreeMap::new(),
+            pages: BTreeSet::new(),
+            to_probe: VecDeque::new(),
+            suspect: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            next_request: 1,
+        }
+    }
+
+    pub(super) fn request(&mut self) -> u32 {
+        let request = self.next_request;
+        self.next_request = self.next_request.wrapping_add(1);
+        request
+    }
+
+    /// Notes a request that is no Get.
+    pub(super) fn ask(&mut self, what: Asked, now: Instant) -> u32 {
+        self.wake(now);
+        let request = self.request();
+        self.asked.insert(request, what);
+        request
+    }
+
+    /// Nothing was to come: silence until now does not count.
+    pub(super) fn wake(&mut self, now: Instant) {
+        if self.flights.is_empty() && self.asked.is_empty() {
+            self.pace.wake(now);
+        }
+    }
+
+    /// Bytes asked for that have not come.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.flights.iter().map(|flight| flight.left).sum()
+    }
+
+    pub(super) fn wants(&self) -> usize {
+        self.asked.values().filter(|asked| matches!(asked, Asked::Want(_))).count()
+    }
+
+    /// All chunks it has been asked for that have not come.
+    pub(super) fn carried(&self) -> impl Iterator<Item = (usize, u64)> {
+        let items = self.flights.iter().flat_map(|flight| &flight.items);
+        items.flat_map(|(job, chunks)| chunks.clone().map(|index| (*job, index)))
+    }
+}

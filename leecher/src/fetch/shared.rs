@@ -1,0 +1,68 @@
+//! What all sources of a download have in common.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sealift_proto::message::FromLeecher;
+use tokio::sync::{mpsc, watch};
+
+use super::deliver::Delivery;
+use super::schedule::{Schedule, SourceId};
+use super::sink::Sink;
+
+/// The schedule, where the bytes go, and a bell that rings when something has changed.
+pub(super) struct Shared {
+    schedule: Mutex<Schedule>,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) delivery: Delivery,
+    news: watch::Sender<()>,
+    requests: Mutex<BTreeMap<SourceId, mpsc::UnboundedSender<FromLeecher>>>,
+}
+
+impl Shared {
+    pub(super) fn new(schedule: Schedule, sink: Arc<dyn Sink>) -> Self {
+        Self {
+            schedule: Mutex::new(schedule),
+            sink,
+            delivery: Delivery::default(),
+            news: watch::Sender::new(()),
+            requests: Mutex::default(),
+        }
+    }
+
+    /// The schedule; never held while anything is waited for.
+    pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something has changed that others may wait for.
+    pub(super) fn tell(&self) {
+        self.news.send_replace(());
+    }
+
+    /// News from now on.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// Where requests to source `id` go.
+    pub(super) fn connect(&self, id: SourceId, requests: mpsc::UnboundedSender<FromLeecher>) {
+        self.senders().insert(id, requests);
+    }
+
+    /// Nothing more goes to source `id`.
+    pub(super) fn disconnect(&self, id: SourceId) {
+        self.senders().remove(&id);
+    }
+
+    /// Sends `message` to source `id`, if it is there. A link that broke is noticed by who reads from it.
+    pub(super) fn send(&self, id: SourceId, message: FromLeecher) {
+        if let Some(requests) = self.senders().get(&id) {
+            let _ = requests.send(message);
+        }
+    }
+
+    fn senders(&self) -> MutexGuard<'_, BTreeMap<SourceId, mpsc::UnboundedSender<FromLeecher>>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
