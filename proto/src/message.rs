@@ -136,6 +136,15 @@ pub enum FromSeeder {
         /// The content it had.
         root: Root,
     },
+    /// The answer to Want takes a while: the file is being read, or waits to be.
+    Reading {
+        /// As asked.
+        request: u32,
+        /// Bytes read so far.
+        done: u64,
+        /// Of so many; both may change when the file does.
+        size: u64,
+    },
 }
 
 /// What became of one item of a Get.

@@ -184,7 +184,7 @@ impl<'a> Source<'a> {
     fn take_message(&self, message: FromSeeder) -> Result<(), SessionError> {
         let mut schedule = self.shared.schedule();
         match message {
-            FromSeeder::Head { .. } => {}
+            FromSeeder::Head { .. } | FromSeeder::Reading { .. } => {}
             FromSeeder::Root { request, root, size } => {
                 schedule.stated(self.id, request, root, size)?;
             }

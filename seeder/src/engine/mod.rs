@@ -25,6 +25,7 @@ use crate::activity::Teller;
 use crate::folder::Folders;
 use crate::hashes::cache::Cache;
 use crate::hashes::pool::{Pool, Report};
+use crate::hashes::underway::UnderWay;
 use crate::index::{Index, Name};
 use crate::settle::Settle;
 use crate::watch::{Hint, Watching};
@@ -48,6 +49,7 @@ pub struct Shared {
     /// Hashes of what was read.
     pub cache: Arc<Cache>,
     bytes_read: std::sync::atomic::AtomicU64,
+    under_way: Arc<UnderWay>,
 }
 
 impl Shared {
@@ -100,6 +102,13 @@ impl Handle {
         let sent = self.commands.send(Command::Want { name, reply });
         sent.map_err(|_| Missing::Gone)?;
         answer.await.unwrap_or(Err(Missing::Gone))
+    }
+
+    /// How many bytes of `name`, of how many, have been read by now; `None` if it is no longer there.
+    #[must_use]
+    pub fn progress(&self, name: &Name) -> Option<(u64, u64)> {
+        let size = self.shared.index().get(name)?.print.size;
+        Some((self.shared.under_way.done(name).min(size), size))
     }
 
     /// Has `name` looked at again.
@@ -172,6 +181,7 @@ impl Engine {
             folders,
             cache,
             bytes_read: Default::default(),
+            under_way: pool.under_way(),
         });
         let now = Instant::now();
         let engine = Self {

@@ -3,3 +3,4 @@
 pub mod cache;
 pub mod file;
 pub mod pool;
+pub mod underway;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::cache::Cache;
 use super::file::{HashError, Hashed, Reading};
+use super::underway::UnderWay;
 use crate::folder::Folders;
 use crate::index::Name;
 use crate::print::Print;
@@ -81,6 +82,7 @@ struct Shared {
     urgent: AtomicUsize,
     /// Bytes read so far.
     bytes: AtomicU64,
+    under_way: Arc<UnderWay>,
     stopping: AtomicBool,
 }
 
@@ -145,6 +147,7 @@ impl Pool {
     pub fn forget(&mut self, name: &Name) {
         self.prints.remove(name);
         self.asked.remove(name);
+        self.shared.under_way.end(name);
     }
 
     /// Takes a report; the outcome if a file is done.
@@ -173,6 +176,12 @@ impl Pool {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shared.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How far readings are.
+    #[must_use]
+    pub fn under_way(&self) -> Arc<UnderWay> {
+        self.shared.under_way.clone()
     }
 
     /// Whether nothing is read or waits to be.
@@ -224,6 +233,7 @@ impl Pool {
             while jobs.len() < BATCH_FILES && bytes < BATCH_BYTES {
                 let Some(job) = self.queue(rank).pop_front() else { break };
                 if self.prints.get(&job.name) != Some(&job.print) {
+                    self.shared.under_way.end(&job.name);
                     continue;
                 }
                 bytes += job.print.size;
@@ -279,6 +289,7 @@ impl Worker {
             }
             Err(error) => Err(error),
         };
+        self.shared.under_way.end(&job.name);
         let outcome = Outcome { name: job.name, print: job.print, result };
         // Nobody listens only while everything ends.
         let _ = self.reports.send(Report::Done(outcome));
@@ -292,6 +303,7 @@ impl Worker {
         };
         let count = |len| {
             self.shared.bytes.fetch_add(len, Ordering::Relaxed);
+            self.shared.under_way.add(&job.name, job.print.size, len);
         };
         let done = reading.advance(buffer, || self.steps_aside(), count)?;
         if done.is_none() {
@@ -354,9 +366,11 @@ mod tests {
         }
         pool.push(&wanted, print, false);
         pool.want(&wanted, print);
+        let under_way = pool.under_way();
         let done = outcomes(&mut pool, &mut reports).await;
         assert!(done.iter().all(|outcome| outcome.result.is_ok()));
         assert_eq!(done.len(), 4);
+        assert!(large.iter().all(|(name, _)| under_way.done(name) == 0), "nothing is left over");
         assert_eq!(done[0].name, wanted);
         assert_eq!(pool.bytes(), 120 * CHUNK_LEN as u64 + 5);
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sealift_peer::session::{Incoming, LinkReader, LinkWriter, SeederSession, SessionError};
+use sealift_proto::catalogue::Root;
 use sealift_proto::codec::{self, Bytes, List};
 use sealift_proto::control::Hash;
 use sealift_proto::link::{ToLeecher, ToSeeder};
@@ -19,12 +20,15 @@ use tokio::time::timeout;
 use crate::activity::{Activity, Teller};
 use crate::catalogue::log::Log;
 use crate::engine::Handle;
+use crate::index::Name;
 use run::Prepared;
 
 /// Requests read ahead; beyond, the leecher waits.
 const QUEUE: usize = 64;
 /// Entries wanted at once, beyond which the leecher waits.
 const WANTED: usize = 256;
+/// How often somebody who waits for a file to be read is told how far it is.
+const TELL: Duration = Duration::from_secs(1);
 /// A leecher that asks nothing for so long is let go.
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -43,7 +47,7 @@ pub struct Library {
 
 enum Job {
     Message(FromSeeder),
-    Page { request: u32, root: sealift_proto::catalogue::Root, page: Option<u64> },
+    Page { request: u32, root: Root, page: Option<u64> },
     Run { request: u32, items: Vec<Item> },
 }
 
@@ -95,7 +99,7 @@ async fn read(
                 let permit = permit.map_err(|_| SessionError::Closed)?;
                 let (library, jobs) = (library.clone(), jobs.clone());
                 tokio::spawn(async move {
-                    let answer = want(&library, request, log_id, position, index).await;
+                    let answer = want(&library, request, log_id, position, index, &jobs).await;
                     // A session that has ended wants no answer.
                     let _ = jobs.send(Job::Message(answer)).await;
                     drop(permit);
@@ -124,18 +128,39 @@ async fn want(
     log_id: [u8; 16],
     position: u64,
     index: u32,
+    jobs: &mpsc::Sender<Job>,
 ) -> FromSeeder {
     let log = library.log.clone();
     let found = tokio::task::spawn_blocking(move || {
         log.lock().unwrap_or_else(PoisonError::into_inner).lookup(&log_id, position, index)
     });
     let answer = match found.await.ok().flatten() {
-        Some(name) => library.engine.want(name).await,
+        Some(name) => read_now(library, request, &name, jobs).await,
         None => Err(Missing::Gone),
     };
     match answer {
         Ok((root, size)) => FromSeeder::Root { request, root, size },
         Err(why) => FromSeeder::Failed { request, why },
+    }
+}
+
+/// The content of `name`; the leecher is told now and then how far its reading is.
+async fn read_now(
+    library: &Library,
+    request: u32,
+    name: &Name,
+    jobs: &mpsc::Sender<Job>,
+) -> Result<(Root, u64), Missing> {
+    let answer = library.engine.want(name.clone());
+    tokio::pin!(answer);
+    loop {
+        if let Ok(answer) = timeout(TELL, &mut answer).await {
+            return answer;
+        }
+        if let Some((done, size)) = library.engine.progress(name) {
+            // A leecher that does not read its answers need not know.
+            let _ = jobs.try_send(Job::Message(FromSeeder::Reading { request, done, size }));
+        }
     }
 }
 
@@ -204,12 +229,7 @@ impl Writing<'_> {
     }
 }
 
-fn page_answer(
-    engine: &Handle,
-    request: u32,
-    root: &sealift_proto::catalogue::Root,
-    page: Option<u64>,
-) -> FromSeeder {
+fn page_answer(engine: &Handle, request: u32, root: &Root, page: Option<u64>) -> FromSeeder {
     let values = content::page(engine, root, page).and_then(|values| {
         List::new(values.into_iter().map(Hash).collect()).map_err(|_| Missing::Refused)
     });

@@ -8,4 +8,5 @@ mod limit;
 mod manual;
 mod removing;
 mod seeding;
+mod unread;
 mod verifying;

@@ -163,9 +163,9 @@ pub(super) async fn line_with(lines: &Lines, text: &str) -> String {
 }
 
 /// What a member reads of the seeder's catalogue, with the place of each entry.
-struct Catalogue {
-    head: Head,
-    entries: BTreeMap<String, (Entry, u64, u32)>,
+pub(super) struct Catalogue {
+    pub(super) head: Head,
+    pub(super) entries: BTreeMap<String, (Entry, u64, u32)>,
     /// Position and path of every change in the log.
     changes: Vec<(u64, String)>,
 }
@@ -207,7 +207,7 @@ async fn read_catalogue(connected: &Connected) -> Option<Catalogue> {
 
 impl World {
     /// Reads the catalogue again and again until it is as wanted.
-    async fn catalogue_when(
+    pub(super) async fn catalogue_when(
         &self,
         speaker: &Speaker,
         what: impl Fn(&Catalogue) -> bool,
@@ -267,7 +267,7 @@ pub(super) async fn message(reader: &mut LinkReader<ToLeecher>) -> FromSeeder {
 }
 
 impl Session {
-    async fn ask(&mut self, request: FromLeecher) -> FromSeeder {
+    pub(super) async fn ask(&mut self, request: FromLeecher) -> FromSeeder {
         self.writer.message(&request).await.unwrap();
         message(&mut self.reader).await
     }

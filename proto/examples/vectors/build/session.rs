@@ -53,6 +53,7 @@ fn from_seeder() -> Vec<Value> {
         message("Page", &FromSeeder::Page { request: 2, values }),
         message("Failed", &FromSeeder::Failed { request: 3, why: Missing::Unreadable }),
         message("Changed", &FromSeeder::Changed { root: ROOT }),
+        message("Reading", &FromSeeder::Reading { request: 4, done: 300_000, size: 1_000_000 }),
     ]
 }
 
