@@ -26,7 +26,7 @@ class Machine:
         self.binaries = Path(binaries)
         self.folder = Path(tempfile.mkdtemp(prefix="sealift-bench-"))
         self.processes = []
-        self.outputs = 0
+        self.outputs, self.deletable = 0, []
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder / "home"),
@@ -72,20 +72,15 @@ class Machine:
         return done.stdout
 
     def fresh_output(self, payload):
-        """An empty folder for an output. A large earlier one is deleted now, a folder of many files is only moved aside: deleting
-        ten thousand files slows the next ten thousand down."""
-        if not payload.many:
-            for old in (self.folder / "out").iterdir():
-                shutil.rmtree(old)
+        """An empty folder for an output. Large files of earlier ones are deleted now. Many small files stay to the end: deleting ten
+        thousand slows the next ten thousand down."""
+        for old in self.deletable:
+            shutil.rmtree(old)
         self.outputs += 1
         out = self.folder / "out" / str(self.outputs)
         out.mkdir()
+        self.deletable = [] if payload.many else [out]
         return out
-
-    def drop_outputs(self):
-        shutil.rmtree(self.folder / "out")
-        (self.folder / "out").mkdir()
-        os.sync()
 
     def touch(self, size):
         """Writes to as much memory as the next run will need, `size` bytes and some. A virtual machine gives freed memory back, and

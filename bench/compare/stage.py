@@ -109,7 +109,6 @@ class Stage:
                     continue
                 samples[peer.name].append(sample)
                 say(f"{what.name}  {peer.name:<24} {sample.wall:7.3f} s  processor {sample.cpu:6.2f} s")
-        self.machine.drop_outputs()
         return samples
 
     def distance(self, delay, rate=None):
