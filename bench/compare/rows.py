@@ -96,9 +96,10 @@ def far(stage, report):
 def start(stage, report):
     """The first start of a seeder over large files in the page cache, beside b3sum."""
     b3sum = stage.tool("b3sum")
-    count = stage.start_gib
     folder = stage.machine.folder / "first"
-    stage.require_memory(count * GIB)
+    count = next((gib for gib in range(stage.start_gib, 1, -1) if stage.fits(gib * GIB, disk=True)), None)
+    if count is None:
+        raise Failed("2 GiB fit neither into free memory nor onto the disk")
     what = payload.large_files(folder, count)
     files = sorted(folder.iterdir())
     stage.machine.run(["cat", *files], stdout=subprocess.DEVNULL)

@@ -1,5 +1,6 @@
 """What the rows share: inputs, programs that stand, and how turns are taken."""
 
+import shutil
 import sys
 import time
 
@@ -122,12 +123,9 @@ class Stage:
 
         return between
 
-    def fits(self, size):
-        """Whether so much, and what the programs need, fits into memory."""
+    def fits(self, size, disk=False):
+        """Whether so much, and what the programs need, fits into memory, and onto the disk with as much left."""
         with open("/proc/meminfo") as lines:
             free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-        return size * 11 // 10 + GIB < free * 1024
-
-    def require_memory(self, size):
-        if not self.fits(size):
-            raise Failed(f"{size // GIB} GiB do not fit into the memory of this machine")
+        room = shutil.disk_usage(self.machine.folder).free
+        return size * 11 // 10 + GIB < free * 1024 and (not disk or 2 * size < room)
