@@ -130,7 +130,7 @@ pub struct DownloadArgs {
     /// What to fetch
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
-    /// Where to put it; made if missing
+    /// Where to put it, made if missing; `-` writes one file to standard output
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub out: PathBuf,
     /// Take it from this member

@@ -36,6 +36,8 @@ pub struct Console {
     verbosity: Verbosity,
     sink: Sink,
     bars: MultiProgress,
+    /// Standard output carries something else: results go to standard error.
+    aside: bool,
 }
 
 #[derive(Clone)]
@@ -60,6 +62,7 @@ impl Console {
             verbosity,
             sink: Sink::Process { stdout_terminal, stderr_terminal },
             bars: MultiProgress::with_draw_target(target),
+            aside: false,
         }
     }
 
@@ -69,7 +72,13 @@ impl Console {
         let lines = Lines::default();
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         let sink = Sink::Memory(lines.clone());
-        (Self { json, verbosity: Verbosity::Verbose, sink, bars }, lines)
+        (Self { json, verbosity: Verbosity::Verbose, sink, bars, aside: false }, lines)
+    }
+
+    /// The same console, but for a command that writes content to standard output: results go to standard error.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self { aside: true, ..self.clone() }
     }
 
     /// Whether output is JSON.
@@ -139,6 +148,7 @@ impl Console {
     }
 
     fn write(&self, channel: Channel, text: &str, json: &Value) {
+        let channel = if self.aside { Channel::Note } else { channel };
         let line = if self.json { json.to_string() } else { text.to_owned() };
         match &self.sink {
             Sink::Memory(lines) => {

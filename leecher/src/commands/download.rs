@@ -1,6 +1,9 @@
 //! `leecher download`.
 
+mod stream;
+
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +26,9 @@ use crate::naming;
 use crate::progress::{DownloadBar, Moment, TICK, rate};
 use crate::select::{Chosen, Offer};
 use crate::store::{Landing, Target};
+
+/// As `--out`: standard output.
+const STDOUT: &str = "-";
 
 /// A file on its way.
 struct Job {
@@ -56,6 +62,9 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let mut spaces = freshen(speaker, common, News::Needed).await?;
     let Choices { files, left_out } = choose(speaker, &spaces, &args)?;
+    if args.out == Path::new(STDOUT) {
+        return stream::run(speaker, common, spaces, files, &args).await;
+    }
     let jobs = jobs(speaker, &spaces, files, &args)?;
     let all: usize = jobs.values().map(Vec::len).sum();
     let total = jobs.values().flatten().map(|job| job.size).fold(0u64, u64::saturating_add);
@@ -68,21 +77,17 @@ pub async fn run(
     for (number, jobs) in jobs {
         let known = &mut spaces[number];
         let connection = known.connection.take();
-        let manner = Manner {
-            wrap: args.wrap,
-            wait: args.wait,
-            patience: args.patience,
-            sources: args.jobs,
-        };
         let landing = landing(speaker, &args, &jobs)?;
         let there = find_there(&landing, &jobs).await?;
         let wanted = jobs.iter().map(|job| job.wanted.clone()).collect();
         let space = known.space.clone();
         let sink = landing.clone();
-        let mut download = Download::new(speaker, common, space, connection, wanted, sink, manner);
+        let mut download =
+            Download::new(speaker, common, space, connection, wanted, sink, manner(&args));
         there.into_iter().for_each(|job| download.skip(job));
         let view = download.view();
-        let ends = watch(download.run(), &bar, &view, &landing, &tally).await;
+        let come = || (landing.written(), landing.resumed());
+        let ends = watch(download.run(), &bar, &view, come, &tally).await;
         landing.record()?;
         tally.add(speaker, &jobs, ends, &landing);
         tally.shares.extend(view.shares());
@@ -127,6 +132,10 @@ fn jobs(
         });
     }
     Ok(jobs)
+}
+
+fn manner(args: &DownloadArgs) -> Manner {
+    Manner { wrap: args.wrap, wait: args.wait, patience: args.patience, sources: args.jobs }
 }
 
 fn source(offer: &Offer) -> Source {
@@ -192,7 +201,7 @@ async fn watch(
     download: impl Future<Output = Vec<Outcome>>,
     bar: &DownloadBar,
     view: &View,
-    landing: &Landing,
+    come: impl Fn() -> (u64, u64),
     before: &Tally,
 ) -> Vec<Outcome> {
     let mut ticks = interval(TICK);
@@ -201,11 +210,12 @@ async fn watch(
         tokio::select! {
             ends = &mut download => return ends,
             _ = ticks.tick() => {
-                let written = before.written + landing.written();
+                let (written, resumed) = come();
+                let written = before.written + written;
                 let sources = view.sources().into_iter();
                 let files = usize::try_from(before.files).unwrap_or(0) + view.files_done();
                 bar.set(&Moment {
-                    have: written + before.resumed + landing.resumed(),
+                    have: written + before.resumed + resumed,
                     fresh: written,
                     files,
                     sources: sources.map(|(name, of)| (name, of.delivered, of.speed)).collect(),

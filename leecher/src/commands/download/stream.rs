@@ -1,0 +1,66 @@
+//! `leecher download NAME --out -`: one file to standard output.
+
+use std::sync::Arc;
+
+use sealift_peer::args::CommonArgs;
+use sealift_peer::connect::Speaker;
+use sealift_peer::escape::escape;
+use sealift_peer::exit::{Exit, Failure};
+
+use super::{Tally, manner, source, space_for, watch};
+use crate::args::DownloadArgs;
+use crate::fetch::download::{Download, Wanted};
+use crate::fetch::schedule::Outcome;
+use crate::fetch::sink::Sink;
+use crate::freshen::Known;
+use crate::progress::DownloadBar;
+use crate::select::Chosen;
+use crate::store::Stdout;
+
+/// Writes the one file of `files` to standard output; everything else that is to be said goes to standard error.
+pub(super) async fn run(
+    speaker: &Speaker,
+    common: &CommonArgs,
+    mut spaces: Vec<Known>,
+    files: Vec<Chosen>,
+    args: &DownloadArgs,
+) -> Result<Exit, Failure> {
+    let speaker = &Speaker { console: speaker.console.aside(), ..speaker.clone() };
+    let [file] = &files[..] else { return Err(not_one(files.len())) };
+    let known = space_for(&spaces, &file.offers).and_then(|number| spaces.get_mut(number));
+    let Some(known) = known else { return Err(not_one(0)) };
+    let space = known.space.clone();
+    let offers = file.offers.iter().filter(|offer| offer.holding.key.space == space.id());
+    let offers: Vec<_> = offers.map(source).collect();
+    let size = offers.first().map_or(0, |offer| offer.size);
+    let label = escape(file.out.last().map_or("", String::as_str)).into_owned();
+    let stdout = Stdout::of_process().map_err(|error| Failure::disk("standard output", &error))?;
+    let sink: Arc<dyn Sink> = Arc::new(stdout);
+    let bar = DownloadBar::new(&speaker.console, &label, size, 1);
+    let wanted = vec![Wanted { label: label.clone(), offers }];
+    let connection = known.connection.take();
+    let download =
+        Download::new(speaker, common, space, connection, wanted, sink.clone(), manner(args));
+    let view = download.view();
+    let come = || (sink.written(), 0);
+    let ends = watch(download.run(), &bar, &view, come, &Tally::default()).await;
+    bar.end();
+    if let Some(Outcome::Failed(failure)) = ends.into_iter().next() {
+        return Err(failure);
+    }
+    let tally = Tally {
+        files: 1,
+        bytes: size,
+        written: sink.written(),
+        shares: view.shares(),
+        ..Tally::default()
+    };
+    tally.report(speaker, &label, 1, bar.elapsed())?;
+    Ok(Exit::Done)
+}
+
+fn not_one(count: usize) -> Failure {
+    Failure::new(Exit::Usage, "--out - writes one file to standard output")
+        .why(format!("what is named here are {count} files"))
+        .next("name one file, or give a folder with --out")
+}
