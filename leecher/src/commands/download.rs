@@ -186,14 +186,15 @@ async fn find_there(landing: &Arc<Landing>, jobs: &[Job]) -> Result<Vec<usize>, 
     let find = move || {
         let mut there = Vec::new();
         for (number, root, size) in known {
-            if landing.find_there(number, root, size)? {
+            // Where it cannot be told, beginning that file fails for the same reason, and the others go on.
+            if landing.find_there(number, root, size).unwrap_or(false) {
                 there.push(number);
             }
         }
-        Ok(there)
+        there
     };
     let found = tokio::task::spawn_blocking(find).await;
-    found.unwrap_or_else(|error| Err(Failure::new(Exit::Other, "a task ended early").why(error)))
+    found.map_err(|error| Failure::new(Exit::Other, "a task ended early").why(error))
 }
 
 /// Moves the bar while the download goes on.

@@ -6,6 +6,7 @@ mod exit_codes;
 mod inviting;
 mod limit;
 mod manual;
+mod partial;
 mod removing;
 mod seeding;
 mod unread;
