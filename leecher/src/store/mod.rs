@@ -94,7 +94,7 @@ impl Landing {
         let executable = probe(&*folder, &*random)?;
         let smalls = Smalls::new(folder.clone());
         // A folder that may be written and not be listed is one to land in all the same.
-        let _ = smalls.sweep();
+        let _ = smalls.sweep(&targets);
         Ok(Self {
             folders: Folders::new(folder.clone()),
             smalls,

@@ -56,9 +56,17 @@ impl Smalls {
         Self { folder, id: Mutex::default(), held: Arc::default() }
     }
 
-    /// Removes the small files of processes that are no more.
-    pub(super) fn sweep(&self) -> io::Result<()> {
-        sweep(&*self.folder)
+    /// Removes the small files of processes that are no more, in the folders that they list and in those of `targets`.
+    pub(super) fn sweep(&self, targets: &[Target]) -> io::Result<()> {
+        for listed in self.folder.list(Path::new(""))? {
+            let name = listed.name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            let id = name.and_then(|name| name.strip_prefix(KIND));
+            if let Some(id) = id.filter(|id| is_id(id)) {
+                // What cannot be removed now harms nobody, and stays for the next process.
+                let _ = sweep_one(&*self.folder, id, targets);
+            }
+        }
+        Ok(())
     }
 
     /// Gets ready to write files into the folders of `targets`.
@@ -186,23 +194,11 @@ fn list_of(folders: &BTreeSet<&Path>) -> Vec<u8> {
     named.flat_map(|folder| [folder.as_bytes(), b"\0"].concat()).collect()
 }
 
-fn sweep(folder: &dyn Folder) -> io::Result<()> {
-    for listed in folder.list(Path::new(""))? {
-        let name = listed.name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-        let id = name.and_then(|name| name.strip_prefix(KIND));
-        if let Some(id) = id.filter(|id| is_id(id)) {
-            // What cannot be removed now harms nobody, and stays for the next process.
-            let _ = sweep_one(folder, id);
-        }
-    }
-    Ok(())
-}
-
 fn is_id(text: &str) -> bool {
     text.len() == 2 * ID && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn sweep_one(folder: &dyn Folder, id: &str) -> io::Result<()> {
+fn sweep_one(folder: &dyn Folder, id: &str, targets: &[Target]) -> io::Result<()> {
     let path = mark_path(id);
     let file = folder.open_write(&path)?;
     if !lock(folder, &path, &*file)? {
@@ -210,8 +206,11 @@ fn sweep_one(folder: &dyn Folder, id: &str) -> io::Result<()> {
     }
     let list = read_all(folder, &path, LIST_MAX).unwrap_or_default();
     let prefix = format!("{PREFIX}{KIND}{id}-");
-    for within in list.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok()) {
-        let within = Path::new(within);
+    let names = list.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
+    // A power cut may have taken the list: whoever runs the same command again has the same folders.
+    let folders: BTreeSet<&Path> =
+        names.map(Path::new).chain(targets.iter().map(Target::parent)).collect();
+    for within in folders {
         let Ok(listed) = folder.list(within) else { continue };
         let left = listed.iter().filter_map(|listed| listed.name.to_str());
         for name in left.filter(|name| name.starts_with(&prefix)) {

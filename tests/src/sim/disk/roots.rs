@@ -171,7 +171,7 @@ impl Root for SimRoot {
         match self.change() {
             Ok(mut state) => {
                 state.sync_all();
-                Ok(())
+                told(!std::mem::take(&mut state.untold))
             }
             Err(error) => {
                 if let Ok(mut state) = self.look() {
@@ -211,6 +211,11 @@ impl Root for SimRoot {
         drop(state);
         Ok(Some(Box::new(SimLock { disk: self.disk.clone(), inode, life: self.life })))
     }
+}
+
+/// Tells a failure of earlier writing.
+fn told(kept: bool) -> io::Result<()> {
+    if kept { Ok(()) } else { Err(Errno::IO.into()) }
 }
 
 fn stat(state: &State, inode: Inode) -> io::Result<Stat> {
@@ -310,12 +315,14 @@ impl File for SimFile {
     fn sync(&self) -> io::Result<()> {
         match self.disk.change(self.life) {
             Ok(mut state) => {
-                state.file(self.inode)?.sync();
-                Ok(())
+                let file = state.file(self.inode)?;
+                file.sync();
+                told(!file.take_untold())
             }
             Err(error) => {
                 if let Ok(mut state) = self.disk.alive(self.life) {
                     state.file(self.inode)?.fail_sync();
+                    state.untold = true;
                 }
                 Err(error)
             }

@@ -25,12 +25,14 @@ pub(super) struct FileNode {
     safe: Vec<u8>,
     /// Pages that a failed sync was to keep: they count as clean now, and no later sync keeps them unless they are written anew.
     forgotten: BTreeSet<usize>,
+    /// A sync of everything failed here: the next sync of this file tells it.
+    untold: bool,
 }
 
 impl FileNode {
     /// A file whose content was synced.
     pub(super) fn synced(content: &[u8]) -> Self {
-        Self { live: content.to_vec(), safe: content.to_vec(), forgotten: BTreeSet::new() }
+        Self { live: content.to_vec(), safe: content.to_vec(), ..Self::default() }
     }
 
     /// Writes `bytes` where there is room for them already.
@@ -42,6 +44,11 @@ impl FileNode {
 
     pub(super) fn sync(&mut self) {
         self.keep(|_| true);
+    }
+
+    /// Whether there is a failure to be told; it is told once.
+    pub(super) fn take_untold(&mut self) -> bool {
+        std::mem::take(&mut self.untold)
     }
 
     /// A sync that failed: as on a real system the pages count as clean afterwards.
@@ -70,6 +77,7 @@ impl FileNode {
         }
         self.live.clone_from(&self.safe);
         self.forgotten.clear();
+        self.untold = false;
     }
 }
 
@@ -134,6 +142,8 @@ pub(super) struct State {
     pub(super) operations: u64,
     pub(super) plan: Option<(u64, super::Fault)>,
     pub(super) powerless: bool,
+    /// A sync of one file failed: the next sync of everything tells it.
+    pub(super) untold: bool,
 }
 
 impl State {
@@ -148,6 +158,7 @@ impl State {
             operations: 0,
             plan: None,
             powerless: false,
+            untold: false,
         };
         state.add(Body::Folder(FolderNode::default()), 0o755, 0);
         state
@@ -240,6 +251,7 @@ impl State {
         for node in self.nodes.values_mut() {
             if let Body::File(file) = &mut node.body {
                 file.fail_sync();
+                file.untold = true;
             }
         }
     }
@@ -274,6 +286,7 @@ impl State {
         self.life += 1;
         self.plan = None;
         self.powerless = false;
+        self.untold = false;
     }
 
     /// Drops nodes that no name leads to.

@@ -186,3 +186,32 @@ fn names_are_taken_once_and_locks_held_once() {
     let root = reopen(&disk, &Loss::All);
     assert!(root.try_lock(path("lock")).unwrap().is_some(), "a crash lets go");
 }
+
+#[test]
+fn a_sync_of_everything_keeps_everything() {
+    let (disk, root) = disk();
+    root.create_folder(path("inside"), true).unwrap();
+    root.create(path("inside/file"), true).unwrap().write_all_at(b"content", 0).unwrap();
+    root.sync_all().unwrap();
+    reopen(&disk, &Loss::All);
+    assert_eq!(disk.get("home/inside/file").unwrap(), b"content");
+}
+
+#[test]
+fn a_failed_sync_of_everything_is_told_once_by_each_file_too() {
+    let (disk, root) = disk();
+    let file = root.create(path("file"), true).unwrap();
+    file.write_all_at(b"lost", 0).unwrap();
+    disk.fail_at(0, Fault::Broken);
+    assert!(root.sync_all().is_err());
+    root.sync_all().unwrap();
+    assert!(file.sync().is_err());
+    file.sync().unwrap();
+    // Only what is written anew is kept.
+    let other = root.create(path("other"), true).unwrap();
+    other.write_all_at(b"kept", 0).unwrap();
+    root.sync_all().unwrap();
+    reopen(&disk, &Loss::All);
+    assert_eq!(disk.get(F).unwrap(), [0; 4]);
+    assert_eq!(disk.get("home/other").unwrap(), b"kept");
+}
