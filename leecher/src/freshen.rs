@@ -152,7 +152,7 @@ fn known(
 }
 
 /// The catalogues of those who may offer files now. One that is damaged is told and left out: the next sync builds it anew.
-fn views(
+pub(crate) fn views(
     speaker: &Speaker,
     space: &SpaceState,
     members: &Members,

@@ -9,6 +9,8 @@ use sealift_peer::human;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::fetch::schedule::SourceView;
+
 /// Progress of a first sync.
 pub struct SyncBar {
     console: Console,
@@ -71,8 +73,18 @@ pub struct Moment {
     pub fresh: u64,
     /// Files that are there.
     pub files: usize,
-    /// The seeders at work: name (escaped), verified bytes, bytes per second if known.
-    pub sources: Vec<(String, u64, Option<u64>)>,
+    /// The seeders at work, by name (escaped).
+    pub sources: Vec<(String, SourceView)>,
+}
+
+impl Moment {
+    /// Who still has to read a file before it can send it, if anybody.
+    fn reading(&self) -> String {
+        let mut reading = self.sources.iter().filter_map(|(name, of)| Some((name, of.reading?)));
+        reading.next().map_or(String::new(), |(name, (done, size))| {
+            format!(", {name} still reads it ({} %)", percent(done, size))
+        })
+    }
 }
 
 impl DownloadBar {
@@ -101,9 +113,12 @@ impl DownloadBar {
     /// Shows `moment`.
     pub fn set(&self, moment: &Moment) {
         self.bar.set_position(moment.have.min(self.total));
+        let mut message = self.what.clone();
         if self.files > 1 {
-            self.bar.set_message(format!("{}, {} done", self.what, moment.files));
+            message += &format!(", {} done", moment.files);
         }
+        message += &moment.reading();
+        self.bar.set_message(message);
         if self.console.is_live() {
             if self.console.verbosity() == Verbosity::Verbose {
                 self.show_sources(&moment.sources);
@@ -114,7 +129,7 @@ impl DownloadBar {
     }
 
     /// One line beneath the bar for each seeder.
-    fn show_sources(&self, sources: &[(String, u64, Option<u64>)]) {
+    fn show_sources(&self, sources: &[(String, SourceView)]) {
         let mut lines = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         while lines.len() < sources.len() {
             let style = ProgressStyle::with_template("  {msg}")
@@ -139,10 +154,16 @@ impl DownloadBar {
             0 | 1 => String::new(),
             all => format!(", {} of {all} files", moment.files),
         };
-        let source = |(name, bytes, speed): &(String, u64, Option<u64>)| json!({"seeder": name, "bytes": bytes, "bytes_per_second": speed});
+        let reading = moment.reading();
+        let source = |(name, of): &(String, SourceView)| {
+            json!({
+                "seeder": name, "bytes": of.delivered, "bytes_per_second": of.speed,
+                "reading": of.reading.map(|(done, size)| json!({"bytes": done, "total": size})),
+            })
+        };
         self.console.note(
             format!(
-                "{} of {}{files}, {}{left_text}, through the relay",
+                "{} of {}{files}{reading}, {}{left_text}, through the relay",
                 human::size(moment.have),
                 human::size(self.total),
                 human::speed(rate)
@@ -174,9 +195,17 @@ impl DownloadBar {
     }
 }
 
-fn source_line((name, bytes, speed): &(String, u64, Option<u64>)) -> String {
-    let speed = speed.map_or_else(|| "starting".to_owned(), human::speed);
-    format!("from {name}: {}, {speed}", human::size(*bytes))
+fn source_line((name, of): &(String, SourceView)) -> String {
+    let what = match (of.reading, of.speed) {
+        (Some((done, size)), _) => format!("reads the file, {} %", percent(done, size)),
+        (None, Some(speed)) => human::speed(speed),
+        (None, None) => "starting".to_owned(),
+    };
+    format!("from {name}: {}, {what}", human::size(of.delivered))
+}
+
+fn percent(done: u64, size: u64) -> u128 {
+    u128::from(done) * 100 / u128::from(size.max(1))
 }
 
 /// Whether it is time for another line; then it counts from now.

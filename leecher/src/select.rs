@@ -298,7 +298,12 @@ fn contents(offers: Vec<Offer>) -> Contents {
             unknown.push(offer);
             continue;
         };
-        let same = |group: &&mut Vec<Offer>| group[0].holding.stored.root == Some(root);
+        // Who states another length for the same hash lies, and must not spoil the others' file.
+        let content = (Some(root), offer.holding.stored.size);
+        let same = |group: &&mut Vec<Offer>| {
+            let first = &group[0].holding.stored;
+            (first.root, first.size) == content
+        };
         match known.iter_mut().find(same) {
             Some(group) => group.push(offer),
             None => known.push(vec![offer]),

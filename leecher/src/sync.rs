@@ -85,6 +85,14 @@ impl<'a> Sync<'a> {
         for device in self.shown.take_missing(&present) {
             self.tell(&device, &Trouble::Tampered("no longer shows the catalogue"));
         }
+        self.news(heads).await
+    }
+
+    /// As [`Sync::run`], but of a few heads among those that the relay shows.
+    ///
+    /// # Errors
+    /// As [`Sync::run`].
+    pub async fn news(mut self, heads: &[LogHead]) -> Result<Synced, Failure> {
         let done = self.all(heads).await;
         self.shown.save(self.speaker)?;
         done?;

@@ -135,7 +135,13 @@ fn jobs(
 }
 
 fn manner(args: &DownloadArgs) -> Manner {
-    Manner { wrap: args.wrap, wait: args.wait, patience: args.patience, sources: args.jobs }
+    Manner {
+        wrap: args.wrap,
+        wait: args.wait,
+        patience: args.patience,
+        sources: args.jobs,
+        elsewhere: args.from.is_none(),
+    }
 }
 
 fn source(offer: &Offer) -> Source {
@@ -213,14 +219,9 @@ async fn watch(
             _ = ticks.tick() => {
                 let (written, resumed) = come();
                 let written = before.written + written;
-                let sources = view.sources().into_iter();
                 let files = usize::try_from(before.files).unwrap_or(0) + view.files_done();
-                bar.set(&Moment {
-                    have: written + before.resumed + resumed,
-                    fresh: written,
-                    files,
-                    sources: sources.map(|(name, of)| (name, of.delivered, of.speed)).collect(),
-                });
+                let (sources, have) = (view.sources(), written + before.resumed + resumed);
+                bar.set(&Moment { have, fresh: written, files, sources });
             }
         }
     }

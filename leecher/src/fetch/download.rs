@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::elsewhere::Elsewhere;
 use super::schedule::{Offer, Outcome, Reason, Schedule, SourceView};
 use super::shared::Shared;
 use super::sink::Sink;
@@ -53,6 +54,8 @@ pub struct Manner {
     pub patience: Duration,
     /// Most seeders at once.
     pub sources: usize,
+    /// Whether the content may come from others than those who offer the file under its name.
+    pub elsewhere: bool,
 }
 
 /// What others may look at while a download runs.
@@ -99,6 +102,7 @@ pub struct Download<'a> {
     space: SpaceState,
     shared: Arc<Shared>,
     labels: Vec<String>,
+    elsewhere: Elsewhere,
     manner: Manner,
     names: Arc<std::sync::Mutex<BTreeMap<DeviceId, String>>>,
     sources: JoinSet<(DeviceId, Result<(), SessionError>)>,
@@ -128,8 +132,9 @@ impl<'a> Download<'a> {
         sink: Arc<dyn Sink>,
         manner: Manner,
     ) -> Self {
-        let (labels, offers) =
+        let (labels, offers): (_, Vec<_>) =
             wanted.into_iter().map(|wanted| (wanted.label, wanted.offers)).unzip();
+        let elsewhere = Elsewhere::new(&offers, manner.elsewhere);
         let schedule = Schedule::new(offers, sink.window());
         let now = Instant::now();
         Self {
@@ -139,6 +144,7 @@ impl<'a> Download<'a> {
             space,
             shared: Arc::new(Shared::new(schedule, sink)),
             labels,
+            elsewhere,
             manner,
             names: Arc::default(),
             sources: JoinSet::new(),
@@ -197,21 +203,21 @@ impl<'a> Download<'a> {
         if !std::mem::replace(&mut self.looked, true) && self.manner.wait.is_none() {
             self.end_absent(&online);
         }
+        self.elsewhere.step(self.speaker, &online, &self.shared.schedule).await;
         self.open_sessions(&online);
         if self.is_over() {
             return;
         }
-        if self.running.is_empty() && !self.is_landing() {
+        if self.running.is_empty() && !self.is_settling() {
             self.wait_or_end(&online).await;
         } else {
             self.watch(&online).await;
         }
     }
 
-    /// Whether all that is left to do is done on this side.
-    fn is_landing(&self) -> bool {
-        let schedule = self.shared.schedule();
-        schedule.bytes_left() == 0 && schedule.is_under_way()
+    /// Whether something that has come is on its way to the disk: it may be what decides how a file ends.
+    fn is_settling(&self) -> bool {
+        self.shared.schedule().is_under_way()
     }
 
     /// The connection, made anew if it ended. `None` after a try that failed.

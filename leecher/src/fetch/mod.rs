@@ -3,6 +3,7 @@
 mod background;
 mod deliver;
 pub mod download;
+mod elsewhere;
 mod pages;
 pub mod ranges;
 pub mod schedule;

@@ -12,7 +12,7 @@ use super::sink::Sink;
 
 /// The schedule, where the bytes go, and a bell that rings when something has changed.
 pub(super) struct Shared {
-    schedule: Mutex<Schedule>,
+    pub(super) schedule: Mutex<Schedule>,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) delivery: Delivery,
     news: watch::Sender<()>,

@@ -184,7 +184,10 @@ impl<'a> Source<'a> {
     fn take_message(&self, message: FromSeeder) -> Result<(), SessionError> {
         let mut schedule = self.shared.schedule();
         match message {
-            FromSeeder::Head { .. } | FromSeeder::Reading { .. } => {}
+            FromSeeder::Head { .. } => {}
+            FromSeeder::Reading { request, done, size } => {
+                schedule.reading(self.id, request, done, size);
+            }
             FromSeeder::Root { request, root, size } => {
                 schedule.stated(self.id, request, root, size)?;
             }

@@ -116,6 +116,8 @@ pub struct SourceView {
     pub delivered: u64,
     /// Bytes per second now, if known.
     pub speed: Option<u64>,
+    /// A file that it has to read before it can send it: bytes read, and of how many.
+    pub reading: Option<(u64, u64)>,
 }
 
 enum State {
@@ -212,6 +214,16 @@ impl Schedule {
             schedule.set_unassigned(number, size);
         }
         schedule
+    }
+
+    /// Adds somebody who has the very content of `job`; whoever is known already is not added twice.
+    pub fn add_offer(&mut self, job: usize, offer: Offer) {
+        let Some(of) = self.jobs.get_mut(job) else { return };
+        let first = of.offers.first().map(|first| (first.root, first.size));
+        let same = offer.root.is_some() && first == Some((offer.root, offer.size));
+        if same && of.offers.iter().all(|known| known.device != offer.device) {
+            of.offers.push(offer);
+        }
     }
 
     /// Whether every file has come to an end.
@@ -316,6 +328,7 @@ impl Schedule {
             device: source.device,
             delivered: self.delivered.get(&source.device).copied().unwrap_or(0),
             speed: source.pace.speed(now).map(|speed| speed as u64),
+            reading: source.reading,
         };
         self.sources.values().map(view).collect()
     }
@@ -508,6 +521,7 @@ impl Schedule {
         root: Root,
         size: u64,
     ) -> Result<(), OutOfTurn> {
+        self.source(id)?.reading = None;
         let Some(Asked::Want(job)) = self.source(id)?.asked.remove(&request) else {
             return Err(OutOfTurn);
         };
@@ -518,6 +532,15 @@ impl Schedule {
             self.set_unassigned(job, size);
         }
         Ok(())
+    }
+
+    /// The answer to a Want takes a while: so much has been read of so much.
+    pub fn reading(&mut self, id: SourceId, request: u32, done: u64, size: u64) {
+        if let Ok(source) = self.source(id)
+            && matches!(source.asked.get(&request), Some(Asked::Want(_)))
+        {
+            source.reading = Some((done.min(size), size));
+        }
     }
 
     /// A page has come.

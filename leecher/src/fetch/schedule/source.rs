@@ -41,6 +41,8 @@ pub(super) struct Source {
     pub(super) pace: Pace,
     pub(super) flights: VecDeque<Flight>,
     pub(super) asked: BTreeMap<u32, Asked>,
+    /// How much it has read of a file whose content it was asked for, and of how much.
+    pub(super) reading: Option<(u64, u64)>,
     /// Pages asked for, so that none is asked for twice.
     pub(super) pages: BTreeSet<Page>,
     /// Jobs of which something did not verify: to be asked about.
@@ -59,6 +61,7 @@ impl Source {
             pace: Pace::new(now),
             flights: VecDeque::new(),
             asked: BTreeMap::new(),
+            reading: None,
             pages: BTreeSet::new(),
             to_probe: VecDeque::new(),
             suspect: BTreeSet::new(),
