@@ -81,8 +81,8 @@ fn land(disk: &SimDisk, wanted: &[Wanted]) -> (Vec<usize>, bool) {
         let ends = landing.finish(&begun.collect::<Vec<_>>());
         done.extend(ends.into_iter().filter(|(_, end)| end.is_ok()).map(|(job, _)| job));
     }
-    // As at the end of a command; what this says was said before.
-    let _ = landing.record();
+    // As at the end of a command.
+    landing.record();
     let all = done.len() == wanted.len();
     (done, all)
 }

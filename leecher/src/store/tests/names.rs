@@ -1,5 +1,6 @@
 use super::*;
 use crate::memory::Node;
+use sealift_platform::disk::Kind;
 
 #[test]
 fn files_of_every_size_land_whole() {
@@ -110,4 +111,41 @@ fn times_are_kept_and_clamped() {
             }
         }
     }
+}
+
+/// As many processes at once as there are threads, all after the same files.
+#[test]
+fn many_at_once_all_end_well() {
+    const LANDINGS: usize = 8;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Platform::system().disk.open(folder.path()).unwrap();
+    let contents = [content(10), content((3 << 20) + 1), content(2 << 20), Vec::new()];
+    let names = ["f/small", "f/large", "f/g/two", "empty"];
+    let start = std::sync::Barrier::new(LANDINGS);
+    let one = || {
+        let landing = open(disk.clone(), &names);
+        start.wait();
+        for (job, content) in contents.iter().enumerate() {
+            try_fill(&landing, job, content).unwrap();
+        }
+        let ends = landing.finish(&[0, 1, 2, 3]);
+        assert!(ends.into_iter().all(|(_, end)| end == Ok(())));
+        std::array::from_fn::<_, 4, _>(|job| landing.landed(job).unwrap().0)
+    };
+    let landed: Vec<[PathBuf; 4]> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..LANDINGS).map(|_| scope.spawn(one)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut all = std::collections::BTreeSet::new();
+    for (path, content) in landed.iter().flat_map(|paths| paths.iter().zip(&contents)) {
+        let path = folder.path().join(path.strip_prefix("out").unwrap());
+        assert_eq!(&std::fs::read(&path).unwrap(), content, "{}", path.display());
+        all.insert(path);
+    }
+    let mut there = 0;
+    for within in ["", "f", "f/g"] {
+        let listed = disk.list(Path::new(within)).unwrap();
+        there += listed.iter().filter(|listed| listed.kind == Kind::File).count();
+    }
+    assert_eq!(there, all.len(), "nothing else is left");
 }
