@@ -194,12 +194,11 @@ async fn fetch(
     };
     assert!(matches!(codec::decode(&head), Ok(FromSeeder::Head { .. })));
     let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("then the run") };
-    let mut bytes = 0;
-    while let Some(part) = run.next().await.unwrap() {
-        assert!(part.iter().all(|byte| *byte == 0xa7));
-        bytes += part.len();
-    }
-    assert_eq!(bytes, 3_000_007);
+    assert_eq!(run.header().content_len(), Some(3_000_007));
+    let mut content = vec![0; 3_000_007];
+    run.read_exact(&mut content).await.unwrap();
+    assert!(content.iter().all(|byte| *byte == 0xa7));
+    run.finish().await.unwrap();
     session.suite
 }
 

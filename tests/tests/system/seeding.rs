@@ -278,10 +278,10 @@ impl Session {
         let next = tokio::time::timeout(LONG, self.reader.next()).await.unwrap().unwrap();
         let Incoming::Run(mut run) = next else { panic!("a run was to come") };
         let outcomes = run.header().outcomes.to_vec();
-        let mut content = Vec::new();
-        while let Some(bytes) = run.next().await.unwrap() {
-            content.extend_from_slice(bytes);
-        }
+        let len = run.header().content_len().and_then(|len| usize::try_from(len).ok()).unwrap();
+        let mut content = vec![0; len];
+        run.read_exact(&mut content).await.unwrap();
+        run.finish().await.unwrap();
         (outcomes, content)
     }
 }

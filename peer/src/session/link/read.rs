@@ -7,7 +7,7 @@ use sealift_platform::net::BoxStream;
 use sealift_proto::codec::{self, List};
 use sealift_proto::link::{Direction, HEAD_LEN, Kind, LinkReceiver, MessageHead, RunOpener};
 use sealift_proto::message::RunHeader;
-use sealift_proto::seal::{HEADER_LEN, PIECE_LEN, SEALED_PIECE_LEN, TAG_LEN};
+use sealift_proto::seal::{HEADER_LEN, SEALED_PIECE_LEN, TAG_LEN};
 use tokio::io::{AsyncReadExt, ReadHalf};
 
 use super::BATCH;
@@ -156,7 +156,7 @@ impl<D: Direction> RunReader<'_, D> {
                 if self.link.held.len() < len && done > 0 {
                     break;
                 }
-                done += self.open(Some(&mut out[done..])).await?;
+                done += self.open(&mut out[done..]).await?;
             }
             let now = self.plain.len().min(out.len() - done);
             let opened = &self.link.held.bytes[self.plain.start..self.plain.start + now];
@@ -193,44 +193,18 @@ impl<D: Direction> RunReader<'_, D> {
         }
     }
 
-    /// The next bytes of content, at most one piece; `None` at the end.
-    ///
-    /// # Errors
-    /// When the link breaks or a piece does not open; what was handed out before counts.
-    pub async fn next(&mut self) -> Result<Option<&[u8]>, SessionError> {
-        self.take(PIECE_LEN).await
-    }
-
-    /// As [`RunReader::next`], but at most `most` bytes.
-    ///
-    /// # Errors
-    /// As [`RunReader::next`].
-    pub async fn take(&mut self, most: usize) -> Result<Option<&[u8]>, SessionError> {
-        while self.plain.is_empty() {
-            if self.opener.next_len().is_none() {
-                return Ok(None);
-            }
-            self.open(None).await?;
-        }
-        let start = self.plain.start;
-        let end = self.plain.end.min(start + most);
-        self.plain.start = end;
-        Ok(Some(&self.link.held.bytes[start..end]))
-    }
-
     /// Opens the next piece: into `out` if it has room for it, saving a copy, and so many bytes of it then are the piece's;
     /// otherwise where it lies.
-    async fn open(&mut self, out: Option<&mut [u8]>) -> Result<usize, SessionError> {
+    async fn open(&mut self, out: &mut [u8]) -> Result<usize, SessionError> {
         let len = self.opener.next_len().ok_or(SessionError::Malformed)?;
         self.link.hold(len).await?;
         let start = self.link.held.range.start;
         let piece = &mut self.link.held.bytes[start..start + len];
-        let count = match out.filter(|out| out.len() + TAG_LEN >= len) {
-            Some(out) => self.opener.piece_into(piece, out)?,
-            None => {
-                self.plain = start..start + self.opener.piece(piece)?;
-                0
-            }
+        let count = if out.len() + TAG_LEN >= len {
+            self.opener.piece_into(piece, out)?
+        } else {
+            self.plain = start..start + self.opener.piece(piece)?;
+            0
         };
         self.link.held.take(len);
         self.sealed -= len;

@@ -79,8 +79,12 @@ async fn runs_of_every_length_pass_through_any_pipe() {
             };
             assert_eq!(*run.header(), header(&[len]));
             let mut content = Vec::new();
-            while let Some(part) = run.take(5000).await.unwrap() {
-                content.extend_from_slice(part);
+            let mut part = [0; 5000];
+            loop {
+                match run.read(&mut part).await.unwrap() {
+                    0 => break,
+                    count => content.extend_from_slice(&part[..count]),
+                }
             }
             assert_eq!(content, (0..len).map(|i| (i % 251) as u8).collect::<Vec<_>>());
             let Incoming::Message(message) = reader.next().await.unwrap() else {
@@ -104,8 +108,10 @@ async fn a_header_of_many_pieces_is_read() {
     tokio::spawn(async move { send(writer, &sent, b"abc", 3).await });
     let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
     assert_eq!(*run.header(), header);
-    assert_eq!(run.next().await.unwrap(), Some(&b"abc"[..]));
-    assert_eq!(run.next().await.unwrap(), None);
+    let mut content = [0; 3];
+    run.read_exact(&mut content).await.unwrap();
+    assert_eq!(&content, b"abc");
+    run.finish().await.unwrap();
 }
 
 #[tokio::test]
@@ -129,11 +135,11 @@ async fn a_cut_run_gives_what_came_and_then_an_error() {
     run.send().await.unwrap();
     drop(run);
     let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("a run was sent") };
-    let mut got = 0;
+    let (mut got, mut part) = (0, vec![0; 10_000]);
     let error = loop {
-        match run.next().await {
-            Ok(Some(part)) => got += part.len(),
-            Ok(None) => panic!("the run was cut"),
+        match run.read(&mut part).await {
+            Ok(0) => panic!("the run was cut"),
+            Ok(count) => got += count,
             Err(error) => break error,
         }
     };
