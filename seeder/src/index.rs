@@ -1,6 +1,8 @@
 //! What is offered now: every file found, how far it is, and what changed since it was last asked.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod holders;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -8,9 +10,13 @@ use sealift_proto::catalogue::{EXECUTABLE, Entry, Root, Status};
 use sealift_proto::path::RelativePath;
 
 use crate::print::Print;
+use holders::Holders;
 
 /// Path of a file in the catalogue; always one that [`RelativePath`] accepts.
 pub type Name = Arc<str>;
+
+/// Of so many files with one content one can be read, or none.
+const SAME_MAX: usize = 16;
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +59,7 @@ pub enum Verdict {
 #[derive(Default)]
 pub struct Index {
     files: BTreeMap<Name, Item>,
-    roots: HashMap<Root, Vec<Name>>,
+    holders: Holders,
     dirty: BTreeSet<Name>,
     waiting: u64,
     unreadable: u64,
@@ -156,7 +162,7 @@ impl Index {
         match item.state {
             State::Settling | State::Waiting => self.waiting += 1,
             State::Unreadable => self.unreadable += 1,
-            State::Hashed(root) => self.roots.entry(root).or_default().push(name.clone()),
+            State::Hashed(root) => self.holders.add(root, name),
         }
         self.dirty.insert(name.clone());
     }
@@ -165,14 +171,7 @@ impl Index {
         match item.state {
             State::Settling | State::Waiting => self.waiting -= 1,
             State::Unreadable => self.unreadable -= 1,
-            State::Hashed(root) => {
-                if let Some(names) = self.roots.get_mut(&root) {
-                    names.retain(|other| other != name);
-                    if names.is_empty() {
-                        self.roots.remove(&root);
-                    }
-                }
-            }
+            State::Hashed(root) => self.holders.remove(&root, name),
         }
     }
 
@@ -182,11 +181,11 @@ impl Index {
         self.files.get(name)
     }
 
-    /// Files with the content `root`, and their prints.
+    /// Files with the content `root`, and their prints; of very many the first by path.
     #[must_use]
     pub fn with_root(&self, root: &Root) -> Vec<(Name, Print)> {
-        let names = self.roots.get(root).map(Vec::as_slice).unwrap_or_default();
-        names.iter().filter_map(|name| Some((name.clone(), self.files.get(name)?.print))).collect()
+        let names = self.holders.of(root, SAME_MAX).into_iter();
+        names.filter_map(|name| Some((name.clone(), self.files.get(name)?.print))).collect()
     }
 
     /// Prints of all files.

@@ -191,11 +191,13 @@ impl Engine {
             return;
         }
         index.scanning = false;
-        let live: Vec<Print> = index.prints().copied().collect();
+        let cache = self.shared.cache.clone();
+        let live = cache.wants_pruning(index.prints().count());
+        let live: Option<Vec<Print>> = live.then(|| index.prints().copied().collect());
         drop(index);
         self.teller.tell(Activity::Scanned);
         self.shared.changed.notify_one();
-        let cache = self.shared.cache.clone();
+        let Some(live) = live else { return };
         tokio::task::spawn_blocking(move || {
             if let Err(error) = cache.prune(live.iter()) {
                 tracing::debug!(%error, "old hashes were not thrown away");

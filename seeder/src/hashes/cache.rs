@@ -148,16 +148,19 @@ impl Cache {
         sound.then_some(values)
     }
 
-    /// Throws away what belongs to no file in `live` if there is much of it. Blocks.
+    /// Whether much of it would be thrown away by [`Cache::prune`], now that there are `live` files.
+    #[must_use]
+    pub fn wants_pruning(&self, live: usize) -> bool {
+        self.lock().stored > live * 2 + SLACK
+    }
+
+    /// Throws away what belongs to no file in `live`. Blocks.
     ///
     /// # Errors
     /// What the disk says.
     pub fn prune<'a>(&self, live: impl Iterator<Item = &'a Print>) -> io::Result<()> {
         let keys: HashSet<Key> = live.map(key).collect();
         let mut inner = self.lock();
-        if inner.stored <= keys.len() * 2 + SLACK {
-            return Ok(());
-        }
         inner.files.retain(|key, _| keys.contains(key));
         let roots: HashSet<Root> = inner.files.values().map(|record| record.root).collect();
         inner.values.retain(|root, _| roots.contains(root));
@@ -386,6 +389,7 @@ mod tests {
         }
         cache.flush().unwrap();
         let before = std::fs::metadata(share.path(FILE)).unwrap().len();
+        assert!(cache.wants_pruning(2) && !cache.wants_pruning(50));
         cache.prune([print(1), print(2)].iter()).unwrap();
         assert_eq!(find(&cache, &print(1), "s/a"), Some(7));
         assert_eq!(find(&cache, &print(500), "s/a"), None);

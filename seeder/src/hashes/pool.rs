@@ -158,6 +158,7 @@ impl Pool {
                     self.prints.remove(&outcome.name);
                     self.asked.remove(&outcome.name);
                 }
+                self.give_back();
                 Some(outcome)
             }
             Report::Free(aside) => {
@@ -169,6 +170,15 @@ impl Pool {
                 self.pump();
                 None
             }
+        }
+    }
+
+    /// Frees what only a first scan needs.
+    fn give_back(&mut self) {
+        if self.prints.is_empty() {
+            self.prints.shrink_to_fit();
+            let queues = [&mut self.wanted, &mut self.fresh, &mut self.waiting];
+            queues.into_iter().for_each(VecDeque::shrink_to_fit);
         }
     }
 

@@ -24,7 +24,7 @@ fn blind_seeder(user: &User, relay: &str) -> Option<Running> {
 }
 
 fn close(path: &Path) {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).unwrap();
 }
 
 /// Forty small files and a large one in `share/d`.
