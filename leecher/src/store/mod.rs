@@ -143,13 +143,16 @@ impl Landing {
         }
     }
 
-    /// Makes durable what is worth keeping of unfinished files: for the end of a command. What cannot be kept is fetched
-    /// again by the next one.
+    /// Makes durable what is worth keeping of unfinished files, and removes the rest: for the end of a command. What cannot
+    /// be kept is fetched again by the next one.
     pub fn record(&self) {
         let parts: Vec<_> = self.jobs().values().filter_map(State::part).collect();
         for part in parts.iter().filter(|part| part.is_worth_recording()) {
             let _ = part.sync_with_record();
         }
+        // Here, since whoever else holds this may do so until the process is gone.
+        self.jobs().retain(|_, state| !matches!(state, State::Small(_)));
+        self.smalls.end();
     }
 
     fn jobs(&self) -> MutexGuard<'_, HashMap<usize, State>> {

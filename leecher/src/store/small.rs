@@ -69,6 +69,11 @@ impl Smalls {
         Ok(())
     }
 
+    /// Takes no more files, and removes what says that this process uses such names.
+    pub(super) fn end(&self) {
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Gets ready to write files into the folders of `targets`.
     pub(super) fn prepare(&self, random: &dyn Random, targets: &[Target]) -> io::Result<()> {
         let mut id = self.id.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,6 +4,7 @@ mod bad_input;
 mod choosing;
 mod exit_codes;
 mod inviting;
+mod killed;
 mod limit;
 mod manual;
 mod partial;
