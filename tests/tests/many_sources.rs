@@ -315,3 +315,17 @@ fn one_that_lies_is_named_and_dropped() {
         assert!(went.sent[1] < SIZE as u64 / 3, "nothing more is taken: {:?}", went.sent);
     });
 }
+#[test]
+fn when_all_lie_nothing_lands() {
+    with(&["cem"], async |sources| {
+        sources.machines().for_each(spoil);
+        let went = sources.download().await;
+        assert_eq!(went.ended.exit, Exit::Tampered, "{:#?}", went.ended);
+        let mut named: Vec<_> = events(&went.ended, "tampering")
+            .map(|event| event["seeder"].as_str().unwrap().to_owned())
+            .collect();
+        named.sort();
+        assert_eq!(named, ["ana", "cem"]);
+        assert!(sources.scene.friend.disk.get(Path::new(OUT).join(FILE)).is_err());
+    });
+}
