@@ -1,7 +1,8 @@
 //! Making many files and names durable at once.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use sealift_platform::disk::Root as Folder;
 
@@ -16,28 +17,26 @@ const SIDE_BY_SIDE: usize = 16;
 /// Flushes of a whole file system. A failure is told once, so it counts for everything that was written before it.
 #[derive(Default)]
 pub(super) struct Flush {
-    losses: Mutex<u64>,
+    losses: AtomicU64,
+    /// Held by whoever flushes: of two at once only one would be told of a failure.
+    alone: Mutex<()>,
 }
 
 impl Flush {
-    fn losses_now(&self) -> MutexGuard<'_, u64> {
-        self.losses.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many have failed. What was begun to be written when there were fewer may be lost.
+    /// How many have failed. What was begun to be written when there were fewer may be lost. Never waits: files are written
+    /// while others are flushed.
     pub(super) fn losses(&self) -> u64 {
-        *self.losses_now()
+        self.losses.load(Ordering::SeqCst)
     }
 
     /// Flushes everything; `false` where that cannot be done.
     pub(super) fn all(&self, folder: &dyn Folder) -> io::Result<bool> {
-        // One at a time: of two at once only one would be told of a failure.
-        let mut losses = self.losses_now();
+        let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         match folder.sync_all() {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),
             Err(error) => {
-                *losses += 1;
+                self.losses.fetch_add(1, Ordering::SeqCst);
                 Err(error)
             }
         }

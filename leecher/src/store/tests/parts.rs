@@ -227,7 +227,7 @@ fn a_hostile_size_is_refused_before_anything_is_made() {
 
 /// 16 TiB of holes on the machine's disk, of which nearly nothing is written.
 #[test]
-fn the_largest_file_needs_two_bits_for_each_chunk() {
+fn the_largest_file_costs_a_few_bits_for_each_chunk() {
     let layout = sealift_proto::manifest::Layout::new(sealift_proto::manifest::FILE_MAX).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let disk = Platform::system().disk.open(folder.path()).unwrap();
