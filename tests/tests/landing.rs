@@ -156,3 +156,68 @@ fn any_operation_may_fail_once() {
 fn the_disk_may_be_full_at_any_operation() {
     everywhere(Fault::Full, 40);
 }
+
+/// A file of `chunks` chunks, alone.
+fn one(chunks: usize) -> [Wanted; 1] {
+    let content = (0..chunks * CHUNK).map(|at| (at >> 12) as u8).collect();
+    [Wanted { path: "large".to_owned(), content }]
+}
+
+/// Begins the file and writes the chunks `indices`.
+fn write(landing: &Landing, wanted: &Wanted, indices: std::ops::Range<usize>) {
+    let root = Root(blake3::hash(&wanted.content).into());
+    landing.begin(0, root, wanted.content.len() as u64).unwrap();
+    for index in indices {
+        let chunk = &wanted.content[index * CHUNK..(index + 1) * CHUNK];
+        landing.write(0, index as u64, chunk).unwrap();
+    }
+}
+
+/// The chunks of the file that an earlier process left, each verified.
+fn earlier(disk: &SimDisk, wanted: &[Wanted; 1]) -> Vec<u64> {
+    let landing = open(disk, wanted).unwrap();
+    let [Wanted { content, .. }] = wanted;
+    let begun = landing.begin(0, Root(blake3::hash(content).into()), content.len() as u64).unwrap();
+    let fits = |index: &u64| {
+        let start = *index as usize * CHUNK;
+        landing.check(0, *index, &|bytes| bytes == &content[start..start + CHUNK]).unwrap()
+    };
+    begun.earlier.into_iter().flatten().filter(fits).collect()
+}
+
+#[test]
+fn a_power_cut_costs_what_came_since_the_last_flush() {
+    let wanted = one(66);
+    let disk = SimDisk::new(Arc::new(SystemClock));
+    let landing = open(&disk, &wanted).unwrap();
+    write(&landing, &wanted[0], 0..66);
+    disk.restart(&Loss::All);
+    assert_eq!(earlier(&disk, &wanted), (0..64).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_failed_flush_takes_back_what_the_one_before_did_not_cover() {
+    let wanted = one(8);
+    let disk = SimDisk::new(Arc::new(SystemClock));
+    let landing = open(&disk, &wanted).unwrap();
+    write(&landing, &wanted[0], 0..3);
+    landing.record();
+    write(&landing, &wanted[0], 3..6);
+    disk.fail_at(0, Fault::Broken);
+    landing.record();
+    assert!(landing.finish(&[0])[0].1.is_err());
+    drop(landing);
+    // The lost pages can still be read: nothing but the record says that they will not stay.
+    assert_eq!(earlier(&disk, &wanted), [0, 1, 2]);
+    disk.restart(&Loss::All);
+    assert_eq!(earlier(&disk, &wanted), [0, 1, 2]);
+    assert!(land_one(&disk, &wanted));
+    disk.restart(&Loss::All);
+    assert!(disk.get("/out/large").unwrap() == wanted[0].content);
+}
+
+fn land_one(disk: &SimDisk, wanted: &[Wanted; 1]) -> bool {
+    let landing = open(disk, wanted).unwrap();
+    fill(&landing, 0, &wanted[0].content).unwrap();
+    landing.finish(&[0])[0].1.is_ok()
+}
