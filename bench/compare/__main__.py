@@ -25,8 +25,9 @@ def main():
             say(f"row {name}: {ROWS[name].__doc__.splitlines()[0]}")
             try:
                 ROWS[name](stage, report)
-            except Failed as reason:
-                say(f"ROW {name} DID NOT WORK: {reason}")
+            except (Failed, OSError, ValueError, KeyError) as reason:
+                # What the other rows have measured is not lost by it.
+                say(f"ROW {name} DID NOT WORK: {reason!r}")
                 report.failed(name, reason)
                 failed = True
         for skipped in stage.skipped:

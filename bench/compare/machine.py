@@ -23,7 +23,7 @@ class Machine:
     """A work folder, and every process that was started from it. Use it with `with`: the end takes all down."""
 
     def __init__(self, binaries):
-        self.binaries = Path(binaries)
+        self.binaries = Path(binaries).resolve()
         self.folder = Path(tempfile.mkdtemp(prefix="sealift-bench-"))
         self.processes = []
         self.outputs, self.deletable = 0, []

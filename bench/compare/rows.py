@@ -150,10 +150,10 @@ def stream(stage, report):
             costs[gib] = cpu / gib
     report.table("Files of zeros into a null device", ["GiB", "s/GiB", "processor s/GiB", "leecher MiB", "seeder", "relay"], rows)
     if len(costs) > 1:
-        first, last = min(costs), max(costs)
-        report.at_most(f"Processor time of a GiB, {last} GiB beside {first}: apart by", abs(costs[last] / costs[first] - 1), 0.1)
+        apart = max(costs.values()) / min(costs.values()) - 1
+        report.at_most(f"Into `--out -`: processor time of a GiB, {min(costs)} to {max(costs)} GiB: apart by", apart, 0.1)
     for side in ("leecher", "seeder"):
-        report.at_most(f"MiB of the {side} at most, to {max(peaks)} GiB", max(peak[side] for peak in peaks.values()), 64)
+        report.at_most(f"Into `--out -`: MiB of the {side} at most, to {max(peaks)} GiB", max(peak[side] for peak in peaks.values()), 64)
 
 
 def _can_stream(stage):
