@@ -31,9 +31,10 @@ Examples:
   leecher verify Pictures                                   check it against what is shared
 
 Exit codes:
-  0 done   1 other, or part left out   2 usage   3 not found   4 no seeder of it is online   5 refused
-  6 tampering noticed   7 relay unreachable   8 local disk   9 several contents, choose
-  130 interrupted   143 terminated";
+  0 done                        5 refused              9 several contents, choose
+  1 other, or part left out     6 tampering noticed  130 interrupted
+  2 usage   3 not found         7 relay unreachable  143 terminated
+  4 no seeder of it is online   8 local disk";
 
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
@@ -85,9 +86,9 @@ pub enum Command {
 }
 
 const DOWNLOAD_HELP: &str = "\
-NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a folder as OUT/folder/…, what a
-glob finds below its deepest common folder. Nothing is ever overwritten: a second copy gets a new name, and
-what is there already with the same content is not fetched again. The same command goes on where an
+NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a folder as OUT/folder/…, what a \
+glob finds below its deepest common folder. Nothing is ever overwritten: a second copy gets a new name, and \
+what is there already with the same content is not fetched again. The same command goes on where an \
 interrupted one stopped.";
 
 const VERIFY_HELP: &str = "\
@@ -96,9 +97,9 @@ Examples:
   leecher verify Downloads/photos                     one folder, also for what it lacks
   leecher verify /mnt/backup --with share/photos      a folder of another name
 
-A folder at or beneath PATH is taken for a copy of the shared folder that has its name and most of its files: each
-file in it is compared by its place, and what the shared folder has beside them is missing. All other files are
-known by their content, wherever it is shared; directly in PATH, a file whose name is shared with other content
+A folder at or beneath PATH is taken for a copy of the shared folder that has its name and most of its files: each \
+file in it is compared by its place, and what the shared folder has beside them is missing. All other files are \
+known by their content, wherever it is shared; directly in PATH, a file whose name is shared with other content \
 differs. Links are not followed.
 
   differs         not what the catalogue states for its place or name
@@ -108,7 +109,7 @@ differs. Links are not followed.
   unknown         in no catalogue; tells nothing about the file
   same            shown with -v
 
-Exit codes: 0 all that is known is the same; 1 something differs, is missing, unreadable or not hashed yet;
+Exit codes: 0 all that is known is the same; 1 something differs, is missing, unreadable or not hashed yet; \
 3 nothing of it is known; 8 PATH cannot be read.";
 
 /// Arguments of `verify`.

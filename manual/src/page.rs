@@ -20,22 +20,31 @@ pub(crate) fn all(command: &Command) -> io::Result<Vec<(String, Vec<u8>)>> {
 pub(crate) fn page(command: &Command) -> io::Result<Vec<u8>> {
     let flowing = command.clone().after_help(None).after_long_help(None);
     let mut page = Vec::new();
-    Man::new(flowing).manual("Sealift").render(&mut page)?;
+    Man::new(flowing).source("Sealift").manual("Sealift manual").render(&mut page)?;
     notes(command, &mut page);
     Ok(page)
 }
 
-/// What stands below the flags in `--help`, line by line: examples and tables are not to be flowed into a paragraph.
+/// What stands below the flags in `--help`: paragraphs flow, examples and tables, which are indented, stay as they are.
 fn notes(command: &Command, page: &mut Vec<u8>) {
     let Some(text) = command.get_after_long_help().or_else(|| command.get_after_help()) else {
         return;
     };
     let mut roff = Roff::new();
     roff.control("SH", ["NOTES"]);
-    roff.control("nf", []);
+    let mut as_is = false;
     for line in text.to_string().lines() {
-        roff.text([roman(line)]);
+        if as_is != line.starts_with(' ') {
+            as_is = !as_is;
+            roff.control(if as_is { "nf" } else { "fi" }, []);
+        }
+        match line {
+            "" => roff.control("PP", []),
+            line => roff.text([roman(line)]),
+        };
     }
-    roff.control("fi", []);
+    if as_is {
+        roff.control("fi", []);
+    }
     page.extend(roff.render().bytes());
 }

@@ -12,7 +12,7 @@ struct Fetch {
 #[derive(Debug, Subcommand)]
 enum Words {
     /// Fetch something
-    #[command(after_help = "Examples:\n  tool fetch x    one\n.hidden dot")]
+    #[command(after_help = "Examples:\n  tool fetch x    one\n\nThe end.\n.hidden dot")]
     Fetch(Fetch),
     #[command(flatten)]
     Manual(Manual),
@@ -61,7 +61,7 @@ fn a_folder_gets_a_page_for_each_and_old_ones_are_replaced() {
         assert_eq!(names, ["tool-completions.1", "tool-fetch.1", "tool-man.1", "tool.1"]);
     }
     let fetch = std::fs::read_to_string(man1.join("tool-fetch.1")).unwrap();
-    let notes = ".nf\nExamples:\n  tool fetch x    one\n\\&.hidden dot\n.fi";
+    let notes = "Examples:\n.nf\n  tool fetch x    one\n.fi\n.PP\nThe end.\n\\&.hidden dot\n";
     assert!(fetch.contains(notes), "lines stay lines, a dot is no command: {fetch}");
     let taken = dir.path().join("file");
     std::fs::write(&taken, "x").unwrap();

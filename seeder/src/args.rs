@@ -33,9 +33,9 @@ const INVITE_HELP: &str = "\
 Examples:
   seeder invite                                  for one device, within a day
   seeder invite --uses 5 --expires 7d --qr       for five within a week, also as a QR code
-  seeder invite --public relay.example.org       where this device reaches the relay by another name
+  seeder invite --public relay.example.org       where this device knows the relay otherwise
 
-Whoever has the line can join until it is used up or too old: send it over a channel you trust, and mind who sees
+Whoever has the line can join until it is used up or too old: send it over a channel you trust, and mind who sees \
 the screen.";
 
 /// Share folders, end to end encrypted, through a relay that can read nothing.

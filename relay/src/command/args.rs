@@ -23,9 +23,9 @@ Examples:
 Then, on the machine that has the files, with the line that the relay printed:
   seeder --watch ./share --relay HOST:PORT#PIN
 
-The relay sees who talks with whom, when and how much, but no names, no content and no keys. PIN names its key,
+The relay sees who talks with whom, when and how much, but no names, no content and no keys. PIN names its key, \
 relay.key in its folder: back that file up, because clients refuse a relay with another one.
-It ends with 0 on Ctrl-C or SIGTERM, 1 when it cannot listen, 2 for a wrong command line, 8 when its folder, key or
+It ends with 0 on Ctrl-C or SIGTERM, 1 when it cannot listen, 2 for a wrong command line, 8 when its folder, key or \
 store cannot be used.";
 
 /// Carries sealed files between the members of Sealift spaces, without being able to read them.
