@@ -3,7 +3,7 @@
 //! does not exist, and the running command, or the same one again, goes on where it was.
 //!
 //! A moment is a piece of bytes that reaches the friend's machine or leaves it. Every day a spread of moments is tried; with
-//! the variable `SEALIFT_LONG`, each of them, for several seeds.
+//! the variable `SEALIFT_LONG`, each of them, for as many seeds as it says.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::collections::BTreeMap;
@@ -213,11 +213,12 @@ impl Matrix {
 
 /// Tries `blow` at a spread of moments, or at each.
 fn everywhere(blow: Blow) {
-    let long = std::env::var_os("SEALIFT_LONG").is_some();
+    let long = std::env::var("SEALIFT_LONG").ok();
+    let seeds = long.as_ref().map_or(1, |seeds| seeds.parse().expect("SEALIFT_LONG is a number"));
     let mut tried = 0;
-    for seed in if long { 1..=4 } else { 1..=1 } {
+    for seed in 1..=seeds {
         let spread = |count: u64| -> Vec<u64> {
-            if long {
+            if long.is_some() {
                 return (0..=count).collect();
             }
             // Up to the first chunk each piece is a step of its own; of those that follow many are alike.

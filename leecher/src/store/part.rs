@@ -143,15 +143,23 @@ impl Part {
         let zeros = is_zeros(chunk);
         let start = index * CHUNK;
         let end = start + self.layout.chunk_len(index);
-        let mut state = self.state();
-        state.check_kept()?;
-        // Under the lock: others who write further behind take their place before they do.
-        let hole = zeros && start >= state.len;
-        if hole {
-            self.file.set_len(end)?;
+        let within = {
+            let mut state = self.state();
+            state.check_kept()?;
+            // Under the lock: others who write further behind take their place before they do.
+            let within = start < state.len;
+            if zeros && !within {
+                self.file.set_len(end)?;
+            }
+            state.len = state.len.max(end);
+            within
+        };
+        if !zeros || !within {
+            return Ok(zeros);
         }
-        state.len = state.len.max(end);
-        Ok(hole)
+        // What was never written before something that came early reads as zeros already.
+        let mut there = vec![0; chunk.len()];
+        Ok(read_whole(&*self.file, &mut there, start)? && is_zeros(&there))
     }
 
     /// Reads again what an earlier process wrote; its length if it is what it should be. If not, it is missing.

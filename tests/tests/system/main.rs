@@ -10,5 +10,6 @@ mod manual;
 mod partial;
 mod removing;
 mod seeding;
+mod sparse;
 mod unread;
 mod verifying;
