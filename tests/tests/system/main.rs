@@ -11,5 +11,6 @@ mod partial;
 mod removing;
 mod seeding;
 mod sparse;
+mod together;
 mod unread;
 mod verifying;
