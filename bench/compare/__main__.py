@@ -32,7 +32,8 @@ def main():
                 failed = True
         for skipped in stage.skipped:
             report.note(f"Skipped: {skipped}")
-    print(f"{os.cpu_count()} processors; {arguments.network}\n\n{report.text()}")
+        print(f"{os.cpu_count()} processors; {arguments.network}\n\n{report.text()}", flush=True)
+        say("taking everything down")
     sys.exit(1 if failed else 0)
 
 

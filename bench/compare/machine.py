@@ -42,7 +42,7 @@ class Machine:
     def __exit__(self, *_):
         for process in reversed(self.processes):
             process.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        subprocess.run(["rm", "-rf", str(self.folder)], check=False)
 
     def binary(self, name):
         """The path of one of the project's own programs."""
