@@ -4,6 +4,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sealift_peer::args::CommonArgs;
@@ -112,7 +113,7 @@ pub struct Download<'a> {
     trouble: Option<Failure>,
     looked: bool,
     begin: Instant,
-    /// Something has come, so that patience applies.
+    /// Somebody has answered, so that patience applies.
     started: bool,
     written: u64,
     last_progress: Instant,
@@ -253,6 +254,10 @@ impl<'a> Download<'a> {
 
     /// Whatever came counts, also of a file that is not complete: patience begins when it stopped coming.
     fn note_progress(&mut self) {
+        if !self.started && self.shared.met.load(Ordering::Relaxed) {
+            self.started = true;
+            self.last_progress = Instant::now();
+        }
         let written = self.shared.sink.written();
         if written > self.written {
             self.written = written;
@@ -295,7 +300,10 @@ impl<'a> Download<'a> {
         let (online, shared, wrap) = (online.clone(), self.shared.clone(), self.manner.wrap);
         self.sources.spawn(async move {
             let ended = match online.session(device, wrap).await {
-                Ok(session) => source::fetch(&shared, device, session).await,
+                Ok(session) => {
+                    shared.met.store(true, Ordering::Relaxed);
+                    source::fetch(&shared, device, session).await
+                }
                 Err(error) => Err(error),
             };
             (device, ended)

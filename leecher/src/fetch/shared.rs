@@ -1,6 +1,7 @@
 //! What all sources of a download have in common.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealift_proto::message::FromLeecher;
@@ -15,6 +16,8 @@ pub(super) struct Shared {
     pub(super) schedule: Mutex<Schedule>,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) delivery: Delivery,
+    /// A seeder has opened a session.
+    pub(super) met: AtomicBool,
     news: watch::Sender<()>,
     requests: Mutex<BTreeMap<SourceId, mpsc::UnboundedSender<FromLeecher>>>,
 }
@@ -25,6 +28,7 @@ impl Shared {
             schedule: Mutex::new(schedule),
             sink,
             delivery: Delivery::default(),
+            met: AtomicBool::new(false),
             news: watch::Sender::new(()),
             requests: Mutex::default(),
         }
