@@ -140,4 +140,11 @@ impl File {
     pub(super) fn pages_held(&self) -> BTreeSet<u64> {
         self.pages.held()
     }
+
+    /// Whether a page is there, or not needed any more.
+    pub(super) fn has_page(&self, page: u64) -> bool {
+        let all = page * PAGE_CHUNKS..((page + 1) * PAGE_CHUNKS).min(self.layout.chunks());
+        let whole = self.done.iter().any(|range| range.start <= all.start && all.end <= range.end);
+        whole || self.pages.has(page)
+    }
 }
