@@ -97,6 +97,7 @@ impl Engine {
         }
         self.answer(name, Ok((root, print.size)));
         self.shared.changed.notify_one();
+        self.shared.known.send_replace(());
         if let Some(new) = self.news.remove(name) {
             self.tell_content(name, print.size, new);
         }
@@ -191,6 +192,7 @@ impl Engine {
             return;
         }
         index.scanning = false;
+        self.shared.known.send_replace(());
         let cache = self.shared.cache.clone();
         let live = cache.wants_pruning(index.prints().count());
         let live: Option<Vec<Print>> = live.then(|| index.prints().copied().collect());

@@ -44,6 +44,8 @@ pub struct Shared {
     index: Mutex<Index>,
     /// Woken when the index changed.
     pub changed: Notify,
+    /// Rings for everybody who waits for a content to become known.
+    pub known: signal::Sender<()>,
     /// The folders.
     pub folders: Folders,
     /// Hashes of what was read.
@@ -178,6 +180,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             index: Mutex::new(index),
             changed: Notify::new(),
+            known: signal::Sender::new(()),
             folders,
             cache,
             bytes_read: Default::default(),

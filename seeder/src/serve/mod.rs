@@ -3,6 +3,7 @@
 //! A request names content by its root or an entry by its place in the log; it never opens a name that came from outside.
 
 mod content;
+mod known;
 mod run;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -106,8 +107,15 @@ async fn read(
                 });
                 continue;
             }
-            FromLeecher::GetPage { request, root, page } => Job::Page { request, root, page },
-            FromLeecher::Get { request, items } => Job::Run { request, items: items.into_vec() },
+            FromLeecher::GetPage { request, root, page } => {
+                known::known(&library.engine, &[root]).await;
+                Job::Page { request, root, page }
+            }
+            FromLeecher::Get { request, items } => {
+                let roots: Vec<_> = items.iter().map(|item| item.root).collect();
+                known::known(&library.engine, &roots).await;
+                Job::Run { request, items: items.into_vec() }
+            }
             FromLeecher::Done { files } => {
                 let bytes = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
                 let files = files.len() as u64;
