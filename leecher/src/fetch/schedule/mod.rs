@@ -217,8 +217,12 @@ impl Schedule {
         schedule
     }
 
-    /// Adds somebody who has the very content of `job`; whoever is known already is not added twice.
+    /// Adds somebody who has the very content of `job`; whoever is known already is not added twice, and who has lied not
+    /// at all.
     pub fn add_offer(&mut self, job: usize, offer: Offer) {
+        if self.said_wrong.contains(&offer.device) {
+            return;
+        }
         let Some(of) = self.jobs.get_mut(job) else { return };
         let first = of.offers.first().map(|first| (first.root, first.size));
         let same = offer.root.is_some() && first == Some((offer.root, offer.size));

@@ -334,6 +334,25 @@ fn a_liar_is_named_once_and_costs_nothing_but_what_it_sent() {
 }
 
 #[test]
+fn a_liar_is_not_taken_for_a_further_source() {
+    let sizes = [6 * CHUNK, 6 * CHUNK];
+    let mut play = Play::with(&sizes, &[2.0 * MB, 20.0 * MB]);
+    play.schedule.jobs[1].offers.truncate(1);
+    play.seeders[1].lies = true;
+    while !play.schedule.has_lied(play.seeders[1].id) {
+        play.step();
+    }
+    let late = Offer { device: device(1), ..play.schedule.jobs[1].offers[0].clone() };
+    play.schedule.add_offer(1, late);
+    assert!(!play.schedule.needs(device(1), None));
+    let honest = Offer { device: device(2), ..play.schedule.jobs[1].offers[0].clone() };
+    play.schedule.add_offer(1, honest);
+    assert!(play.schedule.needs(device(2), None));
+    play.run();
+    assert!(play.all_done());
+}
+
+#[test]
 fn who_says_that_its_file_changed_is_no_liar() {
     let mut play = Play::with(&[20 * CHUNK], &[20.0 * MB, 20.0 * MB]);
     (play.seeders[1].lies, play.seeders[1].changes) = (true, true);
