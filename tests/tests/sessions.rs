@@ -188,7 +188,7 @@ async fn fetch(
     };
     let get = FromLeecher::Get { request: 5, items: List::new(vec![item; 3]).unwrap() };
     session.writer.message(&get).await.unwrap();
-    let mut reader = session.reader.confirm().await.unwrap();
+    let (mut reader, _) = session.reader.confirm().await.unwrap();
     let Incoming::Message(head) = reader.next().await.unwrap() else {
         panic!("the head comes first")
     };

@@ -4,9 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::session::{
-    Incoming, LeecherReader, LeecherSession, LinkReader, RunReader, SessionError,
-};
+use sealift_peer::session::{Incoming, LeecherReader, LeecherSession, RunReader, SessionError};
 use sealift_proto::codec::{self, List};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::link::ToLeecher;
@@ -160,7 +158,7 @@ impl<'a> Source<'a> {
 
     /// Reads what comes until the link ends.
     async fn read(&self, reader: LeecherReader) -> Result<(), SessionError> {
-        let mut reader: LinkReader<ToLeecher> = reader.confirm().await?;
+        let (mut reader, _) = reader.confirm().await?;
         loop {
             match reader.next().await? {
                 Incoming::End => {

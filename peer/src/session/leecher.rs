@@ -1,20 +1,21 @@
 //! The leecher's side: many sessions over one control connection.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sealift_platform::net::BoxStream;
-use sealift_platform::random::RandomRng;
+use sealift_platform::random::{Random, RandomRng};
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, Refusal, ToRelay};
 use sealift_proto::handshake::{Acknowledged, Answered, HandshakeError, Message, Offered, Peer};
-use sealift_proto::link::{LinkReceiver, LinkSender, ToLeecher, ToSeeder};
+use sealift_proto::link::{LinkSender, ToLeecher, ToSeeder};
 use sealift_proto::wrap::{ShareSecret, Suite};
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::ends::LeecherEnds;
 use super::link::{self, LinkReader, LinkWriter};
 use super::paced::{Way, paced};
 use super::{Place, SessionError, Side, link_place};
@@ -85,20 +86,30 @@ pub struct LeecherSession {
 pub struct LeecherReader {
     stream: ReadHalf<BoxStream>,
     acknowledged: Acknowledged,
+    random: Arc<dyn Random>,
+    pace: Option<Pace>,
 }
 
 impl LeecherReader {
-    /// Waits for READY: from then on what comes can be opened.
+    /// Waits for READY: from then on what comes can be opened, and further links may be made.
     ///
     /// # Errors
     /// When it does not come in time or does not verify.
-    pub async fn confirm(mut self) -> Result<LinkReader<ToLeecher>, SessionError> {
+    pub async fn confirm(mut self) -> Result<(LinkReader<ToLeecher>, LeecherEnds), SessionError> {
         let mut ready = [0; 32];
         timeout(ANSWER, self.stream.read_exact(&mut ready))
             .await
             .map_err(|_| SessionError::Timeout)??;
         let keys = self.acknowledged.confirm(&ready)?;
-        Ok(LinkReader::new(self.stream, LinkReceiver::new(keys.to_leecher, keys.id, 0)))
+        let ends = LeecherEnds {
+            id: keys.id,
+            sending: keys.to_seeder,
+            receiving: keys.to_leecher,
+            exporter: keys.exporter,
+            random: self.random,
+            pace: self.pace,
+        };
+        Ok((ends.reader(self.stream, 0), ends))
     }
 }
 
@@ -255,11 +266,12 @@ async fn finish(
     let stream = paced(stream, Way::Reading, pace);
     let (reader, writer) = tokio::io::split(stream);
     let sender = LinkSender::new(acknowledged.to_seeder().clone(), acknowledged.session(), 0);
+    let random = side.platform.random.clone();
     Ok(LeecherSession {
         peer,
         suite,
-        writer: LinkWriter::new(writer, sender, side.platform.random.clone()),
-        reader: LeecherReader { stream: reader, acknowledged },
+        writer: LinkWriter::new(writer, sender, random.clone()),
+        reader: LeecherReader { stream: reader, acknowledged, random, pace: pace.cloned() },
     })
 }
 

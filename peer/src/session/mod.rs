@@ -2,6 +2,7 @@
 //! and a link.
 
 mod allowance;
+mod ends;
 mod leecher;
 mod link;
 mod paced;
@@ -14,6 +15,7 @@ use sealift_proto::identity::SecretKey;
 use sealift_proto::link::LinkError;
 use sealift_proto::space::HostName;
 
+pub use ends::{Ends, LeecherEnds, SeederEnds};
 pub use leecher::{LeecherReader, LeecherSession, Sessions, WrapChoice};
 pub use link::{Incoming, LinkReader, LinkWriter, RunReader, RunWriter};
 pub use seeder::{Acceptor, SeederSession, Ticket};

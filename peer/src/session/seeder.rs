@@ -11,13 +11,14 @@ use sealift_proto::handshake::{
     HandshakeError, Message, Offer, PENDING_TIME, Peer, Pending, RefuseCode, refuse, respond,
 };
 use sealift_proto::identity::Signed;
-use sealift_proto::link::{LinkReceiver, LinkSender, OPENING_LEN, Opening, ToLeecher, ToSeeder};
+use sealift_proto::link::{OPENING_LEN, Opening, ToLeecher, ToSeeder};
 use sealift_proto::space::Membership;
 use sealift_proto::wrap::Suite;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::allowance::Allowance;
+use super::ends::SeederEnds;
 use super::link::{self, LinkReader, LinkWriter};
 use super::paced::{Way, paced};
 use super::{Place, SessionError, Side, link_place};
@@ -82,6 +83,8 @@ pub struct SeederSession {
     pub writer: LinkWriter<ToLeecher>,
     /// Requests come from here.
     pub reader: LinkReader<ToSeeder>,
+    /// For further links.
+    pub ends: SeederEnds,
 }
 
 impl Acceptor {
@@ -224,13 +227,20 @@ impl Acceptor {
         let stream = paced(stream, Way::Writing, self.pace.as_ref());
         let (reader, writer) = tokio::io::split(stream);
         let keys = ready.keys;
-        let sender = LinkSender::new(keys.to_leecher, keys.id, 0);
-        let random = side.platform.random.clone();
+        let ends = SeederEnds {
+            id: keys.id,
+            sending: keys.to_leecher,
+            receiving: keys.to_seeder,
+            exporter: keys.exporter,
+            random: side.platform.random.clone(),
+            pace: self.pace.clone(),
+        };
         Ok(SeederSession {
             peer: ready.peer,
             suite,
-            writer: LinkWriter::new(writer, sender, random),
-            reader: LinkReader::new(reader, LinkReceiver::new(keys.to_seeder, keys.id, 0)),
+            writer: ends.writer(writer, 0),
+            reader: ends.reader(reader, 0),
+            ends,
         })
     }
 }

@@ -252,7 +252,7 @@ pub(super) async fn open_session(world: &World, speaker: &Speaker, seeder: &Spea
             Some(event) = connected.events.recv() => sessions.handle(&side, &event),
         }
     };
-    let mut reader = session.reader.confirm().await.unwrap();
+    let (mut reader, _) = session.reader.confirm().await.unwrap();
     let first = message(&mut reader).await;
     assert!(matches!(first, FromSeeder::Head { statement } if !statement.is_empty()));
     Session { writer: session.writer, reader, connected }
