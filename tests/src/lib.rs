@@ -1,5 +1,6 @@
 //! What the whole-system tests stand on: a simulated machine, and real programs kept on a leash.
 
+pub mod lab;
 pub mod process;
 pub mod proxy;
 pub mod sim;

@@ -26,12 +26,28 @@ impl Namespace {
         Self::open(false).or_else(|_| Self::open(true))
     }
 
+    /// Another one, which may be wired to this one.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn beside(&self) -> Result<Self, String> {
+        let line = self.prefix().into_iter().chain(["unshare", "--net"].map(OsString::from));
+        Self::hold(&line.collect::<Vec<_>>(), self.holder.user)
+    }
+
     /// `user` takes a user namespace as well, for those who are not root.
     fn open(user: bool) -> Result<Self, String> {
-        let mut command = Command::new("unshare");
-        command.args(if user { &["--user", "--map-root-user", "--net"][..] } else { &["--net"] });
+        let more: &[&str] = if user { &["--user", "--map-root-user"] } else { &[] };
+        let line = [&["unshare", "--net"], more].concat();
+        Self::hold(&line.into_iter().map(OsString::from).collect::<Vec<_>>(), user)
+    }
+
+    /// Starts the process that keeps alive what `line` makes.
+    fn hold(line: &[OsString], user: bool) -> Result<Self, String> {
+        let (program, arguments) = line.split_first().ok_or("no line")?;
         let script = "ip link set lo up && echo up && exec cat";
-        let mut child = command
+        let mut child = Command::new(program)
+            .args(arguments)
             .args(["sh", "-c", script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -46,6 +62,30 @@ impl Namespace {
             Ok(_) if line.trim() == "up" => Ok(namespace),
             _ => Err("the system permits no network namespace".to_owned()),
         }
+    }
+
+    /// The process that keeps it: names it to `ip link`.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.holder.child.id()
+    }
+
+    /// Runs a script of the shell within, to its end; what it printed.
+    ///
+    /// # Errors
+    /// What it complained of, when it failed.
+    pub fn shell(&self, script: &str) -> Result<String, String> {
+        let mut line = self.prefix();
+        line.extend(["sh", "-ec", script].map(OsString::from));
+        let output = Command::new(&line[0])
+            .args(&line[1..])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("no nsenter: {error}"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(format!("{script}: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
 
     /// What stands before a command line that is to run within.
