@@ -107,7 +107,7 @@ impl Door {
     }
 
     async fn open(&self, mut stream: BoxStream, from: SocketAddr) -> Result<(), Rejected> {
-        let deadline = Instant::now() + self.hub.limits.handshake;
+        let deadline = Instant::now() + self.hub.limits.get().handshake;
         let mut place = self.gate.enter(from.ip());
         let first = within(deadline, &mut place, read_first(&mut stream)).await?;
         match first {
@@ -166,7 +166,7 @@ impl Door {
                 control::serve_joining(&self.hub, greeting, device, place, from).await
             }
             Err(Rejected::Refused(why)) => {
-                greeting.refuse(why, self.hub.limits.farewell).await;
+                greeting.refuse(why, self.hub.limits.get().farewell).await;
                 Err(Rejected::Refused(why))
             }
             Err(other) => Err(other),

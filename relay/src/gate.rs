@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::limits::InForce;
+
 /// Lets connections in until they have shown who they are.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
-    most: usize,
-    most_per_source: usize,
+    limits: InForce,
 }
 
 #[derive(Default)]
@@ -32,22 +33,23 @@ pub(crate) struct Place {
 }
 
 impl Gate {
-    pub(crate) fn new(most: usize, most_per_source: usize) -> Self {
-        Self(Arc::new(Inner { state: Mutex::default(), most, most_per_source }))
+    pub(crate) fn new(limits: InForce) -> Self {
+        Self(Arc::new(Inner { state: Mutex::default(), limits }))
     }
 
     /// Takes a place, from the oldest holder if there is none left.
     pub(crate) fn enter(&self, from: IpAddr) -> Place {
         let source = source_of(from);
         let (sender, evicted) = oneshot::channel();
+        let limits = self.0.limits.get();
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         let of_source = state.sources.get(&source);
         let oldest = of_source
-            .filter(|numbers| numbers.len() >= self.0.most_per_source)
+            .filter(|numbers| numbers.len() >= limits.unauthenticated_per_source)
             .and_then(|numbers| numbers.keys().next().copied());
         if let Some(number) = oldest {
             state.remove(number);
-        } else if state.waiting.len() >= self.0.most
+        } else if state.waiting.len() >= limits.unauthenticated
             && let Some(number) = state.waiting.keys().next().copied()
         {
             state.remove(number);
@@ -101,9 +103,15 @@ fn source_of(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     fn at(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    fn gate(unauthenticated: usize, unauthenticated_per_source: usize) -> Gate {
+        let limits = Limits { unauthenticated, unauthenticated_per_source, ..Limits::default() };
+        Gate::new(InForce::new(limits))
     }
 
     async fn is_evicted(place: &mut Place) -> bool {
@@ -113,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_goes_first_of_its_source_then_of_all() {
-        let gate = Gate::new(3, 2);
+        let gate = gate(3, 2);
         let mut one = gate.enter(at("10.0.0.1"));
         let mut two = gate.enter(at("10.0.0.2"));
         let mut three = gate.enter(at("10.0.0.2"));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use sealift_platform::Platform;
@@ -14,7 +14,7 @@ use sealift_proto::control::{Address, FromRelay, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Membership, Serial, SpaceId};
 
-use crate::limits::Limits;
+use crate::limits::InForce;
 use crate::outbox::{Outbox, encode};
 use crate::rate::Rate;
 use crate::splice::{self, Meter, Pipes};
@@ -24,13 +24,12 @@ use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
 /// Shared by every task of one relay.
 pub(crate) struct Hub {
     pub(crate) platform: Platform,
-    pub(crate) limits: Limits,
+    pub(crate) limits: InForce,
     pub(crate) store: Store,
     /// Spaces carried; none named means all.
     pub(crate) allowed: Vec<String>,
     state: Mutex<State>,
     pipes: Pipes,
-    joining: Arc<Semaphore>,
     started: Instant,
     complaints: Mutex<(Rate, u64)>,
     moved: AtomicU64,
@@ -59,21 +58,21 @@ enum Role {
 impl Hub {
     pub(crate) fn new(
         platform: Platform,
-        limits: Limits,
+        limits: InForce,
         store: Store,
         allowed: Vec<String>,
     ) -> Self {
         let first_number = u32::from_be_bytes(platform.random.bytes());
-        let per_second = limits.log_lines_per_second;
-        let rate = Rate::new(per_second, per_second * 2.0, Duration::ZERO);
+        let now = limits.get();
+        let per_second = now.log_lines_per_second;
+        let rate = Rate::new(per_second, per_second * 2, Duration::ZERO);
         Self {
             state: Mutex::new(State {
-                board: Switchboard::new(&limits, first_number),
+                board: Switchboard::new(limits.clone(), first_number),
                 outboxes: HashMap::new(),
                 links: HashMap::new(),
             }),
-            pipes: Pipes::within_budget(limits.pipe_bytes),
-            joining: Arc::new(Semaphore::new(limits.joining)),
+            pipes: Pipes::within_budget(now.pipe_bytes),
             started: Instant::now(),
             complaints: Mutex::new((rate, 0)),
             moved: AtomicU64::new(0),
@@ -99,8 +98,9 @@ impl Hub {
     }
 
     /// A place for a connection that takes an invite.
-    pub(crate) fn join_place(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        Arc::clone(&self.joining).try_acquire_owned().ok()
+    pub(crate) fn join_place(&self) -> Result<JoinPlace<'_>, Refusal> {
+        self.state().board.begin_join()?;
+        Ok(JoinPlace(self))
     }
 
     /// Takes in a member's connection.
@@ -111,7 +111,7 @@ impl Hub {
     ) -> Result<(Key, Address, Arc<Outbox>), Refusal> {
         let mut state = self.state();
         let (key, address, effects) = state.board.connect(member, serving)?;
-        let outbox = Arc::new(Outbox::new(&self.limits));
+        let outbox = Arc::new(Outbox::new(&self.limits.get()));
         state.outboxes.insert(key, Arc::clone(&outbox));
         state.apply(effects);
         Ok((key, address, outbox))
@@ -257,14 +257,24 @@ impl Hub {
 
     async fn run_link(&self, pair: Pair, one: BoxStream, other: BoxStream, cut: &Notify) {
         let meter = Meter::default();
+        let limits = self.limits.get();
         tracing::debug!(link = pair, "link open");
         let end = tokio::select! {
-            end = splice::join(one, other, &self.limits, &self.pipes, &meter) => Some(end),
+            end = splice::join(one, other, &limits, &self.pipes, &meter) => Some(end),
             () = cut.notified() => None,
         };
         let bytes = meter.total();
         self.moved.fetch_add(bytes, Ordering::Relaxed);
         tracing::debug!(link = pair, bytes, ?end, "link closed");
+    }
+}
+
+/// A place for a connection that takes an invite; given back when dropped.
+pub(crate) struct JoinPlace<'a>(&'a Hub);
+
+impl Drop for JoinPlace<'_> {
+    fn drop(&mut self) {
+        self.0.state().board.end_join();
     }
 }
 

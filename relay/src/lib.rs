@@ -35,7 +35,7 @@ use sealift_platform::disk::{Lock, Root, read_all};
 use sealift_platform::net::Listener;
 use sealift_proto::control::Refusal;
 
-pub use limits::Limits;
+pub use limits::{Entry, InForce, LimitError, Limits, Unit};
 pub use tls::KeyError;
 
 use conn::Door;
@@ -99,6 +99,7 @@ impl RelayError {
 pub struct Relay {
     platform: Platform,
     config: Config,
+    limits: InForce,
     identity: Identity,
     store: Store,
     closing: Closing,
@@ -117,10 +118,17 @@ impl Relay {
             tokio::task::spawn_blocking(move || open_home(&opening, &home))
                 .await
                 .map_err(|_| RelayError::Failed)??;
-        let (store, closing) = Store::open(root, &config.limits)
+        let limits = InForce::new(config.limits.clone());
+        let (store, closing) = Store::open(root, limits.clone())
             .await
             .map_err(|error| RelayError::Store(config.home.join(store::FILE), error.to_string()))?;
-        Ok(Self { platform, config, identity, store, closing, lock })
+        Ok(Self { platform, config, limits, identity, store, closing, lock })
+    }
+
+    /// The limits in force: they can be changed while it serves.
+    #[must_use]
+    pub fn limits(&self) -> InForce {
+        self.limits.clone()
     }
 
     /// What clients know it by.
@@ -138,10 +146,9 @@ impl Relay {
         listeners: Vec<Box<dyn Listener>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), RelayError> {
-        let limits = self.config.limits;
-        let gate = Gate::new(limits.unauthenticated, limits.unauthenticated_per_source);
-        let farewell = limits.farewell;
-        let hub = Hub::new(self.platform, limits, self.store, self.config.allowed_spaces);
+        let limits = self.limits;
+        let gate = Gate::new(limits.clone());
+        let hub = Hub::new(self.platform, limits.clone(), self.store, self.config.allowed_spaces);
         let hub = Arc::new(hub);
         let tls = TlsAcceptor::from(self.identity.tls);
         let door = Door { hub: Arc::clone(&hub), tls, gate };
@@ -159,7 +166,7 @@ impl Relay {
         hub.close_all();
         let leaving = async { while tasks.join_next().await.is_some() {} };
         // Who does not take the farewell in time, and what is still under way on links, is cut off.
-        let _ = tokio::time::timeout(farewell, leaving).await;
+        let _ = tokio::time::timeout(limits.get().farewell, leaving).await;
         let (connections, links, bytes) = hub.totals();
         tracing::info!(connections, links, bytes, "closing");
         tasks.shutdown().await;

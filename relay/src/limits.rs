@@ -1,128 +1,299 @@
 //! Every limit of the relay, in one table (PROTOCOL.md section 5.6). Each has a test.
+//!
+//! From the table come the struct [`Limits`], its defaults, their names in a configuration file, the list that
+//! `relay --help` prints and the one in `docs/OPERATING.md`.
 
+mod listing;
+mod value;
+
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-/// What the relay gives at most. The defaults suit a small public machine.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// From accepting a connection until its Hello or ticket has been checked, all in all.
-    pub handshake: Duration,
-    /// Connections that have not shown who they are; beyond, the oldest is closed.
-    pub unauthenticated: usize,
-    /// Of those, from one IPv4 address or IPv6 /64; beyond, its oldest is closed.
-    pub unauthenticated_per_source: usize,
-    /// Control connections of members.
-    pub connections: usize,
-    /// Of those, in one space.
-    pub connections_per_space: usize,
-    /// Of those, of one device in one space.
-    pub connections_per_device: usize,
-    /// Connections that take an invite.
-    pub joining: usize,
-    /// How long one of those may stay.
-    pub join_time: Duration,
-    /// Silence after which a control connection is asked for a sign of life.
-    pub ping_after: Duration,
-    /// Silence after which it is closed: a device that vanished is gone for others within a minute.
-    pub idle: Duration,
-    /// How long one frame may take to leave for a device that does not read.
-    pub write_stall: Duration,
-    /// How long to wait for connections to take their farewell at shutdown.
-    pub farewell: Duration,
-    /// Messages per second that a connection may send in the long run; beyond, it is read more slowly.
-    pub messages_per_second: f64,
-    /// Messages that it may send at once.
-    pub message_burst: f64,
-    /// Bytes waiting for one connection beyond which it counts as dead.
-    pub queue_bytes: usize,
-    /// Bytes waiting for one connection beyond which nobody may forward more to it.
-    pub forward_bytes: usize,
-    /// Requests for heads and segments that one connection may have open; beyond, it is not read.
-    pub jobs: usize,
-    /// Life of a link's tickets.
-    pub ticket: Duration,
-    /// Links that one connection may have asked for and not opened yet.
-    pub tickets_per_connection: usize,
-    /// Links at work.
-    pub links: usize,
-    /// Of those, of one device in one space.
-    pub links_per_device: usize,
-    /// Silence on a link, both ways, after which it is closed.
-    pub link_idle: Duration,
-    /// Bytes of each direction that are copied before the kernel moves them: short links are not worth a pipe.
-    pub copy_first: u64,
-    /// Memory for the pipes that links are moved through in the kernel, less where the system gives a user less: 64 KiB for a
-    /// direction, 1 MiB for a busy one. Links without a pipe are copied.
-    pub pipe_bytes: u64,
-    /// Stored bytes in all.
-    pub total_bytes: u64,
-    /// Stored bytes of one space. A million catalogue entries take about 100 MB, twice that while written anew.
-    pub space_bytes: u64,
-    /// Stored bytes of one device in one space.
-    pub device_bytes: u64,
-    /// Statements (record, cards, heads) of one space.
-    pub space_statements: u64,
-    /// Logs of one device: numbers below this.
-    pub logs: u16,
-    /// Segments of one log.
-    pub log_segments: u64,
-    /// Invites kept in all.
-    pub invites: u64,
-    /// Invites kept for one space.
-    pub space_invites: u64,
-    /// Uses of one invite.
-    pub invite_uses: u32,
-    /// How far ahead the deadline of an invite may lie.
-    pub invite_life: Duration,
-    /// Bytes that stay free on the disk: below, nothing new is stored.
-    pub disk_reserve: u64,
-    /// Memory for the store's pages, bytes.
-    pub store_cache: usize,
-    /// Refused connections that are logged per second; the rest are counted.
-    pub log_lines_per_second: f64,
+pub use value::Unit;
+use value::{DAY, GIB, KIB, MIB, MINUTE, SECOND, Value};
+
+pub(crate) use listing::listing;
+
+/// One limit, as a person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, as in a configuration file.
+    pub name: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+    /// The value in force, as [`Limits::set`] reads it.
+    pub value: String,
+    /// The value when nothing is said.
+    pub default: String,
+    /// What it limits.
+    pub words: &'static str,
+    /// What it is about, as the others of its kind.
+    pub group: &'static str,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            handshake: seconds(10),
-            unauthenticated: 1024,
-            unauthenticated_per_source: 512,
-            connections: 20_000,
-            connections_per_space: 12_000,
-            connections_per_device: 64,
-            joining: 256,
-            join_time: seconds(60),
-            ping_after: seconds(15),
-            idle: seconds(45),
-            write_stall: seconds(30),
-            farewell: seconds(3),
-            messages_per_second: 1000.0,
-            message_burst: 4000.0,
-            queue_bytes: 1 << 20,
-            forward_bytes: 1 << 19,
-            jobs: 64,
-            ticket: seconds(15),
-            tickets_per_connection: 64,
-            links: 8192,
-            links_per_device: 512,
-            link_idle: seconds(600),
-            copy_first: 64 << 10,
-            pipe_bytes: 256 << 20,
-            total_bytes: 16 << 30,
-            space_bytes: 1 << 30,
-            device_bytes: 512 << 20,
-            space_statements: 10_000,
-            logs: 16,
-            log_segments: 1 << 16,
-            invites: 20_000,
-            space_invites: 256,
-            invite_uses: 1000,
-            invite_life: seconds(366 * 86_400),
-            disk_reserve: 64 << 20,
-            store_cache: 32 << 20,
-            log_lines_per_second: 10.0,
+/// Why a limit is not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// There is none of that name.
+    #[error("there is no limit called {0:?}; `relay --help` lists them")]
+    Unknown(String),
+    /// It cannot have that value.
+    #[error("{name} cannot be {text:?}: write {example}, at least {least}")]
+    Value {
+        /// Which limit.
+        name: &'static str,
+        /// What was to be its value.
+        text: String,
+        /// How values of it are written.
+        example: &'static str,
+        /// Its smallest value.
+        least: String,
+    },
+}
+
+/// A row of the table.
+struct Row {
+    name: &'static str,
+    unit: Unit,
+    least: u64,
+    words: &'static str,
+    group: &'static str,
+    /// Whether it may be `unlimited`.
+    optional: bool,
+    get: fn(&Limits) -> u64,
+    set: fn(&mut Limits, u64),
+}
+
+/// `/// words`, then `name: type, unit, smallest value = default;`, in groups. Values are bytes, milliseconds, counts.
+macro_rules! limits {
+    ($($group:literal {$(
+        $(#[doc = $words:literal])+
+        $name:ident: $type:ty, $unit:ident, $least:expr => $default:expr;
+    )+})+) => {
+        /// What the relay gives at most. The defaults suit a small public machine.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Limits {
+            $($(
+                $(#[doc = $words])+
+                pub $name: $type,
+            )+)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($($name: Value::of($default),)+)+ }
+            }
+        }
+
+        const ROWS: &[Row] = &[$($(
+            Row {
+                name: stringify!($name),
+                unit: Unit::$unit,
+                least: $least,
+                words: concat!($($words),+).trim_ascii(),
+                group: $group,
+                optional: <$type as Value>::OPTIONAL,
+                get: |limits| limits.$name.number(),
+                set: |limits, number| limits.$name = Value::of(number),
+            },
+        )+)+];
+    };
+}
+
+limits! {
+    "Connections that have not shown who they are" {
+        /// From connecting until a Hello or a ticket has been checked, all in all
+        handshake: Duration, Time, 1 => 10 * SECOND;
+        /// Such connections; the oldest is closed for one more
+        unauthenticated: usize, Count, 1 => 1024;
+        /// Of those, from one IPv4 address or IPv6 /64; its oldest is closed for one more
+        unauthenticated_per_source: usize, Count, 1 => 512;
+        /// Refused connections that are logged; the rest are counted
+        log_lines_per_second: u64, PerSecond, 1 => 10;
+    }
+    "Control connections" {
+        /// Of members, in all
+        connections: usize, Count, 1 => 20_000;
+        /// Of those, in one space
+        connections_per_space: usize, Count, 1 => 12_000;
+        /// Of those, of one device in one space
+        connections_per_device: usize, Count, 1 => 64;
+        /// Of devices that take an invite
+        joining: usize, Count, 1 => 256;
+        /// How long one of those may stay
+        join_time: Duration, Time, 1 => 60 * SECOND;
+        /// Silence after which a connection is asked for a sign of life
+        ping_after: Duration, Time, 1 => 15 * SECOND;
+        /// Silence after which it is closed
+        idle: Duration, Time, 1 => 45 * SECOND;
+        /// How long one frame may take to leave for a device that does not read
+        write_stall: Duration, Time, 1 => 30 * SECOND;
+        /// How long connections have to take their farewell when the relay stops
+        farewell: Duration, Time, 0 => 3 * SECOND;
+        /// Messages of one connection in the long run; beyond, it is read more slowly
+        messages_per_second: u64, PerSecond, 1 => 1000;
+        /// Messages of it at once
+        message_burst: u64, Count, 1 => 4000;
+        /// Bytes waiting for one connection; beyond, it counts as dead
+        queue_bytes: usize, Bytes, 128 * KIB => MIB;
+        /// Bytes waiting for one connection; beyond, others are told that it is busy
+        forward_bytes: usize, Bytes, 64 * KIB => 512 * KIB;
+        /// Requests for heads and segments under way on one connection; beyond, it is not read
+        jobs: usize, Count, 1 => 64;
+    }
+    "Links" {
+        /// Life of a link's tickets
+        ticket: Duration, Time, 1 => 15 * SECOND;
+        /// Links that one connection asked for and that are not open yet
+        tickets_per_connection: usize, Count, 1 => 64;
+        /// Links, in all
+        links: usize, Count, 1 => 8192;
+        /// Of those, of one device in one space
+        links_per_device: usize, Count, 1 => 512;
+        /// Silence on a link, both ways, after which it is closed
+        link_idle: Duration, Time, 4 => 10 * MINUTE;
+    }
+    "The store" {
+        /// Stored, in all
+        total_bytes: u64, Bytes, 0 => 16 * GIB;
+        /// Of one space; a million catalogue entries take about 100 MB, twice that while written anew
+        space_bytes: u64, Bytes, 0 => GIB;
+        /// Of one device in one space
+        device_bytes: u64, Bytes, 0 => 512 * MIB;
+        /// Records, cards and heads of one space
+        space_statements: u64, Count, 1 => 10_000;
+        /// Logs of one device; two are its record and card
+        logs: u16, Count, 3 => 16;
+        /// Segments of one log
+        log_segments: u64, Count, 1 => 1 << 16;
+        /// Invites, in all
+        invites: u64, Count, 0 => 20_000;
+        /// Invites of one space
+        space_invites: u64, Count, 0 => 256;
+        /// Uses of one invite
+        invite_uses: u32, Count, 1 => 1000;
+        /// How far ahead the deadline of an invite may lie
+        invite_life: Duration, Time, SECOND => 366 * DAY;
+        /// Bytes that stay free on the disk; below, nothing new is stored
+        disk_reserve: u64, Bytes, 0 => 64 * MIB;
+    }
+    "Memory, read at start" {
+        /// For pages of the store
+        store_cache: usize, Bytes, MIB => 32 * MIB;
+        /// For the pipes that links are moved through in the kernel, less where the system gives a user less; links
+        /// without a pipe are copied
+        pipe_bytes: u64, Bytes, 0 => 256 * MIB;
+        /// Bytes of each direction of a link that are copied before it gets a pipe
+        copy_first: u64, Bytes, 0 => 64 * KIB;
+    }
+}
+
+impl Limits {
+    /// Sets a limit by its name. Text is as in [`Entry::value`]: `512`, `16 MiB`, `90 s`, `1000/s`, `16 MiB/s`, and
+    /// `unlimited` where the default is that.
+    ///
+    /// # Errors
+    /// [`LimitError`] if there is no such limit, or it cannot have that value; nothing is changed then.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), LimitError> {
+        let row = ROWS.iter().find(|row| row.name == name);
+        let row = row.ok_or_else(|| LimitError::Unknown(name.to_owned()))?;
+        let wrong = || LimitError::Value {
+            name: row.name,
+            text: text.to_owned(),
+            example: row.unit.example(),
+            least: row.unit.show(row.least),
+        };
+        let fits = |number: &u64| {
+            let unlimited = *number > row.unit.most();
+            *number >= row.least && (row.optional || !unlimited)
+        };
+        let number = row.unit.read(text).filter(fits).ok_or_else(wrong)?;
+        let before = (row.get)(self);
+        (row.set)(self, number);
+        if (row.get)(self) == number {
+            return Ok(());
+        }
+        // More than its type holds.
+        (row.set)(self, before);
+        Err(wrong())
+    }
+
+    /// All limits, in the order of the table.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        let default = Self::default();
+        ROWS.iter().map(move |row| Entry {
+            name: row.name,
+            unit: row.unit,
+            value: row.unit.show((row.get)(self)),
+            default: row.unit.show((row.get)(&default)),
+            words: row.words,
+            group: row.group,
+        })
+    }
+}
+
+/// The limits that a running relay goes by. Clones share them; what is set holds for what happens from then on, except
+/// for those that are read at start.
+#[derive(Debug, Clone)]
+pub struct InForce(Arc<RwLock<Arc<Limits>>>);
+
+impl InForce {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(limits))))
+    }
+
+    /// Those of this moment.
+    #[must_use]
+    pub fn get(&self) -> Arc<Limits> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Others from now on.
+    pub fn set(&self, limits: Limits) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_can_be_set_to_what_it_shows() {
+        let mut limits = Limits::default();
+        for entry in Limits::default().entries() {
+            assert_eq!(entry.value, entry.default);
+            limits.set(entry.name, &entry.value).unwrap();
+        }
+        assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn every_limit_refuses_what_it_cannot_be() {
+        let mut limits = Limits::default();
+        for row in ROWS {
+            for text in ["", "many", "-1", "1 parsec"] {
+                assert!(limits.set(row.name, text).is_err(), "{} = {text}", row.name);
+            }
+            if row.least > 0 {
+                let error = limits.set(row.name, "0").unwrap_err().to_string();
+                assert!(error.contains(row.name) && error.contains("at least"), "{error}");
+            }
+            let optional = limits.set(row.name, "unlimited").is_ok();
+            assert_eq!(optional, row.optional, "{}", row.name);
+            limits.set(row.name, &row.unit.show(row.least)).unwrap();
+            assert_eq!((row.get)(&limits), row.least);
+        }
+        assert!(limits.set("logs", "65536").is_err(), "more than its type holds");
+        assert_eq!(limits.logs, 3);
+        assert!(matches!(limits.set("nonsense", "1"), Err(LimitError::Unknown(_))));
+    }
+
+    #[test]
+    fn the_words_are_one_short_line_each() {
+        for entry in Limits::default().entries() {
+            assert!((10..160).contains(&entry.words.len()), "{}", entry.name);
+            assert!(!entry.words.ends_with('.') && !entry.words.contains(['|', '\n']));
         }
     }
 }

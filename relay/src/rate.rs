@@ -12,7 +12,9 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    pub(crate) const fn new(per_second: f64, burst: f64, now: Duration) -> Self {
+    #[expect(clippy::cast_precision_loss, reason = "nobody notices the last of 2^53 tokens")]
+    pub(crate) const fn new(per_second: u64, burst: u64, now: Duration) -> Self {
+        let (per_second, burst) = (per_second as f64, burst as f64);
         Self { per_second, burst, tokens: burst, last: now }
     }
 
@@ -46,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_burst_then_the_rate() {
-        let mut rate = Rate::new(10.0, 3.0, Duration::ZERO);
+        let mut rate = Rate::new(10, 3, Duration::ZERO);
         for _ in 0..3 {
             assert_eq!(rate.take(Duration::ZERO), Duration::ZERO);
         }

@@ -26,7 +26,7 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Role, Serial, SpaceId};
 
 use self::core::{Core, Shared};
-use crate::limits::Limits;
+use crate::limits::InForce;
 
 pub(crate) use read::{Cursor, SegmentRange};
 
@@ -146,9 +146,8 @@ impl Store {
     /// When it cannot be read or is damaged: it is never replaced by an empty one.
     pub(crate) async fn open(
         root: Arc<dyn Root>,
-        limits: &Limits,
+        limits: InForce,
     ) -> Result<(Self, Closing), StoreError> {
-        let limits = limits.clone();
         let core = blocking(move || Core::open(root, limits)).await??;
         let shared = core.shared();
         let (requests, waiting) = mpsc::channel(QUEUE);

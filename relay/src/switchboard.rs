@@ -11,7 +11,7 @@ use sealift_proto::control::{Address, FromRelay, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Membership, Role, Serial, SpaceId};
 
-use crate::limits::Limits;
+use crate::limits::InForce;
 
 pub(crate) use links::{Pair, Side};
 
@@ -60,10 +60,11 @@ struct Space {
 /// All connections of members, by space and address.
 #[derive(Debug)]
 pub(crate) struct Switchboard {
-    limits: Limits,
+    limits: InForce,
     connections: HashMap<Key, Connection>,
     spaces: HashMap<SpaceId, Space>,
     links: links::Links,
+    joining: usize,
     next_key: Key,
     next_number: u32,
 }
@@ -71,12 +72,13 @@ pub(crate) struct Switchboard {
 impl Switchboard {
     /// Starts empty. Connection numbers rise from `first_number`, which is random, so that an address from before a
     /// restart hardly ever names another connection.
-    pub(crate) fn new(limits: &Limits, first_number: u32) -> Self {
+    pub(crate) fn new(limits: InForce, first_number: u32) -> Self {
         Self {
-            limits: limits.clone(),
+            limits,
             connections: HashMap::new(),
             spaces: HashMap::new(),
             links: links::Links::default(),
+            joining: 0,
             next_key: 0,
             next_number: first_number,
         }
@@ -118,14 +120,29 @@ impl Switchboard {
         Ok((key, address, effects))
     }
 
+    /// A connection wants to take an invite.
+    pub(crate) fn begin_join(&mut self) -> Result<(), Refusal> {
+        if self.joining >= self.limits.get().joining {
+            return Err(Refusal::Busy);
+        }
+        self.joining += 1;
+        Ok(())
+    }
+
+    /// One that [`Self::begin_join`] let in has ended.
+    pub(crate) const fn end_join(&mut self) {
+        self.joining = self.joining.saturating_sub(1);
+    }
+
     fn check_room(&self, member: &Membership) -> Result<(), Refusal> {
         let space = self.spaces.get(&member.space);
         let in_space = space.map_or(0, |space| space.connections.len());
         let of_device =
             space.map_or(0, |space| space.addresses.range(all_of(member.device)).count());
-        let room = self.connections.len() < self.limits.connections
-            && in_space < self.limits.connections_per_space
-            && of_device < self.limits.connections_per_device;
+        let limits = self.limits.get();
+        let room = self.connections.len() < limits.connections
+            && in_space < limits.connections_per_space
+            && of_device < limits.connections_per_device;
         if room { Ok(()) } else { Err(Refusal::Busy) }
     }
 

@@ -179,6 +179,13 @@ fn help_teaches_and_mistakes_are_usage() {
     for part in ["Examples:", "--listen", "--public", "--home", "seeder --watch ./share --relay"] {
         assert!(help.contains(part), "{part}");
     }
+    for limit in sealift_relay::Limits::default().entries() {
+        assert!(
+            help.contains(&format!("  {} = {}\n", limit.name, limit.default)),
+            "{}",
+            limit.name
+        );
+    }
     for wrong in [&["--listen", "nowhere"][..], &["--public", "a b"], &["--nonsense"], &["word"]] {
         assert_eq!(fails(home.path(), wrong).0, 2);
     }

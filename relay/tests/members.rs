@@ -373,7 +373,7 @@ async fn segments_yield_to_messages() {
 
 #[tokio::test]
 async fn each_connection_has_its_bound_of_messages_and_none_is_lost() {
-    let limits = Limits { messages_per_second: 200.0, message_burst: 10.0, ..Limits::default() };
+    let limits = Limits { messages_per_second: 200, message_burst: 10, ..Limits::default() };
     let (_home, relay) = relay_with(limits).await;
     let mut client = relay.connect(&Member::new(1, 2), false).await;
     let start = std::time::Instant::now();

@@ -9,6 +9,8 @@ use sealift_manual::Manual;
 use sealift_proto::space::HostName;
 use sealift_proto::text::parse_host_port;
 
+use crate::limits::{self, Limits};
+
 const EXAMPLES: &str = "\
 Examples:
   relay
@@ -28,9 +30,15 @@ relay.key in its folder: back that file up, because clients refuse a relay with 
 It ends with 0 on Ctrl-C or SIGTERM, 1 when it cannot listen, 2 for a wrong command line, 8 when its folder, key or \
 store cannot be used.";
 
+/// What `--help` says last: `-h` leaves the limits out.
+fn long_help() -> String {
+    let limits = limits::listing(&Limits::default());
+    format!("{EXAMPLES}\n\nLimits, when nothing else is said:\n\n{limits}")
+}
+
 /// Carries sealed files between the members of Sealift spaces, without being able to read them.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "relay", version, after_help = EXAMPLES)]
+#[command(name = "relay", version, after_help = EXAMPLES, after_long_help = long_help())]
 pub(super) struct Args {
     /// Listen there instead of on port 7743 of every address; may be given several times
     #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]

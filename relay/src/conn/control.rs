@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use sealift_proto::codec::{self, Bytes, Extensions};
@@ -16,7 +15,7 @@ use sealift_proto::space::Membership;
 use super::Rejected;
 use super::hello::{Greeting, check_removed};
 use super::writer;
-use crate::hub::Hub;
+use crate::hub::{Hub, JoinPlace};
 use crate::outbox::{Job, Outbox};
 use crate::rate::Rate;
 use crate::store::{Change, Outcome, SegmentRange, Writer};
@@ -38,7 +37,7 @@ where
     let (key, address, outbox) = match hub.enter(membership, serving) {
         Ok(entered) => entered,
         Err(why) => {
-            greeting.refuse(why, hub.limits.farewell).await;
+            greeting.refuse(why, hub.limits.get().farewell).await;
             return Err(Rejected::Refused(why));
         }
     };
@@ -71,18 +70,19 @@ pub(super) async fn serve_joining<R, W>(
     hub: &Hub,
     greeting: Greeting<R, W>,
     device: DeviceId,
-    place: OwnedSemaphorePermit,
+    place: JoinPlace<'_>,
     from: SocketAddr,
 ) -> Result<(), Rejected>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let outbox = Outbox::new(&hub.limits);
+    let outbox = Outbox::new(&hub.limits.get());
     outbox.push(&welcome(hub, Address { device, connection: 0 }, from));
     let reading = async {
         let joining = Joining { hub, device, outbox: &outbox };
-        let end = tokio::time::timeout(hub.limits.join_time, joining.read_all(greeting.reader));
+        let patience = hub.limits.get().join_time;
+        let end = tokio::time::timeout(patience, joining.read_all(greeting.reader));
         outbox.close(end.await.unwrap_or(Some(Refusal::Idle)));
     };
     tokio::join!(reading, writer::run(hub, &outbox, None, greeting.writer));
@@ -127,7 +127,7 @@ struct Inbox<'a, R> {
 
 impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
     fn new(hub: &'a Hub, outbox: &'a Outbox, reader: FrameReader<R>) -> Self {
-        let limits = &hub.limits;
+        let limits = hub.limits.get();
         let rate = Rate::new(limits.messages_per_second, limits.message_burst, hub.now());
         Self { hub, outbox, reader, rate, heard: Instant::now(), asked: false }
     }
@@ -167,7 +167,8 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
     }
 
     fn silence(&self) -> Duration {
-        if self.asked { self.hub.limits.idle } else { self.hub.limits.ping_after }
+        let limits = self.hub.limits.get();
+        if self.asked { limits.idle } else { limits.ping_after }
     }
 
     fn silent(&mut self) -> Step {

@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::OwnedSemaphorePermit;
 
 use sealift_proto::codec;
 use sealift_proto::control::{FromRelay, HelloBody, Purpose, Refusal, ToRelay};
@@ -13,7 +12,7 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Chain, ChainError, Membership};
 
 use super::Rejected;
-use crate::hub::Hub;
+use crate::hub::{Hub, JoinPlace};
 use crate::outbox::encode;
 use crate::switchboard::rests_on;
 use crate::wire::FrameReader;
@@ -25,11 +24,11 @@ pub(super) struct Greeting<R, W> {
 }
 
 /// Who it is.
-pub(super) enum Guest {
+pub(super) enum Guest<'a> {
     /// A member of a space.
     Member { membership: Membership, serving: bool },
     /// A device that wants to become one.
-    Joining { device: DeviceId, place: OwnedSemaphorePermit },
+    Joining { device: DeviceId, place: JoinPlace<'a> },
 }
 
 /// The value that binds a Hello to this TLS connection.
@@ -45,18 +44,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<R, W> {
     }
 
     /// Reads and verifies the Hello.
-    pub(super) async fn hello(
+    pub(super) async fn hello<'a>(
         &mut self,
-        hub: &Hub,
+        hub: &'a Hub,
         exporter: &[u8; 32],
-    ) -> Result<Guest, Rejected> {
+    ) -> Result<Guest<'a>, Rejected> {
         let Some(frame) = self.reader.next().await? else {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         };
         let body = parse(&frame, exporter).map_err(Rejected::Refused)?;
         match body.purpose {
             Purpose::Join => {
-                let place = hub.join_place().ok_or(Rejected::Refused(Refusal::Busy))?;
+                let place = hub.join_place().map_err(Rejected::Refused)?;
                 Ok(Guest::Joining { device: body.device, place })
             }
             Purpose::Member { chain, serving } => {

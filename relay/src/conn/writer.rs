@@ -23,7 +23,7 @@ pub(super) async fn run(
     // A device that is gone or does not read: the reader learns it from here.
     let _ = writer.send_all(space).await;
     outbox.close(None);
-    let _ = tokio::time::timeout(hub.limits.farewell, writer.sink.shutdown()).await;
+    let _ = tokio::time::timeout(hub.limits.get().farewell, writer.sink.shutdown()).await;
 }
 
 struct Writer<'a, W> {
@@ -71,11 +71,11 @@ impl<W: AsyncWrite + Unpin> Writer<'_, W> {
 
     async fn send_one(&mut self, frame: &[u8]) -> io::Result<()> {
         let writing = self.sink.write_all(frame);
-        tokio::time::timeout(self.hub.limits.write_stall, writing).await?
+        tokio::time::timeout(self.hub.limits.get().write_stall, writing).await?
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        tokio::time::timeout(self.hub.limits.write_stall, self.sink.flush()).await?
+        tokio::time::timeout(self.hub.limits.get().write_stall, self.sink.flush()).await?
     }
 
     /// Sends a frame of a job, behind whatever became ready meanwhile.

@@ -13,7 +13,7 @@ use sealift_proto::control::Refusal;
 use super::staging::Staged;
 use super::tables::{LogKey, META, Tables};
 use super::{Change, FILE, Op, Outcome, StoreError};
-use crate::limits::Limits;
+use crate::limits::{InForce, Limits};
 
 /// Format of the tables.
 const FORMAT: u64 = 1;
@@ -77,12 +77,15 @@ impl Shared {
 /// The store's one writer.
 pub(crate) struct Core {
     shared: Arc<Shared>,
-    pub(super) limits: Limits,
+    in_force: InForce,
+    /// Those of this transaction.
+    pub(super) limits: Arc<Limits>,
     pub(super) staged: HashMap<LogKey, Staged>,
 }
 
 impl Core {
-    pub(crate) fn open(root: Arc<dyn Root>, limits: Limits) -> Result<Self, StoreError> {
+    pub(crate) fn open(root: Arc<dyn Root>, in_force: InForce) -> Result<Self, StoreError> {
+        let limits = in_force.get();
         let cache = limits.store_cache;
         let shared = Shared { root, cache, database: RwLock::new(None) };
         let mut database = shared.open_database()?;
@@ -92,7 +95,8 @@ impl Core {
         }
         check_format(&database)?;
         shared.database.write().unwrap_or_else(PoisonError::into_inner).replace(database);
-        let mut core = Self { shared: Arc::new(shared), limits, staged: HashMap::new() };
+        let shared = Arc::new(shared);
+        let mut core = Self { shared, in_force, limits, staged: HashMap::new() };
         core.forget_all_staged()?;
         Ok(core)
     }
@@ -160,6 +164,7 @@ impl Core {
         work: impl FnOnce(&mut Self, &mut Tables<'_>) -> Result<(T, Durability), StoreError>,
     ) -> Result<T, StoreError> {
         let shared = self.shared();
+        self.limits = self.in_force.get();
         let room = shared.root.free_bytes()? > self.limits.disk_reserve;
         shared.with(|database| {
             let mut transaction = database.begin_write()?;

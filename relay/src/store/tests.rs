@@ -9,6 +9,7 @@ use sealift_proto::log::{Head, chain_next, chain_start, statement_hash};
 use sealift_proto::space::{Card, SerialNumber, SpaceRecord};
 
 use super::*;
+use crate::limits::Limits;
 
 const NOW: u64 = 1_800_000_000;
 const LOG: u16 = 2;
@@ -84,7 +85,7 @@ struct Held {
 
 impl Held {
     fn open(root: Arc<dyn Root>, limits: &Limits) -> Self {
-        Self { core: Core::open(root, limits.clone()).unwrap() }
+        Self { core: Core::open(root, InForce::new(limits.clone())).unwrap() }
     }
 
     fn one(&mut self, op: Op) -> Result<Outcome, Refusal> {
@@ -417,7 +418,7 @@ fn a_damaged_store_is_an_error_and_never_replaced() {
     let good = std::fs::read(&path).unwrap();
     for damaged in [vec![], good[..good.len() / 2].to_vec(), vec![0; good.len()]] {
         std::fs::write(&path, &damaged).unwrap();
-        assert!(Core::open(Arc::clone(&root), Limits::default()).is_err());
+        assert!(Core::open(Arc::clone(&root), InForce::new(Limits::default())).is_err());
         assert_eq!(std::fs::read(&path).unwrap().is_empty(), damaged.is_empty());
     }
 }
@@ -443,7 +444,7 @@ fn a_flipped_byte_anywhere_is_noticed_or_harmless() {
         let mut bad = good.clone();
         bad[*at] ^= 0x10;
         std::fs::write(&path, bad).unwrap();
-        let Ok(core) = Core::open(Arc::clone(&root), Limits::default()) else {
+        let Ok(core) = Core::open(Arc::clone(&root), InForce::new(Limits::default())) else {
             refused += 1;
             continue;
         };

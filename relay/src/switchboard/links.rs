@@ -103,13 +103,14 @@ impl Switchboard {
             return Err(Refusal::Offline);
         };
         let members = [asking.member, asked.member];
-        let full = asking.asked >= self.limits.tickets_per_connection
-            || self.links.links.len() >= self.limits.links
-            || members.iter().any(|one| self.links.count(one) >= self.limits.links_per_device);
+        let limits = self.limits.get();
+        let full = asking.asked >= limits.tickets_per_connection
+            || self.links.links.len() >= limits.links
+            || members.iter().any(|one| self.links.count(one) >= limits.links_per_device);
         if full {
             return Err(Refusal::Busy);
         }
-        let deadline = now + self.limits.ticket;
+        let deadline = now + limits.ticket;
         let link =
             Link { members, asked_by: from, asked_of: target, tickets, deadline, arrived: 0 };
         self.links.insert(link);

@@ -4,9 +4,10 @@ use sealift_proto::identity::SecretKey;
 use sealift_proto::space::InviteUse;
 
 use super::*;
+use crate::limits::{InForce, Limits};
 
 fn board() -> Switchboard {
-    Switchboard::new(&Limits::default(), 100)
+    Switchboard::new(InForce::new(Limits::default()), 100)
 }
 
 fn member(space: u8, device: u8) -> Membership {
@@ -214,7 +215,7 @@ fn connections_are_bounded() {
         connections_per_device: 2,
         ..Limits::default()
     };
-    let mut board = Switchboard::new(&limits, 0);
+    let mut board = Switchboard::new(InForce::new(limits), 0);
     let mut connect = |space, device, serving| board.connect(member(space, device), serving);
     connect(1, 1, true).unwrap();
     connect(1, 1, false).unwrap();
@@ -232,7 +233,7 @@ fn connections_are_bounded() {
 fn links_are_bounded() {
     let limits =
         Limits { tickets_per_connection: 2, links_per_device: 3, links: 4, ..Limits::default() };
-    let mut board = Switchboard::new(&limits, 0);
+    let mut board = Switchboard::new(InForce::new(limits), 0);
     board.connect(member(1, 1), true).unwrap();
     let (two, _, _) = board.connect(member(1, 2), false).unwrap();
     let (three, _, _) = board.connect(member(1, 3), false).unwrap();
@@ -255,7 +256,7 @@ fn links_are_bounded() {
 
 #[test]
 fn numbers_never_name_a_serving_connection_and_wrap() {
-    let mut board = Switchboard::new(&Limits::default(), u32::MAX - 1);
+    let mut board = Switchboard::new(InForce::new(Limits::default()), u32::MAX - 1);
     let numbers: Vec<u32> =
         (0..3).map(|_| board.connect(member(1, 1), false).unwrap().1.connection).collect();
     assert_eq!(numbers, [u32::MAX, 1, 2]);
