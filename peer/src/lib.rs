@@ -13,6 +13,7 @@ pub mod join;
 pub mod manual;
 pub mod members;
 pub mod pace;
+pub mod path;
 pub mod process;
 pub mod profile;
 pub mod roster;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::{Speaker, jittered};
 use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::path::Way;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{SessionError, WrapChoice};
 use sealift_proto::identity::DeviceId;
@@ -79,7 +80,21 @@ impl View {
         let names = self.1.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let delivered = self.0.schedule().delivered().clone();
         let name = |device| names.get(&device).cloned().unwrap_or_default();
-        delivered.into_iter().map(|(device, bytes)| (name(device), bytes)).collect()
+        let mut shares = BTreeMap::<_, u64>::new();
+        for ((device, _), bytes) in delivered {
+            *shares.entry(device).or_default() += bytes;
+        }
+        shares.into_iter().map(|(device, bytes)| (name(device), bytes)).collect()
+    }
+
+    /// Verified bytes by the way they took.
+    #[must_use]
+    pub fn ways(&self) -> Vec<(Way, u64)> {
+        let mut ways = BTreeMap::<_, u64>::new();
+        for ((_, way), bytes) in self.0.schedule().delivered() {
+            *ways.entry(*way).or_default() += bytes;
+        }
+        ways.into_iter().collect()
     }
 
     /// How many files are on disk under their final names.

@@ -84,7 +84,7 @@ impl<'a> Source<'a> {
         device: DeviceId,
         requests: mpsc::UnboundedSender<FromLeecher>,
     ) -> Self {
-        let id = shared.schedule().add(device, Instant::now());
+        let id = shared.schedule().add(device, sealift_peer::path::Way::Relay, Instant::now());
         shared.connect(id, requests);
         Self { shared, id }
     }

@@ -29,8 +29,13 @@ impl Schedule {
         if self.has_lied(id) {
             return None;
         }
-        self.probe(id, now)
-            .or_else(|| self.want(id, now))
+        if let Some(probe) = self.probe(id, now) {
+            return Some(probe);
+        }
+        if self.stands_by(id, now) {
+            return None;
+        }
+        self.want(id, now)
             .or_else(|| self.pages_to_check(id, now))
             .or_else(|| self.begin(id))
             .or_else(|| self.run(id, now))
@@ -185,7 +190,8 @@ impl Schedule {
         if self.sources.len() < 2 {
             return RUN_MAX;
         }
-        let all: f64 = self.sources.values().filter_map(|source| source.pace.rate()).sum();
+        let at_work = self.sources.values().filter(|source| !source.stands_by);
+        let all: f64 = at_work.filter_map(|source| source.pace.rate()).sum();
         match source.pace.rate() {
             Some(rate) if all > 0.0 => (self.unassigned as f64 * rate / all / 2.0) as u64,
             _ => 2 * CHUNK,

@@ -88,10 +88,11 @@ impl Schedule {
         file.finished(index);
         if let Ok(source) = self.source(id) {
             let device = source.device;
-            *self.delivered.entry(device).or_default() += len;
-        }
-        if let Some(of) = self.jobs.get_mut(job) {
-            of.served_by.insert(id);
+            let way = source.way;
+            *self.delivered.entry((device, way)).or_default() += len;
+            if let Some(of) = self.jobs.get_mut(job) {
+                of.served_by.insert(device);
+            }
         }
         self.settle(job);
     }
@@ -132,7 +133,7 @@ impl Schedule {
         std::mem::take(&mut self.complete)
     }
 
-    /// A file has its final name, or could not get it. Those who gave something of it may be told.
+    /// A file has its final name, or could not get it. Those who gave something of it may be told, each device once.
     pub fn landed(
         &mut self,
         job: usize,
@@ -140,11 +141,13 @@ impl Schedule {
     ) -> Option<(Finished, BTreeSet<SourceId>)> {
         let of = self.jobs.get(job)?;
         let State::Landing(finished) = of.state else { return None };
-        let served_by = of.served_by.clone();
+        let mut untold = of.served_by.clone();
+        let here = self.sources.iter().filter(|(_, source)| untold.remove(&source.device));
+        let told = here.map(|(id, _)| *id).collect();
         match result {
             Ok(()) => {
                 self.end(job, Outcome::Done);
-                Some((finished, served_by))
+                Some((finished, told))
             }
             Err(failure) => {
                 self.end(job, Outcome::Failed(failure));

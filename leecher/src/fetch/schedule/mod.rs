@@ -11,12 +11,15 @@ mod file;
 mod files;
 mod pace;
 mod source;
+mod standby;
 mod view;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use blake3::hazmat::ChainingValue;
 use sealift_peer::exit::Failure;
+use sealift_peer::path::Way;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::Layout;
@@ -26,6 +29,7 @@ use tokio::time::Instant;
 use crate::replica::Place;
 use file::File;
 use source::{Asked, Flight, Source};
+use standby::Standby;
 
 pub use source::Page;
 
@@ -108,12 +112,16 @@ pub enum Arrival {
 #[derive(Debug, PartialEq, Eq)]
 pub struct OutOfTurn;
 
-/// What is shown of a source.
+/// What is shown of a source: one link to a device.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceView {
     /// Who.
     pub device: DeviceId,
-    /// Verified bytes taken from it.
+    /// The way its bytes take.
+    pub way: Way,
+    /// Nothing is asked of it, since other links to the device do as well.
+    pub stands_by: bool,
+    /// Verified bytes taken from the device on this way.
     pub delivered: u64,
     /// Bytes per second now, if known.
     pub speed: Option<u64>,
@@ -143,7 +151,7 @@ struct Job {
     state: State,
     /// Bytes that nobody has been asked for.
     unassigned: u64,
-    served_by: BTreeSet<SourceId>,
+    served_by: BTreeSet<DeviceId>,
 }
 
 /// All files of a download and all its sources.
@@ -162,8 +170,11 @@ pub struct Schedule {
     unassigned: u64,
     open: usize,
     done: usize,
-    /// Verified bytes taken from each device.
-    delivered: BTreeMap<DeviceId, u64>,
+    /// Verified bytes taken from each device, by the way they took.
+    delivered: BTreeMap<(DeviceId, Way), u64>,
+    /// Whether the relay's links carry content at all.
+    relay_carries: bool,
+    standby: BTreeMap<DeviceId, Standby>,
     /// Devices that sent something wrong, to be told once.
     wrong: Vec<DeviceId>,
     said_wrong: BTreeSet<DeviceId>,
@@ -188,6 +199,8 @@ impl Schedule {
             open: files.len(),
             done: 0,
             delivered: BTreeMap::new(),
+            relay_carries: true,
+            standby: BTreeMap::new(),
             wrong: Vec::new(),
             said_wrong: BTreeSet::new(),
         };
@@ -250,11 +263,11 @@ impl Schedule {
         std::mem::take(&mut self.wrong)
     }
 
-    /// Adds a source.
-    pub fn add(&mut self, device: DeviceId, now: Instant) -> SourceId {
+    /// Adds a source: a link to `device`.
+    pub fn add(&mut self, device: DeviceId, way: Way, now: Instant) -> SourceId {
         let id = self.next_source;
         self.next_source += 1;
-        self.sources.insert(id, Source::new(device, now));
+        self.sources.insert(id, Source::new(device, way, now));
         id
     }
 

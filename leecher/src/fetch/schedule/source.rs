@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
+use sealift_peer::path::Way;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 use tokio::time::Instant;
@@ -38,6 +39,9 @@ pub(super) struct Flight {
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) device: DeviceId,
+    pub(super) way: Way,
+    /// Nothing new is asked of it.
+    pub(super) stands_by: bool,
     pub(super) pace: Pace,
     pub(super) flights: VecDeque<Flight>,
     pub(super) asked: BTreeMap<u32, Asked>,
@@ -55,9 +59,11 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(device: DeviceId, now: Instant) -> Self {
+    pub(super) fn new(device: DeviceId, way: Way, now: Instant) -> Self {
         Self {
             device,
+            way,
+            stands_by: false,
             pace: Pace::new(now),
             flights: VecDeque::new(),
             asked: BTreeMap::new(),
@@ -86,9 +92,14 @@ impl Source {
 
     /// Nothing was to come: silence until now does not count.
     pub(super) fn wake(&mut self, now: Instant) {
-        if self.flights.is_empty() && self.asked.is_empty() {
+        if !self.is_awaited() {
             self.pace.wake(now);
         }
+    }
+
+    /// Whether something that it was asked for has not come.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.flights.is_empty() || !self.asked.is_empty()
     }
 
     /// Bytes asked for that have not come.

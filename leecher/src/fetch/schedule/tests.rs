@@ -89,7 +89,12 @@ impl Play {
     }
 
     fn join(&mut self, number: u8, rate: f64) {
-        let id = self.schedule.add(device(number), self.now);
+        self.link(number, Way::Relay, rate);
+    }
+
+    /// One more link to a device.
+    fn link(&mut self, number: u8, way: Way, rate: f64) {
+        let id = self.schedule.add(device(number), way, self.now);
         self.seeders.push(Seeder {
             id,
             rate,
@@ -407,7 +412,7 @@ fn nothing_beyond_the_window_is_asked_for() {
 fn what_an_earlier_process_left_is_read_again_and_fetched_only_if_it_is_damaged() {
     let size = 5000 * CHUNK;
     let mut play = Play::new(&[size], 1, None);
-    let begin = play.schedule.add(device(0), play.now);
+    let begin = play.schedule.add(device(0), Way::Relay, play.now);
     assert!(matches!(play.schedule.next(begin, play.now), Some(Work::Begin(_))));
     let begun = Begun {
         missing: std::iter::once(4990..5000).collect(),
@@ -420,6 +425,58 @@ fn what_an_earlier_process_left_is_read_again_and_fetched_only_if_it_is_damaged(
     assert!(play.all_done());
     // The odd ones turn out to be damaged.
     assert_eq!(play.taken, (10 + 4990 / 2) * CHUNK);
+}
+
+/// A device with a link by the relay and another that is direct; the rates of both.
+fn with_direct(size: u64, relay: f64, direct: f64) -> Play {
+    let mut play = Play::with(&[size], &[relay]);
+    play.link(0, Way::Tcp, direct);
+    play
+}
+
+#[test]
+fn a_direct_link_relieves_the_relay_and_one_that_dies_brings_it_back() {
+    let mut play = with_direct(400 * CHUNK, 20.0 * MB, 30.0 * MB);
+    while !play.schedule.is_resting(device(0)) {
+        play.step();
+    }
+    assert!(play.now - play.start < Duration::from_secs(3));
+    let before = play.seeders[0].sent;
+    for _ in 0..300 {
+        play.step();
+    }
+    assert_eq!(play.seeders[0].sent, before, "nothing more by the relay");
+    play.leave(1);
+    play.run();
+    assert!(play.all_done());
+    assert_eq!(play.taken, 400 * CHUNK);
+}
+
+#[test]
+fn a_direct_link_that_falls_silent_costs_a_moment() {
+    let mut play = with_direct(200 * CHUNK, 20.0 * MB, 30.0 * MB);
+    for _ in 0..250 {
+        play.step();
+    }
+    assert!(play.schedule.is_resting(device(0)));
+    play.seeders[1].rate = 0.0;
+    let (left, since) = (200 * CHUNK - play.taken, play.now);
+    play.run();
+    let took = (play.now - since).as_secs_f64();
+    assert!(play.all_done() && took < left as f64 / (20.0 * MB) + 3.0, "{took} s");
+}
+
+#[test]
+fn links_of_one_device_are_added_up_and_where_no_relay_may_carry_it_does_not() {
+    let mut play = with_direct(300 * CHUNK, 20.0 * MB, 15.0 * MB);
+    play.link(0, Way::Quic, 4.0 * MB);
+    let time = play.run().as_secs_f64();
+    assert!(time < 300.0 * CHUNK as f64 / (39.0 * MB) * 1.1 + 0.3, "{time} s");
+    let mut play = with_direct(50 * CHUNK, 20.0 * MB, 5.0 * MB);
+    play.schedule.let_relay_carry(false);
+    play.run();
+    assert!(play.all_done());
+    assert_eq!(play.seeders[0].sent, 0);
 }
 
 proptest! {

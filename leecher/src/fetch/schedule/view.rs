@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sealift_peer::path::Way;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::Layout;
 use tokio::time::Instant;
@@ -92,16 +93,18 @@ impl Schedule {
     pub fn sources(&self, now: Instant) -> Vec<SourceView> {
         let view = |source: &Source| SourceView {
             device: source.device,
-            delivered: self.delivered.get(&source.device).copied().unwrap_or(0),
+            way: source.way,
+            stands_by: source.stands_by,
+            delivered: self.delivered.get(&(source.device, source.way)).copied().unwrap_or(0),
             speed: source.pace.speed(now).map(|speed| speed as u64),
             reading: source.reading,
         };
         self.sources.values().map(view).collect()
     }
 
-    /// Verified bytes taken from each device.
+    /// Verified bytes taken from each device, by the way they took.
     #[must_use]
-    pub const fn delivered(&self) -> &BTreeMap<DeviceId, u64> {
+    pub const fn delivered(&self) -> &BTreeMap<(DeviceId, Way), u64> {
         &self.delivered
     }
 
@@ -127,10 +130,8 @@ impl Schedule {
     #[must_use]
     pub fn silence(&self, id: SourceId, now: Instant) -> Option<(Duration, bool)> {
         let source = self.sources.get(&id)?;
-        let asked = source.asked.len();
-        let reads = source.flights.is_empty() && asked == source.wants();
-        let awaited = asked > 0 || !source.flights.is_empty();
-        awaited.then(|| (source.pace.silence(now), reads))
+        let reads = source.flights.is_empty() && source.asked.len() == source.wants();
+        source.is_awaited().then(|| (source.pace.silence(now), reads))
     }
 
     /// Whether source `id` is known to have lied: nothing more is taken from it.
