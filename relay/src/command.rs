@@ -7,17 +7,18 @@ use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use etcetera::BaseStrategy;
-use tracing_subscriber::EnvFilter;
 
 use sealift_manual::Manual;
 use sealift_platform::Platform;
 use sealift_platform::net::{Listener, Net};
 use sealift_proto::frame::DEFAULT_PORT;
 
+use crate::log::{Format, Log};
 use crate::{Config, Limits, Relay, RelayError};
 use args::Args;
 
@@ -26,6 +27,9 @@ const OTHER: u8 = 1;
 /// Exit code when the local disk is what is wrong.
 const DISK: u8 = 8;
 
+/// How often it is told what was left out of the log.
+const UNSAID: Duration = Duration::from_secs(10);
+
 /// Runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -33,13 +37,13 @@ pub fn main() -> ExitCode {
     if let Some(manual) = &args.manual {
         return describe(&args, manual);
     }
-    start_logging(&args);
+    let log = start_logging(&args);
     raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&args, &anyhow::Error::new(error).context("cannot start")),
     };
-    let result = runtime.block_on(run(&args));
+    let result = runtime.block_on(run(&args, &log));
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -64,7 +68,7 @@ fn describe(args: &Args, manual: &Manual) -> ExitCode {
     }
 }
 
-async fn run(args: &Args) -> anyhow::Result<()> {
+async fn run(args: &Args, log: &Log) -> anyhow::Result<()> {
     // Before anything is announced: whoever reads the ready line may send a signal at once.
     let signal = signal().context("cannot watch for signals")?;
     let platform = Platform::system();
@@ -72,12 +76,23 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         home: home(args)?,
         limits: Limits::default(),
         allowed_spaces: args.allow_space.clone(),
+        drain: Duration::from_secs(30),
     };
+    log.set_rate(config.limits.log_lines_per_second);
     let listeners = listen(&*platform.net, &args.listen).await?;
     let relay = Relay::open(platform, config).await?;
     announce(args, &listeners, relay.pin())?;
-    relay.serve(listeners, signal).await?;
-    Ok(())
+    let serving = relay.serve(listeners, signal);
+    tokio::pin!(serving);
+    let mut unsaid = tokio::time::interval(UNSAID);
+    let served = loop {
+        tokio::select! {
+            served = &mut serving => break served,
+            _ = unsaid.tick() => log.tell_unsaid(),
+        }
+    };
+    log.tell_unsaid();
+    Ok(served?)
 }
 
 /// `DIR/relay` if a home was named, else `$XDG_DATA_HOME/sealift/relay`.
@@ -186,20 +201,15 @@ fn tell(args: &Args, code: u8, error: &anyhow::Error) -> ExitCode {
 }
 
 /// Logs go to standard error: as `SEALIFT_LOG` says, else by `-q` and `-v`.
-fn start_logging(args: &Args) {
+fn start_logging(args: &Args) -> Log {
     let level = match (args.quiet, args.verbose) {
         (true, _) => "error",
         (false, 0) => "info",
         (false, 1) => "info,sealift_relay=debug",
         (false, _) => "debug",
     };
-    let wanted = std::env::var("SEALIFT_LOG").unwrap_or_else(|_| level.to_owned());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(wanted))
-        .with_writer(io::stderr)
-        .with_target(false);
-    // A second subscriber in one process is a test's: the first one stays.
-    let _ = if args.json { builder.json().try_init() } else { builder.try_init() };
+    let level = std::env::var("SEALIFT_LOG").unwrap_or_else(|_| level.to_owned());
+    Log::start(if args.json { Format::Json } else { Format::Text }, &level)
 }
 
 /// Each connection is a file: take as many as the system gives without being asked for more.

@@ -19,7 +19,7 @@ use sealift_platform::net::{BoxStream, Listener};
 use sealift_proto::control::Refusal;
 use sealift_proto::frame::{ALPN, LinkKind, PREAMBLE, Preamble};
 
-use crate::gate::{Gate, Place};
+use crate::gate::Place;
 use crate::hub::Hub;
 use crate::wire::{Rewound, WireError};
 
@@ -35,7 +35,6 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 pub(crate) struct Door {
     pub(crate) hub: Arc<Hub>,
     pub(crate) tls: TlsAcceptor,
-    pub(crate) gate: Gate,
 }
 
 /// Why a connection was ended before it showed who it is.
@@ -81,13 +80,13 @@ pub(crate) async fn accept_all(
         match accepted {
             Ok((stream, from)) => {
                 wait = RETRY.0;
+                door.hub.metrics.accepted.add(1);
                 open.spawn(door.clone().welcome(stream, from));
             }
             Err(error) => {
                 // Out of file descriptors, usually: those that are open go on, and end.
-                if let Some(unsaid) = door.hub.complain() {
-                    tracing::warn!(%error, unsaid, "cannot accept a connection");
-                }
+                door.hub.metrics.not_accepted.add(1);
+                tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(RETRY.1);
             }
@@ -99,16 +98,16 @@ pub(crate) async fn accept_all(
 
 impl Door {
     async fn welcome(self, stream: BoxStream, from: SocketAddr) {
-        if let Err(why) = self.open(stream, from).await
-            && let Some(unsaid) = self.hub.complain()
-        {
-            tracing::info!(%from, %why, unsaid, "connection rejected");
+        if let Err(why) = self.open(stream, from).await {
+            let reason = why.reason();
+            self.hub.metrics.rejected.add(reason);
+            tracing::info!(reason, %from, %why, "connection rejected");
         }
     }
 
     async fn open(&self, mut stream: BoxStream, from: SocketAddr) -> Result<(), Rejected> {
         let deadline = Instant::now() + self.hub.limits.get().handshake;
-        let mut place = self.gate.enter(from.ip());
+        let mut place = self.hub.gate.enter(from.ip());
         let first = within(deadline, &mut place, read_first(&mut stream)).await?;
         match first {
             // A scan that connects and goes is nothing to talk about.
@@ -160,9 +159,11 @@ impl Door {
         drop(place);
         match verified {
             Ok(hello::Guest::Member { membership, serving }) => {
+                self.hub.metrics.welcomed.add(1);
                 control::serve_member(&self.hub, greeting, membership, serving, from).await
             }
             Ok(hello::Guest::Joining { device, place }) => {
+                self.hub.metrics.welcomed.add(1);
                 control::serve_joining(&self.hub, greeting, device, place, from).await
             }
             Err(Rejected::Refused(why)) => {

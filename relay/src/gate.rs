@@ -37,6 +37,11 @@ impl Gate {
         Self(Arc::new(Inner { state: Mutex::default(), limits }))
     }
 
+    /// How many hold a place.
+    pub(crate) fn len(&self) -> usize {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.len()
+    }
+
     /// Takes a place, from the oldest holder if there is none left.
     pub(crate) fn enter(&self, from: IpAddr) -> Place {
         let source = source_of(from);

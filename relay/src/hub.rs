@@ -1,8 +1,8 @@
 //! What all connections share: switchboard, store, links and the ways between them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -14,10 +14,11 @@ use sealift_proto::control::{Address, FromRelay, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Membership, Serial, SpaceId};
 
+use crate::gate::Gate;
 use crate::limits::InForce;
+use crate::metrics::Metrics;
 use crate::outbox::{Outbox, encode};
-use crate::rate::Rate;
-use crate::splice::{self, Meter, Pipes};
+use crate::splice::{self, End, Meter, Pipes};
 use crate::store::Store;
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
 
@@ -26,13 +27,18 @@ pub(crate) struct Hub {
     pub(crate) platform: Platform,
     pub(crate) limits: InForce,
     pub(crate) store: Store,
+    pub(crate) gate: Gate,
+    pub(crate) metrics: Metrics,
     /// Spaces carried; none named means all.
-    pub(crate) allowed: Vec<String>,
+    allowed: RwLock<Vec<String>>,
     state: Mutex<State>,
     pipes: Pipes,
     started: Instant,
-    complaints: Mutex<(Rate, u64)>,
+    /// Bytes of links that have ended.
     moved: AtomicU64,
+    draining: AtomicBool,
+    /// Told when a link ends.
+    link_ended: Notify,
 }
 
 struct State {
@@ -45,12 +51,20 @@ struct State {
 struct Waiting {
     second: Option<oneshot::Sender<BoxStream>>,
     cut: Arc<Notify>,
+    meter: Arc<Meter>,
+}
+
+/// A link that is to be moved, or half of one.
+struct Held {
+    pair: Pair,
+    cut: Arc<Notify>,
+    meter: Arc<Meter>,
 }
 
 /// What a half that showed a good ticket is to do.
 enum Role {
     /// Wait for the other half, then move the bytes.
-    Wait { pair: Pair, second: oneshot::Receiver<BoxStream>, cut: Arc<Notify>, deadline: Duration },
+    Wait { held: Held, second: oneshot::Receiver<BoxStream>, deadline: Duration },
     /// Go to the one that waits.
     Join(oneshot::Sender<BoxStream>),
 }
@@ -64,22 +78,23 @@ impl Hub {
     ) -> Self {
         let first_number = u32::from_be_bytes(platform.random.bytes());
         let now = limits.get();
-        let per_second = now.log_lines_per_second;
-        let rate = Rate::new(per_second, per_second * 2, Duration::ZERO);
         Self {
             state: Mutex::new(State {
                 board: Switchboard::new(limits.clone(), first_number),
                 outboxes: HashMap::new(),
                 links: HashMap::new(),
             }),
+            gate: Gate::new(limits.clone()),
+            metrics: Metrics::default(),
             pipes: Pipes::within_budget(now.pipe_bytes),
             started: Instant::now(),
-            complaints: Mutex::new((rate, 0)),
             moved: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            link_ended: Notify::new(),
+            allowed: RwLock::new(allowed),
             platform,
             limits,
             store,
-            allowed,
         }
     }
 
@@ -92,9 +107,18 @@ impl Hub {
         self.started.elapsed()
     }
 
+    /// Carries only these spaces from now on; none named means all. Members of others are told so.
+    pub(crate) fn set_allowed(&self, allowed: Vec<String>) {
+        *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = allowed;
+        let mut state = self.state();
+        let effects = state.board.close_spaces(|space| !self.allows(space));
+        state.apply(effects);
+    }
+
     /// Whether the space is carried here.
     pub(crate) fn allows(&self, space: &SpaceId) -> bool {
-        self.allowed.is_empty() || self.allowed.contains(&space.short())
+        let allowed = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
+        allowed.is_empty() || allowed.contains(&space.short())
     }
 
     /// A place for a connection that takes an invite.
@@ -109,6 +133,9 @@ impl Hub {
         member: Membership,
         serving: bool,
     ) -> Result<(Key, Address, Arc<Outbox>), Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Shutdown);
+        }
         let mut state = self.state();
         let (key, address, effects) = state.board.connect(member, serving)?;
         let outbox = Arc::new(Outbox::new(&self.limits.get()));
@@ -142,10 +169,14 @@ impl Hub {
 
     /// Gives both ends of a link to be their tickets.
     pub(crate) fn open_link(&self, from: Key, to: Address, tag: [u8; 16]) -> Result<(), Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Shutdown);
+        }
         let tickets = [self.platform.random.bytes(), self.platform.random.bytes()];
         let now = self.now();
         let mut state = self.state();
         let effects = state.board.open_link(from, to, tag, tickets, now)?;
+        self.metrics.tickets.add(1);
         state.apply(effects);
         Ok(())
     }
@@ -197,21 +228,49 @@ impl Hub {
         }
     }
 
-    /// How many connections and links there are, and how many bytes have passed.
-    pub(crate) fn totals(&self) -> (usize, usize, u64) {
-        let state = self.state();
-        (state.board.len(), state.board.link_count(), self.moved.load(Ordering::Relaxed))
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether a line about a refused connection may be logged now, and how many were not since the last.
-    pub(crate) fn complain(&self) -> Option<u64> {
-        let now = self.now();
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        if complaints.0.try_take(now) {
-            return Some(std::mem::take(&mut complaints.1));
+    /// From now on nobody enters and no link is opened. Members are told; links that run go on.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.close_all();
+        // Halves whose other half can no longer come.
+        let mut state = self.state();
+        let effects = state.board.expire_tickets(Duration::MAX);
+        state.apply(effects);
+    }
+
+    /// Waits until no link runs.
+    pub(crate) async fn links_ended(&self) {
+        loop {
+            let ended = self.link_ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.state().links.is_empty() {
+                return;
+            }
+            ended.await;
         }
-        complaints.1 += 1;
-        None
+    }
+
+    /// What is connected now.
+    pub(crate) fn count(&self) -> Count {
+        let unauthenticated = self.gate.len();
+        let state = self.state();
+        let running = state.links.values().filter(|link| link.second.is_none());
+        let under_way: u64 = state.links.values().map(|link| link.meter.total()).sum();
+        Count {
+            unauthenticated,
+            joining: state.board.joining(),
+            members: state.board.len(),
+            serving: state.board.serving(),
+            spaces: state.board.spaces(),
+            links: running.count(),
+            tickets: state.board.link_count(),
+            bytes: self.moved.load(Ordering::Relaxed).saturating_add(under_way),
+        }
     }
 
     /// A link's half: waits for the other or goes to it. False if its ticket is not good.
@@ -223,16 +282,16 @@ impl Hub {
                 let _ = waiting.send(stream);
                 true
             }
-            Some(Role::Wait { pair, second, cut, deadline }) => {
+            Some(Role::Wait { held, second, deadline }) => {
                 // Ends as well when the wait is over or the task is given up.
-                let _ended = LinkEnd { hub: self, pair };
+                let held = LinkEnd { hub: self, held };
                 let left = deadline.saturating_sub(self.now());
                 let other = tokio::select! {
                     other = tokio::time::timeout(left, second) => other,
-                    () = cut.notified() => return true,
+                    () = held.held.cut.notified() => return true,
                 };
                 if let Ok(Ok(other)) = other {
-                    self.run_link(pair, stream, other, &cut).await;
+                    self.run_link(&held.held, stream, other).await;
                 }
                 true
             }
@@ -246,26 +305,31 @@ impl Hub {
         match half.side {
             Side::First { deadline } => {
                 let (sender, second) = oneshot::channel();
-                let cut = Arc::new(Notify::new());
-                let waiting = Waiting { second: Some(sender), cut: Arc::clone(&cut) };
-                state.links.insert(half.pair, waiting);
-                Some(Role::Wait { pair: half.pair, second, cut, deadline })
+                let (cut, meter) = (Arc::new(Notify::new()), Arc::new(Meter::default()));
+                let held =
+                    Held { pair: half.pair, cut: Arc::clone(&cut), meter: Arc::clone(&meter) };
+                state.links.insert(half.pair, Waiting { second: Some(sender), cut, meter });
+                Some(Role::Wait { held, second, deadline })
             }
             Side::Second => state.links.get_mut(&half.pair)?.second.take().map(Role::Join),
         }
     }
 
-    async fn run_link(&self, pair: Pair, one: BoxStream, other: BoxStream, cut: &Notify) {
-        let meter = Meter::default();
-        let limits = self.limits.get();
+    async fn run_link(&self, held: &Held, one: BoxStream, other: BoxStream) {
+        self.metrics.links.add(1);
+        let (pair, limits) = (held.pair, self.limits.get());
         tracing::debug!(link = pair, "link open");
         let end = tokio::select! {
-            end = splice::join(one, other, &limits, &self.pipes, &meter) => Some(end),
-            () = cut.notified() => None,
+            end = splice::join(one, other, &limits, &self.pipes, &held.meter) => Some(end),
+            () = held.cut.notified() => None,
         };
-        let bytes = meter.total();
-        self.moved.fetch_add(bytes, Ordering::Relaxed);
-        tracing::debug!(link = pair, bytes, ?end, "link closed");
+        self.metrics.links_ended.add(match end {
+            Some(End::Finished) => "finished",
+            Some(End::Failed) => "failed",
+            Some(End::Idle) => "idle",
+            None => "cut",
+        });
+        tracing::debug!(link = pair, bytes = held.meter.total(), ?end, "link closed");
     }
 }
 
@@ -278,17 +342,41 @@ impl Drop for JoinPlace<'_> {
     }
 }
 
+/// What is connected at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count {
+    /// Connections that have not shown who they are.
+    pub(crate) unauthenticated: usize,
+    /// Connections that take an invite.
+    pub(crate) joining: usize,
+    /// Members' connections.
+    pub(crate) members: usize,
+    /// Of those, the ones that serve.
+    pub(crate) serving: usize,
+    /// Spaces with a member connected.
+    pub(crate) spaces: usize,
+    /// Links at work.
+    pub(crate) links: usize,
+    /// Those and what tickets have been given out for.
+    pub(crate) tickets: usize,
+    /// Bytes moved on links since the start.
+    pub(crate) bytes: u64,
+}
+
 /// Takes a link off the books.
 struct LinkEnd<'a> {
     hub: &'a Hub,
-    pair: Pair,
+    held: Held,
 }
 
 impl Drop for LinkEnd<'_> {
     fn drop(&mut self) {
         let mut state = self.hub.state();
-        state.links.remove(&self.pair);
-        state.board.link_ended(self.pair);
+        state.links.remove(&self.held.pair);
+        state.board.link_ended(self.held.pair);
+        self.hub.moved.fetch_add(self.held.meter.total(), Ordering::Relaxed);
+        drop(state);
+        self.hub.link_ended.notify_waiters();
     }
 }
 

@@ -10,10 +10,16 @@
 pub mod command;
 mod conn;
 mod gate;
+mod handle;
 mod hub;
 mod limits;
+mod log;
+mod machine;
+mod metrics;
 mod outbox;
 mod rate;
+mod reason;
+pub mod report;
 mod splice;
 mod store;
 mod switchboard;
@@ -35,11 +41,11 @@ use sealift_platform::disk::{Lock, Root, read_all};
 use sealift_platform::net::Listener;
 use sealift_proto::control::Refusal;
 
+pub use handle::Handle;
 pub use limits::{Entry, InForce, LimitError, Limits, Unit};
 pub use tls::KeyError;
 
 use conn::Door;
-use gate::Gate;
 use hub::Hub;
 use store::{Closing, Store};
 use tls::Identity;
@@ -60,6 +66,8 @@ pub struct Config {
     pub limits: Limits,
     /// Short ids of the spaces that it carries; none means all.
     pub allowed_spaces: Vec<String>,
+    /// How long links that are at work when it is to end may go on.
+    pub drain: Duration,
 }
 
 /// Why a relay does not run.
@@ -97,11 +105,9 @@ impl RelayError {
 
 /// A relay with its key and store open, which does not listen yet.
 pub struct Relay {
-    platform: Platform,
-    config: Config,
-    limits: InForce,
+    hub: Arc<Hub>,
+    drain: Duration,
     identity: Identity,
-    store: Store,
     closing: Closing,
     lock: Box<dyn Lock>,
 }
@@ -118,17 +124,18 @@ impl Relay {
             tokio::task::spawn_blocking(move || open_home(&opening, &home))
                 .await
                 .map_err(|_| RelayError::Failed)??;
-        let limits = InForce::new(config.limits.clone());
+        let limits = InForce::new(config.limits);
         let (store, closing) = Store::open(root, limits.clone())
             .await
             .map_err(|error| RelayError::Store(config.home.join(store::FILE), error.to_string()))?;
-        Ok(Self { platform, config, limits, identity, store, closing, lock })
+        let hub = Arc::new(Hub::new(platform, limits, store, config.allowed_spaces));
+        Ok(Self { hub, drain: config.drain, identity, closing, lock })
     }
 
     /// The limits in force: they can be changed while it serves.
     #[must_use]
     pub fn limits(&self) -> InForce {
-        self.limits.clone()
+        self.hub.limits.clone()
     }
 
     /// What clients know it by.
@@ -137,7 +144,14 @@ impl Relay {
         self.identity.pin
     }
 
-    /// Serves on `listeners` until `shutdown`, then says farewell, so that clients connect again at once.
+    /// What may be asked of it and changed in it while it serves.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(Arc::downgrade(&self.hub))
+    }
+
+    /// Serves on `listeners` until `shutdown`. Then nobody comes in any more, members are told so that they look for it again,
+    /// and links at work go on until they end or [`Config::drain`] is over.
     ///
     /// # Errors
     /// When a part of it ends by itself.
@@ -146,12 +160,9 @@ impl Relay {
         listeners: Vec<Box<dyn Listener>>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), RelayError> {
-        let limits = self.limits;
-        let gate = Gate::new(limits.clone());
-        let hub = Hub::new(self.platform, limits.clone(), self.store, self.config.allowed_spaces);
-        let hub = Arc::new(hub);
+        let hub = self.hub;
         let tls = TlsAcceptor::from(self.identity.tls);
-        let door = Door { hub: Arc::clone(&hub), tls, gate };
+        let door = Door { hub: Arc::clone(&hub), tls };
         let (closing, closed) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let ticking = tokio::spawn(tick(Arc::clone(&hub)));
@@ -163,12 +174,13 @@ impl Relay {
             Some(_) = tasks.join_next() => true,
         };
         closing.send_replace(true);
-        hub.close_all();
+        hub.drain();
+        let _ = tokio::time::timeout(self.drain, hub.links_ended()).await;
         let leaving = async { while tasks.join_next().await.is_some() {} };
         // Who does not take the farewell in time, and what is still under way on links, is cut off.
-        let _ = tokio::time::timeout(limits.get().farewell, leaving).await;
-        let (connections, links, bytes) = hub.totals();
-        tracing::info!(connections, links, bytes, "closing");
+        let _ = tokio::time::timeout(hub.limits.get().farewell, leaving).await;
+        let end = hub.count();
+        tracing::info!(connections = end.members, links = end.links, bytes = end.bytes, "closing");
         tasks.shutdown().await;
         ticking.abort();
         let _ = ticking.await;

@@ -156,6 +156,11 @@ impl Outbox {
         }
     }
 
+    /// What the relay ends the connection with, if it does.
+    pub(crate) fn last_word(&self) -> Option<Refusal> {
+        self.state().closing.flatten()
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.state().closing.is_some()
     }

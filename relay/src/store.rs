@@ -12,6 +12,7 @@ mod staging;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::io;
 use std::path::Path;
@@ -113,6 +114,7 @@ enum Op {
     Change(Writer, Change),
     TakeInvite { device: DeviceId, id: [u8; 16], now: u64 },
     SweepInvites { now: u64 },
+    Answer,
 }
 
 struct Request {
@@ -184,6 +186,17 @@ impl Store {
     /// Forgets the invites whose deadline is before `now`, unix seconds.
     pub(crate) async fn sweep_invites(&self, now: u64) -> Result<Outcome, Refusal> {
         self.ask(Op::SweepInvites { now }).await
+    }
+
+    /// Waits until the writer has come to this: it lives. Nothing is flushed for it.
+    pub(crate) async fn answers(&self) {
+        // A no is an answer.
+        let _ = self.ask(Op::Answer).await;
+    }
+
+    /// How often the disk has failed a write.
+    pub(crate) fn failures(&self) -> u64 {
+        self.shared.failures.get()
     }
 
     async fn ask(&self, op: Op) -> Result<Outcome, Refusal> {

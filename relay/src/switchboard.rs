@@ -244,6 +244,15 @@ impl Switchboard {
         self.close_all(&keys, Refusal::Expired)
     }
 
+    /// Ends the connections of spaces that are no longer carried, and their links.
+    pub(crate) fn close_spaces(&mut self, gone: impl Fn(&SpaceId) -> bool) -> Vec<Effect> {
+        let of_gone = self.connections.iter().filter(|(_, one)| gone(&one.member.space));
+        let keys: Vec<Key> = of_gone.map(|(key, _)| *key).collect();
+        let mut effects = self.close_all(&keys, Refusal::SpaceNotAllowed);
+        effects.extend(self.cut_links_in(gone));
+        effects
+    }
+
     fn close_all(&mut self, keys: &[Key], why: Refusal) -> Vec<Effect> {
         let mut effects = Vec::new();
         for key in keys {
@@ -251,6 +260,21 @@ impl Switchboard {
             effects.extend(self.disconnect(*key));
         }
         effects
+    }
+
+    /// How many connections serve.
+    pub(crate) fn serving(&self) -> usize {
+        self.connections.values().filter(|one| one.number == 0).count()
+    }
+
+    /// How many spaces have a connection.
+    pub(crate) fn spaces(&self) -> usize {
+        self.spaces.len()
+    }
+
+    /// How many connections take an invite.
+    pub(crate) const fn joining(&self) -> usize {
+        self.joining
     }
 
     /// How many connections there are.

@@ -18,6 +18,7 @@ use super::writer;
 use crate::hub::{Hub, JoinPlace};
 use crate::outbox::{Job, Outbox};
 use crate::rate::Rate;
+use crate::reason;
 use crate::store::{Change, Outcome, SegmentRange, Writer};
 use crate::switchboard::Key;
 use crate::wire::{FrameReader, WireError};
@@ -62,6 +63,7 @@ where
     };
     tokio::join!(reading, writer::run(hub, &outbox, Some(membership.space), greeting.writer));
     tracing::debug!(device = %address.device, connection = address.connection, "gone");
+    ended(hub, &outbox);
     Ok(())
 }
 
@@ -87,7 +89,18 @@ where
     };
     tokio::join!(reading, writer::run(hub, &outbox, None, greeting.writer));
     drop(place);
+    ended(hub, &outbox);
     Ok(())
+}
+
+/// Tells why the relay ended a connection, if it did.
+fn ended(hub: &Hub, outbox: &Outbox) {
+    let Some(why) = outbox.last_word() else { return };
+    let reason = reason::of(why);
+    hub.metrics.closed.add(reason);
+    if why != Refusal::Shutdown {
+        tracing::info!(reason, %why, "connection closed");
+    }
 }
 
 fn welcome(hub: &Hub, address: Address, from: SocketAddr) -> FromRelay {
@@ -211,6 +224,9 @@ impl Joining<'_> {
             };
             let now = self.hub.platform.clock.unix_seconds();
             let taken = self.hub.store.take_invite(self.device, id, now).await;
+            if let Err(why) = &taken {
+                self.hub.metrics.refused.add(reason::of(*why));
+            }
             self.outbox.push(&match taken {
                 Ok(Outcome::Package(package)) => match Bytes::new(package) {
                     Ok(package) => FromRelay::Invite { request, package },
@@ -293,6 +309,7 @@ impl Member<'_> {
 
     fn undeliverable(&self, to: Address, done: Result<(), Refusal>) {
         if let Err(why) = done {
+            self.hub.metrics.refused.add(reason::of(why));
             self.outbox.push(&FromRelay::Undeliverable { to, why });
         }
     }
@@ -305,7 +322,10 @@ impl Member<'_> {
                 FromRelay::Done { request }
             }
             Ok(_) => FromRelay::Done { request },
-            Err(why) => FromRelay::Failed { request, why },
+            Err(why) => {
+                self.hub.metrics.refused.add(reason::of(why));
+                FromRelay::Failed { request, why }
+            }
         };
         self.outbox.push(&answer);
     }

@@ -14,6 +14,7 @@ use super::staging::Staged;
 use super::tables::{LogKey, META, Tables};
 use super::{Change, FILE, Op, Outcome, StoreError};
 use crate::limits::{InForce, Limits};
+use crate::metrics::Counter;
 
 /// Format of the tables.
 const FORMAT: u64 = 1;
@@ -43,8 +44,10 @@ impl<E: Into<StoreError>> From<E> for Failure {
 
 /// What readers and the writer share.
 pub(crate) struct Shared {
-    root: Arc<dyn Root>,
+    pub(super) root: Arc<dyn Root>,
     cache: usize,
+    /// Transactions that the disk failed.
+    pub(super) failures: Counter,
     /// `None` only while, or after, opening it again failed.
     database: RwLock<Option<Database>>,
 }
@@ -87,7 +90,8 @@ impl Core {
     pub(crate) fn open(root: Arc<dyn Root>, in_force: InForce) -> Result<Self, StoreError> {
         let limits = in_force.get();
         let cache = limits.store_cache;
-        let shared = Shared { root, cache, database: RwLock::new(None) };
+        let (failures, database) = (Counter::default(), RwLock::new(None));
+        let shared = Shared { root, cache, failures, database };
         let mut database = shared.open_database()?;
         let len = shared.root.stat(Path::new(FILE))?.len;
         if len <= VERIFIED_AT_START && !database.check_integrity()? {
@@ -112,6 +116,7 @@ impl Core {
         match self.transact(|core, tables| core.apply_to(tables, ops)) {
             Ok(outcomes) => outcomes,
             Err(error) => {
+                self.shared.failures.add(1);
                 tracing::error!(%error, "the store could not be written");
                 // Kept-aside segments of earlier transactions may be gone with it: their publishers send them again.
                 self.staged.clear();
@@ -129,9 +134,10 @@ impl Core {
         let mut outcomes = Vec::with_capacity(ops.len());
         let mut durability = Durability::None;
         for op in ops {
-            if !matches!(op, Op::Change(_, Change::Stage { .. } | Change::DropStaged)) {
-                durability = Durability::Immediate;
-            }
+            durability = match op {
+                Op::Change(_, Change::Stage { .. } | Change::DropStaged) | Op::Answer => durability,
+                _ => Durability::Immediate,
+            };
             outcomes.push(match self.apply_one(tables, op) {
                 Ok(outcome) => Ok(outcome),
                 Err(Failure::Refused(why)) => Err(why),
@@ -155,6 +161,7 @@ impl Core {
             }
             Op::TakeInvite { device, id, now } => Self::take_invite(tables, device, &id, now),
             Op::SweepInvites { now } => self.sweep_invites(tables, now),
+            Op::Answer => Ok(Outcome::Done),
         }
     }
 

@@ -164,6 +164,10 @@ impl Switchboard {
         self.cut(|link| link.members.iter().any(removed))
     }
 
+    pub(super) fn cut_links_in(&mut self, gone: impl Fn(&SpaceId) -> bool) -> Vec<Effect> {
+        self.cut(|link| link.members.iter().any(|one| gone(&one.space)))
+    }
+
     fn cut(&mut self, which: impl Fn(&Link) -> bool) -> Vec<Effect> {
         let found = self.links.links.iter().filter(|(_, link)| which(link));
         let pairs: Vec<Pair> = found.map(|(pair, _)| *pair).collect();

@@ -45,7 +45,8 @@ impl TestRelay {
         allowed_spaces: Vec<String>,
         port: u16,
     ) -> Self {
-        let config = Config { home: home.to_owned(), limits, allowed_spaces };
+        let home = home.to_owned();
+        let config = Config { home, limits, allowed_spaces, ..Config::default() };
         let listener = SystemNet.listen(([127, 0, 0, 1], port).into()).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let relay = Relay::open(Platform::system(), config).await.unwrap();

@@ -1,0 +1,42 @@
+//! What the process around a relay may ask of it and change in it while it runs.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use crate::hub::Hub;
+use crate::limits::Limits;
+use crate::report::{Report, report};
+
+/// How long a relay that is well may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running relay, seen from outside. It does not keep the relay alive.
+#[derive(Clone)]
+pub struct Handle(pub(crate) Weak<Hub>);
+
+impl Handle {
+    /// What the relay says of itself; `None` when it has ended.
+    pub async fn report(&self) -> Option<Report> {
+        Some(report(&*self.0.upgrade()?).await)
+    }
+
+    /// Whether the relay answers: its switchboard can be asked, and its store's writer is not stuck.
+    pub async fn answers(&self) -> bool {
+        let Some(hub) = self.0.upgrade() else { return false };
+        // On a thread of its own: a switchboard that hangs must not take the one who asks with it.
+        let asked = tokio::spawn(async move {
+            let _ = hub.count();
+            hub.store.answers().await;
+        });
+        matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(())))
+    }
+
+    /// Puts other limits in force, and carries only `allowed_spaces` from now on. What is connected and stored already stays,
+    /// but members of a space that is no longer carried are told so. False when the relay has ended.
+    pub fn change(&self, limits: Limits, allowed_spaces: Vec<String>) -> bool {
+        let Some(hub) = self.0.upgrade() else { return false };
+        hub.limits.set(limits);
+        hub.set_allowed(allowed_spaces);
+        true
+    }
+}

@@ -1,0 +1,65 @@
+//! Log lines on standard error: text or JSON, at most so many of a kind in a second, and never a control character.
+
+mod kinds;
+mod plain;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt};
+
+use kinds::Kinds;
+use plain::Plain;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The running log.
+pub(crate) struct Log {
+    level: reload::Handle<EnvFilter, Registry>,
+    kinds: Kinds,
+}
+
+impl Log {
+    /// Starts logging what `level` lets through (`info`, `sealift_relay=debug`).
+    pub(crate) fn start(format: Format, level: &str) -> Self {
+        let (filter, handle) = reload::Layer::new(EnvFilter::new(level));
+        let kinds = Kinds::default();
+        let layers = tracing_subscriber::registry().with(filter).with(kinds.clone());
+        let lines = fmt::layer().with_writer(Plain).with_target(false);
+        // A second subscriber in one process is a test's: the first one stays.
+        let _ = match format {
+            Format::Text => layers.with(lines).try_init(),
+            Format::Json => layers.with(lines.json().flatten_event(true)).try_init(),
+        };
+        Self { level: handle, kinds }
+    }
+
+    /// From now on `level` decides what is logged.
+    #[expect(dead_code, reason = "reloading comes next")]
+    pub(crate) fn set_level(&self, level: &str) {
+        // Only a subscriber that is gone refuses, and then nothing is logged anyway.
+        let _ = self.level.reload(EnvFilter::new(level));
+    }
+
+    /// From now on at most so many lines of a kind in a second.
+    pub(crate) fn set_rate(&self, per_second: u64) {
+        self.kinds.set_rate(per_second);
+    }
+
+    /// Says how many lines were left out since the last time, by kind.
+    pub(crate) fn tell_unsaid(&self) {
+        for (kind, lines) in self.kinds.take_unsaid() {
+            tracing::warn!(kind, lines, "log lines left out");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a running relay says of itself: `relay status` and the metrics are made of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hub::Hub;
+use crate::machine;
+
+/// Numbers by reason.
+pub type ByReason = BTreeMap<String, u64>;
+
+/// A running relay at one moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// Its version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime: u64,
+    /// Whether it is about to end.
+    pub draining: bool,
+    /// Connections.
+    pub connections: Connections,
+    /// Links and what passed on them.
+    pub links: Links,
+    /// What it keeps; nothing while the store cannot be read.
+    pub store: Option<Stored>,
+    /// What it has refused.
+    pub refusals: Refusals,
+    /// What it takes of its machine.
+    pub process: Process,
+}
+
+/// Connections now, and since the start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Connections {
+    /// That have not shown who they are.
+    pub unauthenticated: u64,
+    /// That take an invite.
+    pub joining: u64,
+    /// Of members.
+    pub members: u64,
+    /// Of those, the ones that serve.
+    pub serving: u64,
+    /// Spaces with a member connected.
+    pub spaces: u64,
+    /// Accepted since the start.
+    pub accepted: u64,
+    /// Times that the system could not accept one.
+    pub not_accepted: u64,
+    /// Of the accepted, those that showed who they are.
+    pub welcomed: u64,
+}
+
+/// Links now, and since the start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Links {
+    /// At work.
+    pub open: u64,
+    /// Asked for: at work, or with tickets that are still good.
+    pub asked: u64,
+    /// Pairs of tickets given out.
+    pub tickets: u64,
+    /// Opened.
+    pub opened: u64,
+    /// Ended, by how.
+    pub ended: ByReason,
+    /// Bytes moved.
+    pub bytes: u64,
+}
+
+/// What the store holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stored {
+    /// Bytes, as they are charged.
+    pub bytes: u64,
+    /// Records, cards and heads.
+    pub statements: u64,
+    /// Sealed segments.
+    pub segments: u64,
+    /// Invites.
+    pub invites: u64,
+    /// Spaces with anything stored.
+    pub spaces: u64,
+    /// Bytes free on its disk.
+    pub disk_free: u64,
+    /// Writes that the disk failed, since the start.
+    pub failures: u64,
+}
+
+/// What was refused since the start, by reason.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refusals {
+    /// Connections that did not show who they are.
+    pub rejected: ByReason,
+    /// Members' connections that the relay ended.
+    pub closed: ByReason,
+    /// Members' requests.
+    pub requests: ByReason,
+}
+
+/// What the process takes of its machine; 0 where the system does not tell.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Process {
+    /// Resident memory, bytes.
+    pub memory: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// Most of them that it may have.
+    pub most_descriptors: u64,
+}
+
+pub(crate) async fn report(hub: &Hub) -> Report {
+    let store = hub.store.usage().await.inspect_err(|error| {
+        tracing::error!(%error, "the store cannot be read");
+    });
+    let (count, metrics) = (hub.count(), &hub.metrics);
+    Report {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        uptime: hub.now().as_secs(),
+        draining: hub.is_draining(),
+        connections: Connections {
+            unauthenticated: count.unauthenticated as u64,
+            joining: count.joining as u64,
+            members: count.members as u64,
+            serving: count.serving as u64,
+            spaces: count.spaces as u64,
+            accepted: metrics.accepted.get(),
+            not_accepted: metrics.not_accepted.get(),
+            welcomed: metrics.welcomed.get(),
+        },
+        links: Links {
+            open: count.links as u64,
+            asked: count.tickets as u64,
+            tickets: metrics.tickets.get(),
+            opened: metrics.links.get(),
+            ended: owned(metrics.links_ended.get()),
+            bytes: count.bytes,
+        },
+        store: store.ok().map(|usage| Stored {
+            bytes: usage.bytes,
+            statements: usage.statements,
+            segments: usage.segments,
+            invites: usage.invites,
+            spaces: usage.spaces,
+            disk_free: usage.disk_free,
+            failures: hub.store.failures(),
+        }),
+        refusals: Refusals {
+            rejected: owned(metrics.rejected.get()),
+            closed: owned(metrics.closed.get()),
+            requests: owned(metrics.refused.get()),
+        },
+        process: machine::process(),
+    }
+}
+
+fn owned(tally: BTreeMap<&'static str, u64>) -> ByReason {
+    tally.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect()
+}
