@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Bytes, Extensions, List};
 use crate::identity::{DeviceId, SIGNED_MAX, SecretKey, SignatureError};
+use crate::probe::{ProbeKey, ProbeToken};
 use crate::space::{Chain, HostName};
 
 /// Longest forwarded body, bytes.
@@ -194,6 +195,11 @@ pub enum ToRelay {
     },
     /// The connection ends on purpose.
     Bye,
+    /// Asks for what the relay's UDP service wants to see (section 5.7).
+    GetProbe {
+        /// Echoed.
+        request: u32,
+    },
 }
 
 /// 32 bytes that name something by its SHA-256.
@@ -374,6 +380,17 @@ pub enum FromRelay {
     Pong {
         /// As in the Ping.
         nonce: u64,
+    },
+    /// Answers GetProbe. Token and key hold as long as this connection.
+    Probe {
+        /// As asked.
+        request: u32,
+        /// Port of the UDP service, on the host of the relay.
+        port: u16,
+        /// Names this connection to it.
+        token: ProbeToken,
+        /// Seals what is asked and answered there.
+        key: ProbeKey,
     },
 }
 

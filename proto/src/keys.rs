@@ -49,6 +49,10 @@ pub(crate) mod label {
     pub(crate) const ACK: &[u8] = b"ack\0";
     pub(crate) const READY: &[u8] = b"ready\0";
     pub(crate) const LINK: &[u8] = b"sealift/1 link\0";
+
+    pub(crate) const DIRECT_SEEDER: &[u8] = b"direct seeder\0";
+    pub(crate) const DIRECT_LEECHER: &[u8] = b"direct leecher\0";
+    pub(crate) const KNOCK: &[u8] = b"knock\0";
 }
 
 /// The secret that all present members of a space know and nobody else. It is never a key itself. Cleared when dropped.
@@ -227,6 +231,13 @@ impl ConfirmKey {
 pub struct ExporterKey([u8; 32]);
 
 impl ExporterKey {
+    /// A key for tests and vectors; real ones come out of a handshake.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// HMAC-SHA256 over all of `parts`, one behind the other.
     #[must_use]
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {

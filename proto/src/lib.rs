@@ -9,11 +9,14 @@ pub mod frame;
 pub mod identity;
 pub mod log;
 pub mod path;
+pub mod probe;
 pub mod space;
 pub mod text;
 
 #[cfg(feature = "sealed")]
 pub mod catalogue;
+#[cfg(feature = "sealed")]
+pub mod direct;
 #[cfg(feature = "sealed")]
 pub mod handshake;
 #[cfg(feature = "sealed")]

@@ -413,23 +413,42 @@ impl Opening {
     }
 }
 
-/// The link numbers of one session: chosen by the leecher, rising, none accepted twice.
+/// The link numbers of one session: chosen by the leecher, rising, none accepted twice. Links that open at the same time
+/// may come out of order, within [`LinkNumbers::WINDOW`].
 #[derive(Debug, Default)]
 pub struct LinkNumbers {
+    /// One above the highest that was taken.
     next: u64,
+    /// Bit `n` is set where `next - 1 - n` was taken.
+    taken: u64,
 }
 
 impl LinkNumbers {
+    /// So far below the highest number a link may come late.
+    pub const WINDOW: u64 = 64;
+
     /// Takes the number of a new link. The first link of a session has number 0.
     ///
     /// # Errors
-    /// [`LinkError::Number`] when it is not above all that were taken.
+    /// [`LinkError::Number`] when it was taken, or lies too far below the highest that was.
     pub fn take(&mut self, link: u32) -> Result<(), LinkError> {
+        let link = u64::from(link);
         let first_is_zero = self.next > 0 || link == 0;
-        if u64::from(link) < self.next || !first_is_zero {
+        if !first_is_zero {
             return Err(LinkError::Number);
         }
-        self.next = u64::from(link) + 1;
+        if link >= self.next {
+            let rise = link + 1 - self.next;
+            let moved = u32::try_from(rise).ok().and_then(|rise| self.taken.checked_shl(rise));
+            self.taken = moved.unwrap_or(0) | 1;
+            self.next = link + 1;
+            return Ok(());
+        }
+        let below = self.next - 1 - link;
+        if below >= Self::WINDOW || self.taken >> below & 1 == 1 {
+            return Err(LinkError::Number);
+        }
+        self.taken |= 1 << below;
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::Root;
 use crate::codec::{self, Bytes, CodecError, List};
 use crate::control::Hash;
+use crate::direct::Candidates;
 use crate::identity::SIGNED_MAX;
 
 /// Most bytes of file content in a run.
@@ -22,6 +23,8 @@ pub const RUN_MAX: u64 = 16 * 1024 * 1024;
 pub const ITEMS_MAX: usize = 4096;
 /// Longest encoding of a message that is no run, bytes: one full page and some.
 pub const MESSAGE_MAX: usize = 160 * 1024;
+/// Messages Paths that a side may send in one session; further ones are ignored.
+pub const PATHS_MAX: u32 = 64;
 /// Longest encoding of a run's header, bytes.
 pub const RUN_HEADER_MAX: usize = 64 * 1024;
 
@@ -80,6 +83,11 @@ pub enum FromLeecher {
     Done {
         /// Which.
         files: List<Finished, ITEMS_MAX>,
+    },
+    /// Where the leecher may be reached for direct links; replaces what it named before. None means that it wants none.
+    Paths {
+        /// The addresses.
+        candidates: Candidates,
     },
 }
 
@@ -144,6 +152,11 @@ pub enum FromSeeder {
         done: u64,
         /// Of so many; both may change when the file does.
         size: u64,
+    },
+    /// As the leecher's Paths, in answer to it or because the addresses changed.
+    Paths {
+        /// The addresses.
+        candidates: Candidates,
     },
 }
 

@@ -182,7 +182,8 @@ impl<'a> Source<'a> {
     fn take_message(&self, message: FromSeeder) -> Result<(), SessionError> {
         let mut schedule = self.shared.schedule();
         match message {
-            FromSeeder::Head { .. } => {}
+            // No direct links yet.
+            FromSeeder::Head { .. } | FromSeeder::Paths { .. } => {}
             FromSeeder::Reading { request, done, size } => {
                 schedule.reading(self.id, request, done, size);
             }

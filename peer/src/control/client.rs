@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use sealift_proto::control::{
 };
 use sealift_proto::frame::{self, VERSION};
 use sealift_proto::identity::{DeviceId, SecretKey};
+use sealift_proto::probe::{ProbeKey, ProbeToken};
 use sealift_proto::space::Chain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
@@ -56,6 +58,18 @@ enum Answer {
     Done,
     Failed(Refusal),
     Invite(Vec<u8>),
+    Probe(Probe),
+}
+
+/// What the relay's UDP service wants to see of this connection (PROTOCOL.md section 5.7).
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// Port of the service.
+    pub port: u16,
+    /// Names this connection to it.
+    pub token: ProbeToken,
+    /// Seals what is asked and answered.
+    pub key: ProbeKey,
 }
 
 /// Segments with their positions, in the order in which they came.
@@ -86,6 +100,7 @@ struct Shared {
     welcome: Welcome,
     pin: Pin,
     relay: RelayArg,
+    remote: SocketAddr,
     // Dropped with the last handle, which ends both tasks.
     _tasks: JoinSet<()>,
 }
@@ -134,7 +149,8 @@ async fn dial_now(
         _ => return Err(DialError::Foreign("it did not say welcome".into())),
     };
     let relay = RelayArg { pin: Some(pin), ..relay.clone() };
-    Ok(start(stream, key.id(), welcome, pin, relay))
+    let remote = stream.get_ref().0.peer_addr().map_err(DialError::Unreachable)?;
+    Ok(start(stream, key.id(), welcome, pin, relay, remote))
 }
 
 async fn connect_tls(
@@ -207,6 +223,7 @@ fn start(
     welcome: Welcome,
     pin: Pin,
     relay: RelayArg,
+    remote: SocketAddr,
 ) -> (Control, Events) {
     let (reader, writer) = tokio::io::split(stream);
     let (outgoing, queue) = mpsc::channel(OUTGOING);
@@ -223,6 +240,7 @@ fn start(
         welcome,
         pin,
         relay,
+        remote,
         _tasks: tasks,
     };
     (Control { shared: Arc::new(shared) }, received)
@@ -335,6 +353,9 @@ fn sort(message: FromRelay, calls: &Mutex<Calls>) -> Sorted {
         FromRelay::Failed { request, why } => finish(request, Answer::Failed(why)),
         FromRelay::Invite { request, package } => {
             finish(request, Answer::Invite(package.into_vec()))
+        }
+        FromRelay::Probe { request, port, token, key } => {
+            finish(request, Answer::Probe(Probe { port, token, key }))
         }
         FromRelay::Segment { request, position, segment } => {
             if let Some(pending) = calls.open.get_mut(&request) {
@@ -465,6 +486,23 @@ impl Control {
             (Answer::Invite(package), _) => Ok(package),
             _ => Err(CallError::Protocol),
         }
+    }
+
+    /// Asks for what the relay's UDP service wants to see.
+    ///
+    /// # Errors
+    /// [`CallError`]; a relay without that service refuses with NotFound.
+    pub async fn probe(&self) -> Result<Probe, CallError> {
+        match self.exchange(|request| ToRelay::GetProbe { request }).await? {
+            (Answer::Probe(probe), _) => Ok(probe),
+            _ => Err(CallError::Protocol),
+        }
+    }
+
+    /// The address that the relay was reached at.
+    #[must_use]
+    pub fn remote(&self) -> SocketAddr {
+        self.shared.remote
     }
 
     async fn exchange(

@@ -5,7 +5,7 @@ mod error;
 mod events;
 mod tls;
 
-pub use client::{Control, Purpose, dial};
+pub use client::{Control, Probe, Purpose, dial};
 pub use error::{CallError, DialError};
 pub use events::{Event, Events};
 pub use tls::Pin;

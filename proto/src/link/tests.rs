@@ -169,18 +169,25 @@ fn pieces_have_the_lengths_that_were_announced() {
 }
 
 #[test]
-fn openings_round_trip_and_numbers_only_rise() {
+fn openings_round_trip() {
     let opening = Opening { session: ID, link: 0x0102_0304, proof: [8; 32] };
     assert_eq!(Opening::from_bytes(&opening.to_bytes()), opening);
+}
+
+#[test]
+fn a_link_number_is_taken_once_and_not_far_behind_others() {
+    const NO: Result<(), LinkError> = Err(LinkError::Number);
     let mut numbers = LinkNumbers::default();
-    assert_eq!(numbers.take(1), Err(LinkError::Number));
-    assert_eq!(numbers.take(0), Ok(()));
-    assert_eq!(numbers.take(0), Err(LinkError::Number));
-    assert_eq!(numbers.take(5), Ok(()));
+    assert_eq!(numbers.take(1), NO);
+    assert_eq!((numbers.take(0), numbers.take(0)), (Ok(()), NO));
+    // Two links that open at once may overtake each other.
+    assert_eq!((numbers.take(5), numbers.take(4), numbers.take(1)), (Ok(()), Ok(()), Ok(())));
     assert_eq!(
-        (numbers.take(5), numbers.take(4)),
-        (Err(LinkError::Number), Err(LinkError::Number))
+        (numbers.take(5), numbers.take(4), numbers.take(1), numbers.take(0)),
+        (NO, NO, NO, NO)
     );
-    assert_eq!(numbers.take(u32::MAX), Ok(()));
-    assert_eq!(numbers.take(u32::MAX), Err(LinkError::Number));
+    assert_eq!((numbers.take(100), numbers.take(37), numbers.take(37)), (Ok(()), Ok(()), NO));
+    assert_eq!((numbers.take(36), numbers.take(2)), (NO, NO));
+    assert_eq!((numbers.take(u32::MAX), numbers.take(u32::MAX)), (Ok(()), NO));
+    assert_eq!((numbers.take(u32::MAX - 63), numbers.take(u32::MAX - 64)), (Ok(()), NO));
 }

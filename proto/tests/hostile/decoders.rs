@@ -6,17 +6,21 @@ use serde::{Serialize, de::DeserializeOwned};
 use sealift_proto::catalogue::{self, Change, Entry, Root, Status};
 use sealift_proto::codec::{self, Extensions};
 use sealift_proto::control::{FromRelay, HelloBody, LogHead, ToRelay, Welcome};
+use sealift_proto::direct::{
+    AtLeecher, AtSeeder, Call, Candidates, End, Ends, Knock, PROOF_LEN, TAKE_LEN, Terms, Transport,
+};
 use sealift_proto::frame::{self, FRAME_HEADER, PREAMBLE, Preamble};
-use sealift_proto::handshake::{Message, Offer, Refuse, Wrap};
+use sealift_proto::handshake::{Message, Offer, Refuse, SessionId, Wrap};
 use sealift_proto::identity::{DeviceId, SecretKey, Signed, Statement};
 use sealift_proto::invite::{Invite, InvitePackage, parse_host_port};
-use sealift_proto::keys::{EpochSecret, InviteKeys};
+use sealift_proto::keys::{EpochSecret, ExporterKey, InviteKeys};
 use sealift_proto::link::{HEAD_LEN, MessageHead, OPENING_LEN, Opening};
 use sealift_proto::log::Head;
 use sealift_proto::manifest::{self, Layout};
 use sealift_proto::message::{FromLeecher, FromSeeder, MESSAGE_MAX, RunHeader};
 use sealift_proto::object;
 use sealift_proto::path::RelativePath;
+use sealift_proto::probe::{Answer, Ask, ProbeKey};
 use sealift_proto::seal::{self, SealKey};
 use sealift_proto::space::{
     Card, CardSecret, Certificate, Chain, Label, RecordSecret, SpaceRecord,
@@ -64,6 +68,11 @@ pub(crate) const DECODERS: &[(&str, Decoder)] = &[
     ("link_head", link_head),
     ("link_opening", link_opening),
     ("page", page),
+    ("candidates", candidates),
+    ("direct_call", direct_call),
+    ("direct_proofs", direct_proofs),
+    ("knock", knock),
+    ("probe", probe),
     ("invite_line", invite_line),
     ("names", names),
     ("text_forms", text_forms),
@@ -208,4 +217,60 @@ fn text_forms(bytes: &[u8]) -> bool {
         assert!(text::base32(&decoded).eq_ignore_ascii_case(text));
     }
     decoded.is_some() || text::from_hex(text).is_some()
+}
+
+/// No list of addresses leads to this machine itself, to a service's port, or to many at once.
+fn candidates(bytes: &[u8]) -> bool {
+    let Ok(list) = codec::decode::<Candidates>(bytes) else { return false };
+    for place in list.iter().filter_map(|candidate| candidate.place(false).ok()) {
+        let ip = place.ip().to_canonical();
+        assert!(!ip.is_loopback() && !ip.is_multicast() && !ip.is_unspecified());
+        assert!(place.port() >= 1024);
+    }
+    value::<Candidates>(bytes)
+}
+
+fn direct_call(bytes: &[u8]) -> bool {
+    let Ok(exact) = <&[u8; PREAMBLE]>::try_from(bytes) else { return false };
+    let Ok(call) = Call::from_bytes(exact) else { return false };
+    assert_eq!(call.to_bytes(), *exact);
+    true
+}
+
+/// The session of the published vectors.
+fn ends(end: End) -> Ends {
+    Ends { session: SessionId([50; 16]), end, exporter: ExporterKey::new([51; 32]) }
+}
+
+/// Proofs of the published vectors' opening over QUIC.
+fn direct_proofs(bytes: &[u8]) -> bool {
+    let terms = Terms {
+        connector: End::Leecher,
+        transport: Transport::Udp,
+        connector_nonce: [52; 16],
+        acceptor_nonce: [53; 16],
+        binding: [54; 32],
+    };
+    if let Ok(proof) = <&[u8; PROOF_LEN]>::try_from(bytes) {
+        return AtLeecher::new(&ends(End::Leecher), &terms).verify(proof).is_ok();
+    }
+    let Ok(take) = <&[u8; TAKE_LEN]>::try_from(bytes) else { return false };
+    AtSeeder::new(&ends(End::Seeder), &terms).prove().0.check(take).is_ok()
+}
+
+fn knock(bytes: &[u8]) -> bool {
+    let heard = Knock::from_bytes(bytes, &ends(End::Leecher));
+    if let Some(knock) = heard {
+        assert_eq!(knock.to_bytes(&ends(End::Seeder))[..], *bytes);
+    }
+    heard.is_some()
+}
+
+fn probe(bytes: &[u8]) -> bool {
+    let key = ProbeKey::new([55; 32]);
+    if let Some(ask) = Ask::from_bytes(bytes, &key) {
+        assert_eq!(ask.to_bytes(&key)[..], *bytes);
+        return true;
+    }
+    Answer::from_bytes(bytes, &key).is_some()
 }

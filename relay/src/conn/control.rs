@@ -297,6 +297,9 @@ impl Member<'_> {
                 let package = package.into_vec();
                 self.change(request, Change::PutInvite { id, deadline, uses, package, now }).await;
             }
+            ToRelay::GetProbe { request } => {
+                self.outbox.push(&FromRelay::Failed { request, why: Refusal::NotFound });
+            }
             ToRelay::Peers => self.hub.watch_peers(self.key),
             ToRelay::Hello(_) | ToRelay::TakeInvite { .. } => {
                 return Err(Some(Refusal::NotAllowed));

@@ -116,6 +116,8 @@ async fn read(
                 known::known(&library.engine, &roots).await;
                 Job::Run { request, items: items.into_vec() }
             }
+            // No direct links yet.
+            FromLeecher::Paths { .. } => continue,
             FromLeecher::Done { files } => {
                 let bytes = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
                 let files = files.len() as u64;

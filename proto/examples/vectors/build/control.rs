@@ -4,6 +4,7 @@ use sealift_proto::{
     codec::{self, Bytes, Extensions, List},
     control::{FromRelay, Hash, Hello, HelloBody, LogHead, Purpose, Refusal, ToRelay, Welcome},
     frame::{self, LinkKind, Preamble, VERSION},
+    probe::{ProbeKey, ProbeToken},
     space::HostName,
 };
 use serde::Serialize;
@@ -67,6 +68,7 @@ fn to_relay() -> Vec<(&'static str, Vec<u8>)> {
         ("Ping", encode(&ToRelay::Ping { nonce: 300 })),
         ("Pong", encode(&ToRelay::Pong { nonce: 300 })),
         ("Bye", encode(&ToRelay::Bye)),
+        ("GetProbe", encode(&ToRelay::GetProbe { request: 4 })),
     ]
 }
 
@@ -110,6 +112,15 @@ fn from_relay() -> Vec<(&'static str, Vec<u8>)> {
         ("PeersEnd", encode(&FromRelay::PeersEnd)),
         ("Ping", encode(&FromRelay::Ping { nonce: 300 })),
         ("Pong", encode(&FromRelay::Pong { nonce: 300 })),
+        (
+            "Probe",
+            encode(&FromRelay::Probe {
+                request: 4,
+                port: 7743,
+                token: ProbeToken([58; 16]),
+                key: ProbeKey::new([55; 32]),
+            }),
+        ),
     ]
 }
 

@@ -6,6 +6,7 @@
 mod catalogue;
 mod control;
 mod derive;
+mod direct;
 mod handshake;
 mod objects;
 mod sealing;
@@ -17,9 +18,10 @@ use serde_json::{Value, json};
 
 /// Name and content of each file.
 pub fn files() -> Vec<(&'static str, String)> {
-    let files: [(&str, Value); 10] = [
+    let files: [(&str, Value); 11] = [
         ("catalogue.json", catalogue::vectors()),
         ("control.json", control::vectors()),
+        ("direct.json", direct::vectors()),
         ("handshake-hybrid.json", handshake::vectors(handshake::HYBRID)),
         ("handshake-rsa.json", handshake::vectors(handshake::RSA)),
         ("handshake-x25519.json", handshake::vectors(handshake::X25519)),

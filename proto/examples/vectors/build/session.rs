@@ -9,7 +9,7 @@ use sealift_proto::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{hex, statements};
+use super::{direct, hex, statements};
 
 const ROOT: Root = Root([40; 32]);
 
@@ -40,6 +40,7 @@ fn from_leecher() -> Vec<Value> {
         message("GetPage", &page(Some(3))),
         message("Get", &FromLeecher::Get { request: 3, items: items.unwrap() }),
         message("Done", &FromLeecher::Done { files }),
+        message("Paths", &FromLeecher::Paths { candidates: direct::candidates() }),
     ]
 }
 
@@ -54,6 +55,7 @@ fn from_seeder() -> Vec<Value> {
         message("Failed", &FromSeeder::Failed { request: 3, why: Missing::Unreadable }),
         message("Changed", &FromSeeder::Changed { root: ROOT }),
         message("Reading", &FromSeeder::Reading { request: 4, done: 300_000, size: 1_000_000 }),
+        message("Paths of a side without any", &FromSeeder::Paths { candidates: List::default() }),
     ]
 }
 
