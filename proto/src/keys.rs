@@ -7,6 +7,7 @@
 //!                        ├─ FORWARD ───▶ forward key                 │ Extract(salt INVITE)
 //!                        ├─ CARD ──────▶ card key                    ├─ Expand INVITE_ID ──────▶ id, 16 bytes
 //!                        ├─ RECORD ────▶ record key                  └─ Expand INVITE_PACKAGE ─▶ package key
+//!                        ├─ LAN ───────▶ key of the names on a local network
 //!                        └─ PSK ───────▶ psk
 //!
 //! H1 = SHA-256(OFFER)      WC = SHA-256(WRAP ‖ H1 ‖ suite ‖ addresses ‖ session id)
@@ -23,6 +24,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use crate::identity::DeviceId;
 use crate::seal::SealKey;
 
 /// What stands first in each derivation and hash, so that none gives the value of another.
@@ -31,6 +33,7 @@ pub(crate) mod label {
     pub(crate) const FORWARD: &[u8] = b"sealift/1 forward key\0";
     pub(crate) const CARD: &[u8] = b"sealift/1 card key\0";
     pub(crate) const RECORD: &[u8] = b"sealift/1 record key\0";
+    pub(crate) const LAN: &[u8] = b"sealift/1 lan key\0";
     pub(crate) const PSK: &[u8] = b"sealift/1 psk\0";
 
     pub(crate) const INVITE: &[u8] = b"sealift/1 invite\0";
@@ -81,6 +84,7 @@ impl EpochSecret {
             forward: ForwardKey(key(label::FORWARD)),
             card: CardKey(key(label::CARD)),
             record: RecordKey(key(label::RECORD)),
+            lan: LanKey(*expand(&self.0, label::LAN)),
             psk: Psk(*expand(&self.0, label::PSK)),
         }
     }
@@ -103,6 +107,8 @@ pub struct EpochKeys {
     pub card: CardKey,
     /// Seals the private part of the space record.
     pub record: RecordKey,
+    /// Makes the names under which devices are found on a local network.
+    pub lan: LanKey,
     /// Goes into every session.
     pub psk: Psk,
 }
@@ -145,6 +151,29 @@ pub struct Psk([u8; 32]);
 impl std::fmt::Debug for Psk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Psk(..)")
+    }
+}
+
+/// Makes the names under which devices announce themselves on a local network. Cleared when dropped.
+#[derive(Clone, ZeroizeOnDrop)]
+pub struct LanKey([u8; 32]);
+
+impl LanKey {
+    /// The name of `device` under `salt`: the first 16 bytes of HMAC-SHA256 over both. Members of the space recognise it, and
+    /// to anybody else it says nothing, not even that it is the name that another salt gave something else (PROTOCOL.md
+    /// section 7.5).
+    #[must_use]
+    pub fn name(&self, salt: &[u8; 8], device: &DeviceId) -> [u8; 16] {
+        let mac = hmac(&self.0, &[salt, device.as_bytes()]);
+        let mut name = [0; 16];
+        name.copy_from_slice(&mac[..16]);
+        name
+    }
+}
+
+impl std::fmt::Debug for LanKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LanKey(..)")
     }
 }
 

@@ -9,16 +9,17 @@ use sealift_platform::random::{Random, RandomRng};
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, Refusal, ToRelay};
 use sealift_proto::handshake::{Acknowledged, Answered, HandshakeError, Message, Offered, Peer};
+use sealift_proto::identity::DeviceId;
 use sealift_proto::link::{LinkSender, ToLeecher, ToSeeder};
 use sealift_proto::wrap::{ShareSecret, Suite};
-use tokio::io::{AsyncReadExt, ReadHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::ends::LeecherEnds;
 use super::link::{self, LinkReader, LinkWriter};
 use super::paced::{Way, paced};
-use super::{Place, SessionError, Side, link_place};
+use super::{Place, SessionError, Side, lan, link_place};
 use crate::control::{Control, Event};
 use crate::pace::Pace;
 
@@ -188,14 +189,8 @@ impl Sessions {
         seeder: Address,
         choice: WrapChoice,
     ) -> Result<LeecherSession, SessionError> {
-        let secrets = make_shares(side, choice).await?;
-        let random = &*side.platform.random;
-        let tag: [u8; 16] = random.bytes();
-        let (offered, body) = side.with(|terms, party| {
-            let offered = Offered::new(terms, party, seeder, tag, secrets, &mut RandomRng(random))?;
-            let body = offered.message().seal(terms, &party.key.id(), random.bytes());
-            Ok::<_, HandshakeError>((offered, body))
-        })?;
+        let tag: [u8; 16] = side.platform.random.bytes();
+        let (offered, body) = offer(side, seeder, tag, choice).await?;
         let body = Bytes::new(body).map_err(|_| HandshakeError::Malformed)?;
         let (news, mut received) = mpsc::channel(NEWS);
         let _registered = self.register(tag, Waiting { seeder, offer: *offered.hash(), news });
@@ -204,11 +199,40 @@ impl Sessions {
         control.send(ToRelay::OpenLink { to: seeder, tag }).await.map_err(closed)?;
         let (from, message, ticket, address) =
             timeout(ANSWER, collect(&mut received)).await.unwrap_or(Err(SessionError::Timeout))?;
-        let answered =
-            side.with(|terms, _| offered.answer(terms, from, &message, &mut RandomRng(random)))?;
-        let place =
+        let answered = answered(side, offered, from, &message)?;
+        let (host, port) =
             link_place(side.space, control.relay(), address).ok_or(SessionError::Elsewhere)?;
-        finish(side, answered, place, ticket, self.pace.as_ref()).await
+        finish(side, answered, self.pace.as_ref(), async |opening| {
+            link::connect(side.platform, (&host, port), ticket, opening).await
+        })
+        .await
+    }
+
+    /// Opens a session with the seeder at the other end of `stream`, a local network's, where nobody stands between.
+    ///
+    /// # Errors
+    /// [`SessionError`] within about half a minute.
+    pub async fn open_lan(
+        &self,
+        side: &Side<'_>,
+        mut stream: BoxStream,
+        seeder: DeviceId,
+        choice: WrapChoice,
+    ) -> Result<LeecherSession, SessionError> {
+        let side = &lan::side(side);
+        let seeder = lan::address(seeder);
+        let (offered, body) = offer(side, seeder, side.platform.random.bytes(), choice).await?;
+        let device = side.key.id();
+        let asked = timeout(ANSWER, lan::ask(&mut stream, &device, &body)).await;
+        let answer = asked.unwrap_or(Err(SessionError::Timeout))?;
+        let message = side.with(|terms, _| Message::open(terms, &seeder.device, &answer))?;
+        let answered = answered(side, offered, seeder, &message)?;
+        finish(side, answered, self.pace.as_ref(), async |opening| {
+            stream.write_all(opening).await?;
+            stream.flush().await?;
+            Ok(stream)
+        })
+        .await
     }
 
     fn register(&self, tag: [u8; 16], waiting: Waiting) -> Registered<'_> {
@@ -253,16 +277,43 @@ async fn collect(
     }
 }
 
+/// An offer to `seeder`, and the same sealed.
+async fn offer(
+    side: &Side<'_>,
+    seeder: Address,
+    tag: [u8; 16],
+    choice: WrapChoice,
+) -> Result<(Offered, Vec<u8>), SessionError> {
+    let secrets = make_shares(side, choice).await?;
+    let random = &*side.platform.random;
+    let made = side.with(|terms, party| {
+        let offered = Offered::new(terms, party, seeder, tag, secrets, &mut RandomRng(random))?;
+        let body = offered.message().seal(terms, &party.key.id(), random.bytes());
+        Ok::<_, HandshakeError>((offered, body))
+    })?;
+    Ok(made)
+}
+
+fn answered(
+    side: &Side<'_>,
+    offered: Offered,
+    from: Address,
+    message: &Message,
+) -> Result<Answered, HandshakeError> {
+    let random = &*side.platform.random;
+    side.with(|terms, _| offered.answer(terms, from, message, &mut RandomRng(random)))
+}
+
+/// The session of an offer that was answered; `send` gives the stream on which the opening has been sent.
 async fn finish(
     side: &Side<'_>,
     answered: Answered,
-    (host, port): Place,
-    ticket: [u8; 32],
     pace: Option<&Pace>,
+    send: impl AsyncFnOnce(&[u8]) -> std::io::Result<BoxStream>,
 ) -> Result<LeecherSession, SessionError> {
     let (peer, suite) = (*answered.peer(), answered.suite());
     let (acknowledged, opening) = answered.acknowledge();
-    let stream = link::connect(side.platform, (&host, port), ticket, &opening.to_bytes()).await?;
+    let stream = send(&opening.to_bytes()).await?;
     let stream = paced(stream, Way::Reading, pace);
     let (reader, writer) = tokio::io::split(stream);
     let sender = LinkSender::new(acknowledged.to_seeder().clone(), acknowledged.session(), 0);

@@ -3,6 +3,7 @@
 
 mod allowance;
 mod ends;
+pub(crate) mod lan;
 mod leecher;
 mod link;
 mod paced;

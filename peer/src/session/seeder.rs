@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sealift_platform::net::BoxStream;
 use sealift_platform::random::RandomRng;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, ToRelay};
@@ -111,9 +112,29 @@ impl Acceptor {
         body: &[u8],
         admit: impl FnOnce(&Membership) -> bool,
     ) -> Result<(), SessionError> {
-        let opened = side.with(|terms, _| Message::open(terms, &from.device, body));
-        let Message::Offer(offer) = opened? else {
-            return Err(HandshakeError::Unexpected.into());
+        let (answer, result) = self.sealed_answer(side, from, body, admit);
+        if let Some(body) = answer {
+            let body = Bytes::new(body).map_err(|_| HandshakeError::Malformed)?;
+            control
+                .send(ToRelay::Forward { to: from, body })
+                .await
+                .map_err(|_| SessionError::Closed)?;
+        }
+        result
+    }
+
+    /// What to answer to a sealed message from `from`, sealed, if anything; and whether it was an offer that was taken.
+    pub(super) fn sealed_answer(
+        &self,
+        side: &Side<'_>,
+        from: Address,
+        body: &[u8],
+        admit: impl FnOnce(&Membership) -> bool,
+    ) -> (Option<Vec<u8>>, Result<(), SessionError>) {
+        let offer = match side.with(|terms, _| Message::open(terms, &from.device, body)) {
+            Ok(Message::Offer(offer)) => offer,
+            Ok(_) => return (None, Err(HandshakeError::Unexpected.into())),
+            Err(error) => return (None, Err(error.into())),
         };
         let (answer, result) = match self.answer(side, from, &offer, admit) {
             Ok(answer) => (Some(answer), Ok(())),
@@ -126,17 +147,11 @@ impl Acceptor {
                 (refusal, Err(error.into()))
             }
         };
-        if let Some(answer) = answer {
-            let random = &*side.platform.random;
-            let body =
-                side.with(|terms, party| answer.seal(terms, &party.key.id(), random.bytes()));
-            let body = Bytes::new(body).map_err(|_| HandshakeError::Malformed)?;
-            control
-                .send(ToRelay::Forward { to: from, body })
-                .await
-                .map_err(|_| SessionError::Closed)?;
-        }
-        result
+        let random = &*side.platform.random;
+        let seal = |answer: Message| {
+            side.with(|terms, party| answer.seal(terms, &party.key.id(), random.bytes()))
+        };
+        (answer.map(seal), result)
     }
 
     fn answer(
@@ -208,7 +223,18 @@ impl Acceptor {
         ticket: Ticket,
     ) -> Result<SeederSession, SessionError> {
         let (host, port) = &ticket.place;
-        let mut stream = link::connect(side.platform, (host, *port), ticket.ticket, &[]).await?;
+        let stream = link::connect(side.platform, (host, *port), ticket.ticket, &[]).await?;
+        self.acknowledged(side, stream, ticket.peer, Some(ticket.tag)).await
+    }
+
+    /// Waits for the ACK on `stream`, which must be that of `peer`, and of the link with this tag if it has one.
+    pub(super) async fn acknowledged(
+        &self,
+        side: &Side<'_>,
+        mut stream: BoxStream,
+        peer: Address,
+        tag: Option<[u8; 16]>,
+    ) -> Result<SeederSession, SessionError> {
         let mut opening = [0; OPENING_LEN];
         stream.read_exact(&mut opening).await?;
         let opening = Opening::from_bytes(&opening);
@@ -216,7 +242,8 @@ impl Acceptor {
         let taken =
             self.pending.lock().unwrap_or_else(PoisonError::into_inner).take(&opening.session, now);
         let awaiting = taken.ok_or(HandshakeError::Unexpected)?;
-        let crossed = *awaiting.link_tag() != ticket.tag || awaiting.peer().address != ticket.peer;
+        let crossed =
+            tag.is_some_and(|tag| *awaiting.link_tag() != tag) || awaiting.peer().address != peer;
         if opening.link != 0 || crossed {
             return Err(HandshakeError::Unexpected.into());
         }

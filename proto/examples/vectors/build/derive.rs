@@ -3,7 +3,7 @@
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sealift_proto::{
-    keys::InviteKeys,
+    keys::{EpochSecret, InviteKeys},
     object::{self, Place},
     padme,
     seal::{self, SealKey},
@@ -48,6 +48,12 @@ pub fn vectors() -> Value {
     let record = key("sealift/1 record key\0");
     check_epoch_keys(&catalogue, &forward, &card, &record);
 
+    let lan = key("sealift/1 lan key\0");
+    let device = world::leecher().id();
+    let lan_name = &hmac(&lan, &[&[9; 8], &device.as_bytes()[..]].concat())[..16];
+    let keys = EpochSecret::new(world::EPOCH_SECRET).keys();
+    assert_eq!(keys.lan.name(&[9; 8], &device), lan_name);
+
     let prk = extract(b"sealift/1 invite\0", &world::INVITE_SECRET);
     let id = expand(&prk, "sealift/1 invite id\0");
     assert_eq!(InviteKeys::derive(&world::INVITE_SECRET).id, id[..16]);
@@ -58,6 +64,9 @@ pub fn vectors() -> Value {
             "forward_key": hex(forward),
             "card_key": hex(card),
             "record_key": hex(record),
+            "lan_key": hex(lan),
+            "lan_salt": hex([9; 8]),
+            "lan_name": hex(lan_name),
             "psk": hex(psk()),
         },
         "invite": {
