@@ -239,8 +239,18 @@ pub fn jittered(pause: Duration, speaker: &Speaker) -> Duration {
 
 fn tell_waiting(speaker: &Speaker, relay: &RelayArg, error: &DialError) {
     let place = sealift_proto::invite::host_port(&relay.host, relay.port);
+    let words = match error {
+        DialError::Refused(why) => {
+            format!(
+                "the relay {place} does not take this device yet ({why}); trying again until it does"
+            )
+        }
+        error => {
+            format!("the relay {place} does not answer yet ({error}); trying again until it does")
+        }
+    };
     speaker.console.note(
-        format!("the relay {place} does not answer yet ({error}); trying again until it does"),
+        words,
         &json!({"type": "waiting", "for": "relay", "relay": place, "why": error.to_string()}),
     );
 }

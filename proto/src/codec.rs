@@ -214,14 +214,14 @@ pub mod array {
 }
 
 /// Numbered additions at the end of a message (PROTOCOL.md section 2): numbers strictly rising. A reader that does not
-/// know an odd number ignores it; one that does not know an even number refuses the message. None is defined yet, so a
-/// list decodes only if all its numbers are odd.
+/// know an odd number ignores it; one that does not know an even number refuses the message. No even one is defined yet, so
+/// a list decodes only if all its numbers are odd.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Extensions(List<(u32, Bytes<1024>), 16>);
 
 impl Extensions {
-    /// Makes a list; tests use it to play a later version.
+    /// Makes a list.
     ///
     /// # Errors
     /// [`CodecError::Malformed`] when it is not sorted or has an even number.
@@ -229,6 +229,12 @@ impl Extensions {
         let rising = list.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let known = list.iter().all(|(number, _)| number % 2 == 1);
         if rising && known { Ok(Self(list)) } else { Err(CodecError::Malformed) }
+    }
+
+    /// The addition of this number, if there is one.
+    #[must_use]
+    pub fn get(&self, number: u32) -> Option<&[u8]> {
+        self.0.iter().find(|(found, _)| *found == number).map(|(_, bytes)| &**bytes)
     }
 }
 

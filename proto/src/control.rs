@@ -46,6 +46,9 @@ pub enum Purpose {
     Join,
 }
 
+/// Number of the addition to a Hello that holds a private relay's token.
+pub const TOKEN: u32 = 1;
+
 /// What a Hello says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HelloBody {
@@ -278,6 +281,15 @@ pub enum Refusal {
     /// 17: nothing was heard for too long.
     #[error("nothing heard for too long")]
     Idle,
+    /// 18: a limit on spaces that the relay did not know before.
+    #[error("too many spaces that are new to the relay came from this network within a day")]
+    NewSpaces,
+    /// 19: the relay's budget of bytes for this month.
+    #[error("the relay has carried all the bytes it may this month")]
+    Traffic,
+    /// 20: a private relay, which does not know the token that was shown.
+    #[error("the relay does not know the token")]
+    Token,
 }
 
 /// The newest statement of one log.

@@ -35,7 +35,9 @@ impl DialError {
         matches!(
             self,
             Self::Unreachable(_)
-                | Self::Refused(R::Busy | R::Internal | R::Shutdown | R::Idle | R::Full)
+                | Self::Refused(
+                    R::Busy | R::Internal | R::Shutdown | R::Idle | R::Full | R::NewSpaces
+                )
         )
     }
 
@@ -72,20 +74,61 @@ impl DialError {
 /// A refusal by the relay at `place`, in words.
 #[must_use]
 pub(crate) fn refusal(why: Refusal, place: &str) -> Failure {
+    let (exit, next) = remedy(why);
+    let failure = Failure::new(exit, format!("the relay {place} refused")).why(why);
+    Failure { next: next.map(str::to_owned), ..failure }
+}
+
+/// The exit code for a refusal, and what a person can do about it.
+#[must_use]
+pub(crate) const fn remedy(why: Refusal) -> (Exit, Option<&'static str>) {
     use Refusal as R;
-    let failure = |exit| Failure::new(exit, format!("the relay {place} refused")).why(why);
     match why {
-        R::NotMember | R::Removed => failure(Exit::Refused).next("ask the space's owner for a new invite"),
-        R::Expired => failure(Exit::Refused)
-            .next("check the clock of this device; if it is right, ask the space's owner for a new invite"),
-        R::SpaceNotAllowed => failure(Exit::Refused).next("ask the relay's operator to allow this space"),
-        R::Version => failure(Exit::Refused).next("use the same version of Sealift on both sides"),
-        R::Spent | R::NotFound => failure(Exit::Refused).next("ask for a new invite"),
-        R::Offline => failure(Exit::Offline),
-        R::Busy | R::Shutdown | R::Idle | R::Full | R::Internal => {
-            failure(Exit::Relay).next("try again in a moment")
+        R::NotMember | R::Removed => {
+            (Exit::Refused, Some("ask the space's owner for a new invite"))
         }
-        R::Malformed | R::NotAllowed | R::Stale | R::Invalid | R::Replaced => failure(Exit::Refused),
+        R::Expired => (
+            Exit::Refused,
+            Some(
+                "check the clock of this device; if it is right, ask the space's owner for a new invite",
+            ),
+        ),
+        R::SpaceNotAllowed => (Exit::Refused, Some("ask the relay's operator to allow this space")),
+        R::Token => (
+            Exit::Refused,
+            Some(
+                "ask the relay's operator for the token, and name its file with: seeder --relay-token FILE",
+            ),
+        ),
+        R::Version => (Exit::Refused, Some("use the same version of Sealift on both sides")),
+        R::Spent | R::NotFound => (Exit::Refused, Some("ask for a new invite")),
+        R::Offline => (Exit::Offline, None),
+        R::Busy => (
+            Exit::Relay,
+            Some(
+                "try again in a moment; if it stays so, ask the relay's operator for more, or use another relay",
+            ),
+        ),
+        R::Full => (
+            Exit::Relay,
+            Some(
+                "share less, ask the relay's operator for more room, or use another relay with --relay HOST:PORT",
+            ),
+        ),
+        R::NewSpaces => (
+            Exit::Relay,
+            Some(
+                "try again tomorrow, ask the relay's operator, or use another relay with --relay HOST:PORT",
+            ),
+        ),
+        R::Traffic => (
+            Exit::Relay,
+            Some(
+                "it goes on with the first of next month (UTC); until then use another relay with --relay HOST:PORT",
+            ),
+        ),
+        R::Shutdown | R::Idle | R::Internal => (Exit::Relay, Some("try again in a moment")),
+        R::Malformed | R::NotAllowed | R::Stale | R::Invalid | R::Replaced => (Exit::Refused, None),
     }
 }
 

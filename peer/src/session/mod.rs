@@ -108,7 +108,11 @@ impl SessionError {
             | Self::Offline
             | Self::Timeout => failure(Exit::Offline).next("try again later, or add --wait"),
             Self::Handshake(_) => failure(Exit::Refused),
-            Self::Closed | Self::Relay(_) | Self::Io(_) | Self::Midway => {
+            Self::Relay(refusal) => {
+                let next = crate::control::remedy(*refusal).1;
+                Failure { next: next.map(str::to_owned), ..failure(Exit::Relay) }
+            }
+            Self::Closed | Self::Io(_) | Self::Midway => {
                 failure(Exit::Relay).next("try again in a moment")
             }
             Self::Link(_) | Self::Malformed | Self::Elsewhere => failure(Exit::Tampered),

@@ -258,9 +258,8 @@ impl Publisher<'_> {
                 }
                 Ok(())
             }
-            Err(CallError::Refused(Refusal::Full | Refusal::Busy)) => {
-                let words = "the relay has no room for the catalogue; trying again in 30 s";
-                self.tell(Activity::Warning(words.into()));
+            Err(CallError::Refused(why @ (Refusal::Full | Refusal::Busy))) => {
+                self.tell(Activity::Warning(no_room(why).into()));
                 sleep(PAUSE).await;
                 // What was put aside for the head is still there or is sent again.
                 Err(Ended::Connection)
@@ -304,6 +303,19 @@ impl Publisher<'_> {
 
     fn tell(&self, activity: Activity) {
         self.publication.teller.tell(activity);
+    }
+}
+
+/// What a person is told whose catalogue the relay does not take: sharing goes on with what it took before.
+const fn no_room(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Full => {
+            "the relay has no room for this catalogue: others do not see what is new. Share less (.sealiftignore leaves \
+             files out), or ask its operator for more room (space_bytes, device_bytes); trying again in 30 s"
+        }
+        _ => {
+            "the relay takes no catalogue for the moment: it has too much to do; trying again in 30 s"
+        }
     }
 }
 
