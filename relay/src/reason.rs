@@ -25,6 +25,9 @@ pub(crate) const fn of(why: Refusal) -> &'static str {
         Refusal::Replaced => "replaced",
         Refusal::Shutdown => "shutdown",
         Refusal::Idle => "idle",
+        Refusal::NewSpaces => "new_spaces",
+        Refusal::Traffic => "traffic",
+        Refusal::Token => "token",
     }
 }
 
