@@ -10,6 +10,7 @@ pub mod exit;
 pub mod home;
 pub mod human;
 pub mod join;
+pub mod lan;
 pub mod manual;
 pub mod members;
 pub mod pace;
