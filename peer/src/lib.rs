@@ -5,6 +5,7 @@ pub mod args;
 pub mod connect;
 pub mod console;
 pub mod control;
+pub mod direct;
 pub mod escape;
 pub mod exit;
 pub mod home;

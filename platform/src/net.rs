@@ -4,7 +4,7 @@ mod system;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -55,6 +55,26 @@ pub trait Net: Send + Sync {
     /// Looks `host` up and connects to the first of its addresses that answers; addresses are tried side by side with
     /// a head start of 250 ms each (RFC 8305), so that a dead one costs no time.
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<BoxStream>>;
+
+    /// Looks `host` up: all its addresses, with `port`.
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>>;
+
+    /// The addresses of this machine's interfaces, loopback among them.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    fn addresses(&self) -> io::Result<Vec<IpAddr>>;
+
+    /// A UDP socket bound to `address`, not blocking, with large buffers where the system gives them; a port of 0 is chosen by
+    /// the system. An IPv6 one takes IPv4 too, as `::ffff:a.b.c.d`, if `both` is asked for, and IPv6 only otherwise.
+    ///
+    /// # Errors
+    /// When the system refuses; [`io::ErrorKind::Unsupported`] where there is no UDP.
+    fn udp(&self, address: SocketAddr, both: bool) -> io::Result<UdpSocket>;
 
     /// Listens on `address`; a port of 0 is chosen by the system. An IPv6 address takes IPv6 only.
     fn listen(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Listener>>>;

@@ -1,7 +1,7 @@
 //! The sockets of the machine.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +19,9 @@ const BACKLOG: u32 = 1024;
 /// An idle connection is probed after this long; three probes without an answer end it.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
+/// Bytes of a UDP socket's buffers: a few milliseconds at a gigabit per second.
+const UDP_BUFFER: usize = 4 << 20;
+
 /// The network of the machine.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemNet;
@@ -30,6 +33,34 @@ impl Net for SystemNet {
             let stream = race(interleave(addresses)).await?;
             Ok(Box::new(SystemStream::new(stream)?) as BoxStream)
         })
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+    }
+
+    fn addresses(&self) -> io::Result<Vec<IpAddr>> {
+        let interfaces = if_addrs::get_if_addrs()?;
+        Ok(interfaces.iter().map(if_addrs::Interface::ip).collect())
+    }
+
+    fn udp(&self, address: SocketAddr, both: bool) -> io::Result<UdpSocket> {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
+        let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
+        if address.is_ipv6() {
+            sockopt::set_ipv6_v6only(&socket, !both)?;
+        }
+        // The system cuts it to what an unprivileged process may have.
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, UDP_BUFFER);
+        let _ = sockopt::set_socket_send_buffer_size(&socket, UDP_BUFFER);
+        rustix::net::bind(&socket, &address)?;
+        Ok(UdpSocket::from(socket))
     }
 
     fn listen(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Listener>>> {
@@ -219,6 +250,32 @@ mod tests {
         let Ok(v6) = v6 else { return eprintln!("skipped: no IPv6 here") };
         let port = v6.local_addr().unwrap().port();
         SystemNet.listen(([0, 0, 0, 0], port).into()).await.unwrap();
+    }
+
+    #[test]
+    fn a_udp_socket_of_both_families_hears_both() {
+        let Ok(both) = SystemNet.udp("[::]:0".parse().unwrap(), true) else {
+            return eprintln!("skipped: no IPv6 here");
+        };
+        let port = both.local_addr().unwrap().port();
+        let v4 = SystemNet.udp("127.0.0.1:0".parse().unwrap(), false).unwrap();
+        v4.send_to(b"hello", ("127.0.0.1", port)).unwrap();
+        both.set_nonblocking(false).unwrap();
+        both.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut bytes = [0; 8];
+        let (count, from) = both.recv_from(&mut bytes).unwrap();
+        assert_eq!(&bytes[..count], b"hello");
+        assert_eq!(from.ip().to_canonical(), v4.local_addr().unwrap().ip());
+        // IPv6 only: the same port of IPv4 is free.
+        let v6 = SystemNet.udp("[::]:0".parse().unwrap(), false).unwrap();
+        let port = v6.local_addr().unwrap().port();
+        SystemNet.udp(([0, 0, 0, 0], port).into(), false).unwrap();
+    }
+
+    #[test]
+    fn this_machine_has_addresses() {
+        let addresses = SystemNet.addresses().unwrap();
+        assert!(addresses.iter().any(IpAddr::is_loopback));
     }
 
     #[test]

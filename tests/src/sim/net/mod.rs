@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -224,11 +224,27 @@ impl SimHost {
 impl Net for SimHost {
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<BoxStream>> {
         Box::pin(async move {
-            let to = self.resolve(host)?;
+            let to = Self::resolve(self, host)?;
             tokio::time::timeout(CONNECT_TIME, self.connect_to(to, port))
                 .await
                 .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         })
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { Ok(vec![SocketAddr::from((Self::resolve(self, host)?, port))]) })
+    }
+
+    fn addresses(&self) -> io::Result<Vec<IpAddr>> {
+        Ok(vec![self.ip()])
+    }
+
+    fn udp(&self, _address: SocketAddr, _both: bool) -> io::Result<UdpSocket> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn listen(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Listener>>> {
