@@ -9,6 +9,7 @@ pub mod disk;
 pub mod net;
 pub mod random;
 pub mod redb_file;
+pub mod service;
 
 use std::sync::Arc;
 

@@ -1,53 +1,71 @@
-//! The command: its flags, where it listens, what it prints and how it ends.
+//! The command: its flags and files, where it listens, what it prints and how it ends.
 
-mod args;
+pub(crate) mod args;
+mod key;
+mod listen;
+mod manager;
 mod ready;
+mod serve;
+mod settings;
+mod signals;
+mod status;
 
-use std::io::{self, IsTerminal, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use etcetera::BaseStrategy;
 
 use sealift_manual::Manual;
 use sealift_platform::Platform;
-use sealift_platform::net::{Listener, Net};
-use sealift_proto::frame::DEFAULT_PORT;
 
-use crate::log::{Format, Log};
-use crate::{Config, Limits, Relay, RelayError};
-use args::Args;
+use crate::RelayError;
+use crate::log::Log;
+use args::{Args, Command};
+use settings::{Settings, SettingsError};
+
+#[cfg(test)]
+pub(crate) use listen::everywhere;
 
 /// Exit code when something went wrong that no other code names.
 const OTHER: u8 = 1;
+/// Exit code of a wrong command line or configuration.
+const USAGE: u8 = 2;
 /// Exit code when the local disk is what is wrong.
 const DISK: u8 = 8;
-
-/// How often it is told what was left out of the log.
-const UNSAID: Duration = Duration::from_secs(10);
 
 /// Runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(manual) = &args.manual {
-        return describe(&args, manual);
-    }
-    let log = start_logging(&args);
-    raise_file_limit();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&args, &anyhow::Error::new(error).context("cannot start")),
+    let platform = Platform::system();
+    let done = match &args.command {
+        Some(Command::Manual(manual)) => return describe(&args, manual),
+        None => serve(&args, platform),
+        Some(command) => beside(&args, &platform, command),
     };
-    let result = runtime.block_on(run(&args, &log));
-    runtime.shutdown_background();
-    match result {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&args, &error),
+    }
+}
+
+fn serve(args: &Args, platform: Platform) -> anyhow::Result<()> {
+    let settings = Settings::gather(args, &*platform.disk)?;
+    let log = Log::start(settings.log_format, settings.log_level);
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve::serve(args, platform, settings, &log));
+    runtime.shutdown_background();
+    served
+}
+
+/// A command that is not the relay itself.
+fn beside(args: &Args, platform: &Platform, command: &Command) -> anyhow::Result<()> {
+    let home = settings::home(args, &*platform.disk)?;
+    match command {
+        Command::Status => status::run(&home, args.json),
+        Command::Key(key) => key::run(platform, &home, key, args.json),
+        Command::Manual(_) => Ok(()),
     }
 }
 
@@ -68,124 +86,13 @@ fn describe(args: &Args, manual: &Manual) -> ExitCode {
     }
 }
 
-async fn run(args: &Args, log: &Log) -> anyhow::Result<()> {
-    // Before anything is announced: whoever reads the ready line may send a signal at once.
-    let signal = signal().context("cannot watch for signals")?;
-    let platform = Platform::system();
-    let config = Config {
-        home: home(args)?,
-        limits: Limits::default(),
-        allowed_spaces: args.allow_space.clone(),
-        drain: Duration::from_secs(30),
-    };
-    log.set_rate(config.limits.log_lines_per_second);
-    let listeners = listen(&*platform.net, &args.listen).await?;
-    let relay = Relay::open(platform, config).await?;
-    announce(args, &listeners, relay.pin())?;
-    let serving = relay.serve(listeners, signal);
-    tokio::pin!(serving);
-    let mut unsaid = tokio::time::interval(UNSAID);
-    let served = loop {
-        tokio::select! {
-            served = &mut serving => break served,
-            _ = unsaid.tick() => log.tell_unsaid(),
-        }
-    };
-    log.tell_unsaid();
-    Ok(served?)
-}
-
-/// `DIR/relay` if a home was named, else `$XDG_DATA_HOME/sealift/relay`.
-fn home(args: &Args) -> anyhow::Result<PathBuf> {
-    if let Some(home) = &args.home {
-        return Ok(home.join("relay"));
-    }
-    let base = etcetera::base_strategy::Xdg::new().context(
-        "this user has no home folder; name a folder for the relay's files with --home DIR",
-    )?;
-    Ok(base.data_dir().join("sealift").join("relay"))
-}
-
-async fn listen(net: &dyn Net, named: &[SocketAddr]) -> anyhow::Result<Vec<Box<dyn Listener>>> {
-    let mut listeners = Vec::new();
-    for address in named {
-        listeners.push(net.listen(*address).await.map_err(|error| cannot_listen(*address, error))?);
-    }
-    if !named.is_empty() {
-        return Ok(listeners);
-    }
-    let everywhere = [
-        SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT)),
-        SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT)),
-    ];
-    let mut missing = None;
-    for address in everywhere {
-        match net.listen(address).await {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                return Err(cannot_listen(address, error));
-            }
-            // A machine without IPv6, or without IPv4.
-            Err(error) => missing = Some((address, error)),
-        }
-    }
-    match missing {
-        Some((address, error)) if listeners.is_empty() => Err(cannot_listen(address, error)),
-        Some((address, error)) => {
-            tracing::debug!(%address, %error, "not listening there");
-            Ok(listeners)
-        }
-        None => Ok(listeners),
-    }
-}
-
-fn cannot_listen(address: SocketAddr, error: io::Error) -> anyhow::Error {
-    let what = match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "port {} is in use: perhaps a relay runs already. Stop it, or take another port: relay --listen {}",
-            address.port(),
-            SocketAddr::new(address.ip(), 7744),
-        ),
-        io::ErrorKind::PermissionDenied => {
-            format!(
-                "this user may not listen on {address}: ports below 1024 need a privilege; take a higher one"
-            )
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            format!(
-                "this machine does not have the address {}: name one of its own, or 0.0.0.0",
-                address.ip()
-            )
-        }
-        _ => format!("cannot listen on {address}"),
-    };
-    anyhow::Error::new(error).context(what)
-}
-
-fn announce(args: &Args, listeners: &[Box<dyn Listener>], pin: [u8; 16]) -> anyhow::Result<()> {
-    let mut bound = Vec::new();
-    for listener in listeners {
-        bound.push(listener.local_addr().context("cannot tell where it listens")?);
-    }
-    let places = ready::places(args.public.as_ref(), &bound, &ready::machine_addresses());
-    let mut out = io::stdout().lock();
-    for place in &places {
-        // Whoever does not want to read it may close the pipe; the relay goes on.
-        let _ = writeln!(out, "{}", ready::line(place, &pin, args.json));
-    }
-    let _ = out.flush();
-    let person = io::stderr().is_terminal() && !args.json && !args.quiet;
-    if let Some(place) = places.first().filter(|_| person) {
-        let wildcard = bound.iter().any(|address| address.ip().is_unspecified());
-        eprint!("{}", ready::hint(place, &pin, args.public.is_none() && wildcard));
-    }
-    Ok(())
-}
-
 fn fail(args: &Args, error: &anyhow::Error) -> ExitCode {
-    let code = match error.downcast_ref::<RelayError>() {
-        Some(error) if error.is_disk() => DISK,
-        _ => OTHER,
+    let is_disk = error.downcast_ref::<RelayError>().is_some_and(RelayError::is_disk)
+        || error.is::<key::NotCopied>();
+    let code = match () {
+        () if is_disk => DISK,
+        () if error.is::<SettingsError>() => USAGE,
+        () => OTHER,
     };
     tell(args, code, error)
 }
@@ -198,18 +105,6 @@ fn tell(args: &Args, code: u8, error: &anyhow::Error) -> ExitCode {
         eprintln!("relay: {error:#}");
     }
     ExitCode::from(code)
-}
-
-/// Logs go to standard error: as `SEALIFT_LOG` says, else by `-q` and `-v`.
-fn start_logging(args: &Args) -> Log {
-    let level = match (args.quiet, args.verbose) {
-        (true, _) => "error",
-        (false, 0) => "info",
-        (false, 1) => "info,sealift_relay=debug",
-        (false, _) => "debug",
-    };
-    let level = std::env::var("SEALIFT_LOG").unwrap_or_else(|_| level.to_owned());
-    Log::start(if args.json { Format::Json } else { Format::Text }, &level)
 }
 
 /// Each connection is a file: take as many as the system gives without being asked for more.
@@ -225,33 +120,3 @@ fn raise_file_limit() {
 
 #[cfg(not(unix))]
 const fn raise_file_limit() {}
-
-/// Ends at Ctrl-C or SIGTERM; a second one ends the process at once.
-#[cfg(unix)]
-fn signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            std::process::exit(0);
-        });
-    })
-}
-
-#[cfg(not(unix))]
-fn signal() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
-}

@@ -1,6 +1,6 @@
 //! What the process around a relay may ask of it and change in it while it runs.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::hub::Hub;
@@ -18,6 +18,18 @@ impl Handle {
     /// What the relay says of itself; `None` when it has ended.
     pub async fn report(&self) -> Option<Report> {
         Some(report(&*self.0.upgrade()?).await)
+    }
+
+    /// The limits in force; `None` when it has ended.
+    #[must_use]
+    pub fn limits(&self) -> Option<Arc<Limits>> {
+        self.0.upgrade().map(|hub| hub.limits.get())
+    }
+
+    /// Whether it is about to end, or has ended.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.upgrade().is_none_or(|hub| hub.is_draining())
     }
 
     /// Whether the relay answers: its switchboard can be asked, and its store's writer is not stuck.

@@ -29,6 +29,9 @@ pub(crate) struct Hub {
     pub(crate) store: Store,
     pub(crate) gate: Gate,
     pub(crate) metrics: Metrics,
+    /// What clients know the relay by.
+    pub(crate) pin: String,
+    listening: Mutex<Vec<String>>,
     /// Spaces carried; none named means all.
     allowed: RwLock<Vec<String>>,
     state: Mutex<State>,
@@ -75,6 +78,7 @@ impl Hub {
         limits: InForce,
         store: Store,
         allowed: Vec<String>,
+        pin: String,
     ) -> Self {
         let first_number = u32::from_be_bytes(platform.random.bytes());
         let now = limits.get();
@@ -86,6 +90,8 @@ impl Hub {
             }),
             gate: Gate::new(limits.clone()),
             metrics: Metrics::default(),
+            pin,
+            listening: Mutex::default(),
             pipes: Pipes::within_budget(now.pipe_bytes),
             started: Instant::now(),
             moved: AtomicU64::new(0),
@@ -105,6 +111,15 @@ impl Hub {
     /// Time since the relay started.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Where the relay listens.
+    pub(crate) fn listening(&self) -> Vec<String> {
+        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_listening(&self, places: Vec<String>) {
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = places;
     }
 
     /// Carries only these spaces from now on; none named means all. Members of others are told so.
@@ -242,16 +257,16 @@ impl Hub {
         state.apply(effects);
     }
 
-    /// Waits until no link runs.
-    pub(crate) async fn links_ended(&self) {
+    /// Waits until no link is at work: all have ended, or nothing has moved on any of them for `quiet`.
+    pub(crate) async fn links_rest(&self, quiet: Duration) {
         loop {
-            let ended = self.link_ended.notified();
-            tokio::pin!(ended);
-            ended.as_mut().enable();
-            if self.state().links.is_empty() {
+            let before = self.count();
+            if before.links == 0
+                || tokio::time::timeout(quiet, self.link_ended.notified()).await.is_err()
+                    && self.count().bytes == before.bytes
+            {
                 return;
             }
-            ended.await;
         }
     }
 
@@ -376,7 +391,7 @@ impl Drop for LinkEnd<'_> {
         state.board.link_ended(self.held.pair);
         self.hub.moved.fetch_add(self.held.meter.total(), Ordering::Relaxed);
         drop(state);
-        self.hub.link_ended.notify_waiters();
+        self.hub.link_ended.notify_one();
     }
 }
 

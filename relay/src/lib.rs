@@ -7,10 +7,13 @@
 //! splice       the bytes of links                    limits        every number
 //! ```
 
+mod admin;
 pub mod command;
+mod config;
 mod conn;
 mod gate;
 mod handle;
+mod home;
 mod hub;
 mod limits;
 mod log;
@@ -28,7 +31,7 @@ mod wire;
 
 use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,23 +40,25 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use sealift_platform::Platform;
-use sealift_platform::disk::{Lock, Root, read_all};
+use sealift_platform::disk::Lock;
 use sealift_platform::net::Listener;
 use sealift_proto::control::Refusal;
+use sealift_proto::text::base32;
 
 pub use handle::Handle;
 pub use limits::{Entry, InForce, LimitError, Limits, Unit};
 pub use tls::KeyError;
 
 use conn::Door;
+use home::Home;
 use hub::Hub;
-use store::{Closing, Store};
+use store::Closing;
 use tls::Identity;
 
-/// Name of the lock file in the relay's home.
-const LOCK: &str = "relay.lock";
 /// How often time is looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// A link on which nothing has moved for so long need not be waited for at the end.
+const QUIET: Duration = Duration::from_secs(5);
 /// How often old invites are forgotten, in ticks.
 const SWEEP: u32 = 600;
 
@@ -66,8 +71,6 @@ pub struct Config {
     pub limits: Limits,
     /// Short ids of the spaces that it carries; none means all.
     pub allowed_spaces: Vec<String>,
-    /// How long links that are at work when it is to end may go on.
-    pub drain: Duration,
 }
 
 /// Why a relay does not run.
@@ -86,8 +89,8 @@ pub enum RelayError {
     Key(PathBuf, KeyError),
     /// Its store is damaged or cannot be read.
     #[error(
-        "the store {0} cannot be used: {1}. Restore it from a backup, or move it away: devices publish again when they \
-         connect, open invites are lost"
+        "the store {0} cannot be used: {1}. Check its disk and whose file it is. If it is moved away, devices publish again when they \
+         connect, and open invites are lost"
     )]
     Store(PathBuf, String),
     /// A task ended by itself.
@@ -106,7 +109,6 @@ impl RelayError {
 /// A relay with its key and store open, which does not listen yet.
 pub struct Relay {
     hub: Arc<Hub>,
-    drain: Duration,
     identity: Identity,
     closing: Closing,
     lock: Box<dyn Lock>,
@@ -116,20 +118,15 @@ impl Relay {
     /// Opens the relay's home; the first time, makes its key.
     ///
     /// # Errors
-    /// When the home is in use or what lies in it is damaged: nothing damaged is ever replaced by something new.
+    /// When the home is in use or cannot be used. A damaged store is set aside, with words in the log, for an empty one; a damaged
+    /// or missing key is never replaced by a new one.
     pub async fn open(platform: Platform, config: Config) -> Result<Self, RelayError> {
-        let home = config.home.clone();
-        let opening = platform.clone();
-        let (root, lock, identity) =
-            tokio::task::spawn_blocking(move || open_home(&opening, &home))
-                .await
-                .map_err(|_| RelayError::Failed)??;
         let limits = InForce::new(config.limits);
-        let (store, closing) = Store::open(root, limits.clone())
-            .await
-            .map_err(|error| RelayError::Store(config.home.join(store::FILE), error.to_string()))?;
-        let hub = Arc::new(Hub::new(platform, limits, store, config.allowed_spaces));
-        Ok(Self { hub, drain: config.drain, identity, closing, lock })
+        let Home { store, closing, identity, lock } =
+            Home::open(&platform, &config.home, limits.clone()).await?;
+        let pin = base32(&identity.pin);
+        let hub = Arc::new(Hub::new(platform, limits, store, config.allowed_spaces, pin));
+        Ok(Self { hub, identity, closing, lock })
     }
 
     /// The limits in force: they can be changed while it serves.
@@ -151,7 +148,7 @@ impl Relay {
     }
 
     /// Serves on `listeners` until `shutdown`. Then nobody comes in any more, members are told so that they look for it again,
-    /// and links at work go on until they end or [`Config::drain`] is over.
+    /// and links at work go on until they end or [`Limits::drain`] is over.
     ///
     /// # Errors
     /// When a part of it ends by itself.
@@ -163,6 +160,8 @@ impl Relay {
         let hub = self.hub;
         let tls = TlsAcceptor::from(self.identity.tls);
         let door = Door { hub: Arc::clone(&hub), tls };
+        let places = listeners.iter().filter_map(|listener| listener.local_addr().ok());
+        hub.set_listening(places.map(|address| address.to_string()).collect());
         let (closing, closed) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let ticking = tokio::spawn(tick(Arc::clone(&hub)));
@@ -175,7 +174,7 @@ impl Relay {
         };
         closing.send_replace(true);
         hub.drain();
-        let _ = tokio::time::timeout(self.drain, hub.links_ended()).await;
+        let _ = tokio::time::timeout(hub.limits.get().drain, hub.links_rest(QUIET)).await;
         let leaving = async { while tasks.join_next().await.is_some() {} };
         // Who does not take the farewell in time, and what is still under way on links, is cut off.
         let _ = tokio::time::timeout(hub.limits.get().farewell, leaving).await;
@@ -202,24 +201,6 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RelayError> {
     Relay::open(platform, config).await?.serve(listeners, shutdown).await
-}
-
-type Home = (Arc<dyn Root>, Box<dyn Lock>, Identity);
-
-fn open_home(platform: &Platform, home: &Path) -> Result<Home, RelayError> {
-    let broken = |error| RelayError::Home(home.to_owned(), error);
-    let root = platform.disk.open_or_create(home, true).map_err(broken)?;
-    let path = Path::new(LOCK);
-    let Some(lock) = root.try_lock(path).map_err(broken)? else {
-        let holder = read_all(&*root, path, 64).unwrap_or_default();
-        let holder = String::from_utf8_lossy(&holder).into_owned();
-        return Err(RelayError::InUse(home.to_owned(), holder));
-    };
-    lock.describe(format!("process {}", std::process::id()).as_bytes()).map_err(broken)?;
-    let new = !Store::exists(&*root);
-    let identity = Identity::open(&*root, &*platform.random, new)
-        .map_err(|error| RelayError::Key(home.to_owned(), error))?;
-    Ok((root, lock, identity))
 }
 
 /// Lets time do its work.

@@ -31,6 +31,14 @@ pub struct Entry {
     pub group: &'static str,
 }
 
+impl Entry {
+    /// Whether a running relay goes on with the value that it started with.
+    #[must_use]
+    pub fn is_read_at_start(&self) -> bool {
+        self.group.ends_with("read at start")
+    }
+}
+
 /// Why a limit is not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
@@ -152,6 +160,8 @@ limits! {
         links_per_device: usize, Count, 1 => 512;
         /// Silence on a link, both ways, after which it is closed
         link_idle: Duration, Time, 4 => 10 * MINUTE;
+        /// How long links at work may go on when the relay stops
+        drain: Duration, Time, 0 => 30 * SECOND;
     }
     "The store" {
         /// Stored, in all

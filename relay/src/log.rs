@@ -13,14 +13,43 @@ use kinds::Kinds;
 use plain::Plain;
 
 /// How lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Format {
     /// For people.
     #[default]
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Level {
+    /// Faults of the relay and its machine.
+    Error,
+    /// Those, and what may become one.
+    Warn,
+    /// Those, starting and stopping, and refused connections with their reason.
+    #[default]
+    Info,
+    /// Those, and each connection and link.
+    Debug,
+    /// Everything, that of libraries too.
+    Trace,
+}
+
+impl Level {
+    /// As a filter. What the environment variable `SEALIFT_LOG` says comes first (`info,sealift_relay=debug`).
+    fn filter(self) -> EnvFilter {
+        let filter = match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "info,sealift_relay=debug",
+            Self::Trace => "debug",
+        };
+        EnvFilter::new(std::env::var("SEALIFT_LOG").as_deref().unwrap_or(filter))
+    }
 }
 
 /// The running log.
@@ -30,9 +59,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Starts logging what `level` lets through (`info`, `sealift_relay=debug`).
-    pub(crate) fn start(format: Format, level: &str) -> Self {
-        let (filter, handle) = reload::Layer::new(EnvFilter::new(level));
+    /// Starts logging.
+    pub(crate) fn start(format: Format, level: Level) -> Self {
+        let (filter, handle) = reload::Layer::new(level.filter());
         let kinds = Kinds::default();
         let layers = tracing_subscriber::registry().with(filter).with(kinds.clone());
         let lines = fmt::layer().with_writer(Plain).with_target(false);
@@ -45,10 +74,9 @@ impl Log {
     }
 
     /// From now on `level` decides what is logged.
-    #[expect(dead_code, reason = "reloading comes next")]
-    pub(crate) fn set_level(&self, level: &str) {
+    pub(crate) fn set_level(&self, level: Level) {
         // Only a subscriber that is gone refuses, and then nothing is logged anyway.
-        let _ = self.level.reload(EnvFilter::new(level));
+        let _ = self.level.reload(level.filter());
     }
 
     /// From now on at most so many lines of a kind in a second.

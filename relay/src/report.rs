@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::hub::Hub;
+use crate::limits::Entry;
 use crate::machine;
 
 /// Numbers by reason.
@@ -15,6 +16,10 @@ pub type ByReason = BTreeMap<String, u64>;
 pub struct Report {
     /// Its version.
     pub version: String,
+    /// What clients know it by.
+    pub pin: String,
+    /// Where it listens.
+    pub listen: Vec<String>,
     /// Its process.
     pub pid: u32,
     /// Seconds since it started.
@@ -31,6 +36,19 @@ pub struct Report {
     pub refusals: Refusals,
     /// What it takes of its machine.
     pub process: Process,
+    /// The limits in force.
+    pub limits: Vec<Setting>,
+}
+
+/// One limit in force.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// Its value, as in a configuration file.
+    pub value: String,
+    /// Whether it is the default.
+    pub default: bool,
 }
 
 /// Connections now, and since the start.
@@ -119,6 +137,8 @@ pub(crate) async fn report(hub: &Hub) -> Report {
     let (count, metrics) = (hub.count(), &hub.metrics);
     Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        pin: hub.pin.clone(),
+        listen: hub.listening(),
         pid: std::process::id(),
         uptime: hub.now().as_secs(),
         draining: hub.is_draining(),
@@ -155,9 +175,68 @@ pub(crate) async fn report(hub: &Hub) -> Report {
             requests: owned(metrics.refused.get()),
         },
         process: machine::process(),
+        limits: hub.limits.get().entries().map(Setting::from).collect(),
+    }
+}
+
+impl From<Entry> for Setting {
+    fn from(entry: Entry) -> Self {
+        let default = entry.value == entry.default;
+        Self { name: entry.name.to_owned(), value: entry.value, default }
     }
 }
 
 fn owned(tally: BTreeMap<&'static str, u64>) -> ByReason {
     tally.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn example() -> Report {
+        let by = |reason: &str, count| ByReason::from([(reason.to_owned(), count)]);
+        Report {
+            version: "1.2.3".into(),
+            pin: "aaaaaaaaaaaaaaaaaaaaaaaaaa".into(),
+            listen: vec!["0.0.0.0:7743".into()],
+            pid: 7,
+            uptime: 93_784,
+            draining: false,
+            connections: Connections {
+                unauthenticated: 1,
+                joining: 0,
+                members: 5,
+                serving: 3,
+                spaces: 2,
+                accepted: 20,
+                not_accepted: 0,
+                welcomed: 6,
+            },
+            links: Links {
+                open: 1,
+                asked: 2,
+                tickets: 4,
+                opened: 3,
+                ended: by("finished", 2),
+                bytes: 5 << 30,
+            },
+            store: Some(Stored {
+                bytes: 1 << 20,
+                statements: 9,
+                segments: 11,
+                invites: 1,
+                spaces: 2,
+                disk_free: 50 << 30,
+                failures: 0,
+            }),
+            refusals: Refusals {
+                rejected: by("slow", 3),
+                closed: by("idle", 1),
+                requests: ByReason::new(),
+            },
+            process: Process { memory: 12 << 20, descriptors: 30, most_descriptors: 1024 },
+            limits: vec![Setting { name: "links".into(), value: "10".into(), default: false }],
+        }
+    }
 }

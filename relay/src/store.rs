@@ -15,7 +15,6 @@ mod tests;
 mod usage;
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -56,6 +55,25 @@ pub(crate) enum StoreError {
     /// A task of the store ended by itself.
     #[error("the store stopped")]
     Stopped,
+}
+
+impl StoreError {
+    /// Whether the file is not what was written, other than a disk that cannot be read, or another version's file.
+    pub(crate) fn is_damage(&self) -> bool {
+        let is_cut = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+        };
+        match self {
+            Self::Damaged | Self::Stopped => true,
+            Self::Disk(error) => is_cut(error),
+            Self::Database(error) => match &**error {
+                redb::Error::Corrupted(_) => true,
+                redb::Error::Io(error) => is_cut(error),
+                _ => false,
+            },
+            Self::Format(_) => false,
+        }
+    }
 }
 
 impl<E: Into<redb::Error>> From<E> for StoreError
@@ -155,11 +173,6 @@ impl Store {
         let (requests, waiting) = mpsc::channel(QUEUE);
         let writer = tokio::spawn(write_all(core, waiting));
         Ok((Self { shared, requests }, Closing(writer)))
-    }
-
-    /// Whether there is a store in `root` already.
-    pub(crate) fn exists(root: &dyn Root) -> bool {
-        root.stat(Path::new(FILE)).is_ok()
     }
 
     /// Hands over a segment; returns as soon as it waits in order.

@@ -16,6 +16,8 @@ use sealift_proto::text::{base32, from_base32};
 
 /// Name of the key file in the relay's home.
 pub(crate) const FILE: &str = "relay.key";
+/// Name of a key file that is being made, in the folder that it is to be in.
+const TEMPORARY: &str = ".relay.key.new";
 /// First line of the key file.
 const TITLE: &str = "sealift relay key 1";
 /// Name in the certificate. Nobody checks it: clients know the key.
@@ -58,14 +60,16 @@ impl Identity {
     /// Reads the key, or makes it if `new`: a relay that was used before never gets another one by itself.
     pub(crate) fn open(root: &dyn Root, random: &dyn Random, new: bool) -> Result<Self, KeyError> {
         let path = Path::new(FILE);
-        let key = match read_all(root, path, 1024) {
-            Ok(bytes) => parse(&bytes).ok_or(KeyError::Damaged)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && new => make(root, random)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyError::Missing),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(KeyError::Damaged);
+        let key = match KeyFile::read(root, path) {
+            Err(KeyError::Disk(error)) if error.kind() == io::ErrorKind::NotFound && new => {
+                let made = KeyFile(SecretKey::from_seed(random.bytes()));
+                made.write(root, path)?;
+                made.0
             }
-            Err(error) => return Err(error.into()),
+            Err(KeyError::Disk(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(KeyError::Missing);
+            }
+            read => read?.0,
         };
         let tls = Arc::new(server_config(&key).map_err(KeyError::Tls)?);
         Ok(Self { pin: pin(&key), tls })
@@ -81,21 +85,44 @@ fn pin(key: &SecretKey) -> [u8; 16] {
     pin
 }
 
-/// Makes the key file in one step, so that there is never a part of one.
-fn make(root: &dyn Root, random: &dyn Random) -> Result<SecretKey, KeyError> {
-    let key = SecretKey::from_seed(random.bytes());
-    let text = format!("{TITLE}\nseed {}\npin {}\n", base32(key.seed()), base32(&pin(&key)));
-    let temporary = Path::new("relay.key.new");
-    match root.remove(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+/// A key as it lies on disk.
+pub(crate) struct KeyFile(SecretKey);
+
+impl KeyFile {
+    /// Reads the file at `path`.
+    pub(crate) fn read(root: &dyn Root, path: &Path) -> Result<Self, KeyError> {
+        let bytes = read_all(root, path, 1024).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => KeyError::Damaged,
+            _ => KeyError::Disk(error),
+        })?;
+        parse(&bytes).map(Self).ok_or(KeyError::Damaged)
     }
-    let file = root.create(temporary, true)?;
-    file.write_all_at(text.as_bytes(), 0)?;
-    file.sync()?;
-    root.rename_new(temporary, Path::new(FILE))?;
-    root.sync_folder(Path::new(""))?;
-    Ok(key)
+
+    /// Makes the file at `path` in one step, so that there is never a part of one, nor another one replaced.
+    pub(crate) fn write(&self, root: &dyn Root, path: &Path) -> Result<(), KeyError> {
+        let Self(key) = self;
+        let text = format!("{TITLE}\nseed {}\npin {}\n", base32(key.seed()), base32(&pin(key)));
+        let temporary = Path::new(TEMPORARY);
+        match root.remove(temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let file = root.create(temporary, true)?;
+        file.write_all_at(text.as_bytes(), 0)?;
+        file.sync()?;
+        if let Err(error) = root.rename_new(temporary, path) {
+            // What could not be put in place is a secret in the wrong one.
+            let _ = root.remove(temporary);
+            return Err(error.into());
+        }
+        root.sync_folder(Path::new(""))?;
+        Ok(())
+    }
+
+    /// What clients know it by.
+    pub(crate) fn pin(&self) -> [u8; 16] {
+        pin(&self.0)
+    }
 }
 
 /// The pin in the file shows that the seed is the one that was written.

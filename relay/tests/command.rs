@@ -1,78 +1,14 @@
 //! The command as a process.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::io::{BufRead, BufReader, Read};
+mod process;
+
+use std::io::Read;
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-fn relay(home: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_relay"));
-    command.args(args).env_remove("SEALIFT_LOG").env("SEALIFT_HOME", home);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// A running relay; killed when dropped.
-struct Running {
-    child: Child,
-    ready: String,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    fn start(home: &Path, args: &[&str]) -> Self {
-        Self::of(relay(home, args))
-    }
-
-    fn of(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let mut ready = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-        let running = Self { child, ready: ready.trim_end().to_owned() };
-        assert!(!running.ready.is_empty(), "no ready line");
-        running
-    }
-
-    fn place(&self) -> &str {
-        let rest = self.ready.strip_prefix("relay ready: ").expect("the ready line");
-        rest.split_once('#').expect("a pin").0
-    }
-
-    fn pin(&self) -> &str {
-        self.ready.split_once('#').expect("a pin").1
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(start.elapsed() < Duration::from_secs(10), "does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-/// Runs a relay that cannot start: exit code and what it says.
-fn fails(home: &Path, args: &[&str]) -> (i32, String) {
-    let output = relay(home, args).output().unwrap();
-    assert!(output.stdout.is_empty(), "nothing on standard output");
-    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
-}
+use process::{Running, fails, relay};
 
 #[test]
 fn it_says_where_it_is_and_ends_with_0_on_a_signal() {
@@ -135,31 +71,67 @@ fn a_home_in_use_is_said_so_and_by_whom() {
 }
 
 #[test]
-fn a_damaged_key_or_store_is_named_and_never_replaced() {
+fn a_damaged_key_is_named_and_never_replaced() {
     let home = tempfile::tempdir().unwrap();
     let args = ["--listen", "127.0.0.1:0"];
     let mut running = Running::start(home.path(), &args);
     running.signal("TERM");
     running.wait();
-    for name in ["relay.key", "relay.redb"] {
-        let path = home.path().join("relay").join(name);
-        let good = std::fs::read(&path).unwrap();
-        for damaged in [&b""[..], &good[..good.len() / 2], &[0x55; 4096]] {
-            std::fs::write(&path, damaged).unwrap();
-            let (code, told) = fails(home.path(), &args);
-            assert_eq!(code, 8, "{told}");
-            assert!(told.contains(name), "{told}");
-            assert_eq!(std::fs::read(&path).unwrap(), damaged);
-        }
-        std::fs::write(&path, good).unwrap();
-    }
     let key = home.path().join("relay/relay.key");
+    let good = std::fs::read(&key).unwrap();
+    for damaged in [&b""[..], &good[..good.len() / 2], &[0x55; 4096]] {
+        std::fs::write(&key, damaged).unwrap();
+        let (code, told) = fails(home.path(), &args);
+        assert_eq!(code, 8, "{told}");
+        assert!(told.contains("relay.key") && told.contains("damaged"), "{told}");
+        assert_eq!(std::fs::read(&key).unwrap(), damaged);
+    }
+    std::fs::write(&key, good).unwrap();
     let away = home.path().join("away");
     std::fs::rename(&key, &away).unwrap();
     let (code, told) = fails(home.path(), &args);
     assert!(code == 8 && told.contains("missing") && !key.exists(), "{told}");
     std::fs::rename(&away, &key).unwrap();
     Running::start(home.path(), &args);
+}
+
+#[test]
+fn a_damaged_store_is_set_aside_under_the_same_key() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["--listen", "127.0.0.1:0"];
+    let mut running = Running::start(home.path(), &args);
+    let pin = running.pin().to_owned();
+    running.signal("TERM");
+    running.wait();
+    let file = |name: &str| home.path().join("relay").join(name);
+    let good = std::fs::read(file("relay.redb")).unwrap();
+    let cut = good[..good.len() / 2].to_vec();
+    for (number, damaged) in (1..).zip([Vec::new(), cut, vec![0x55; 4096], vec![0; good.len()]]) {
+        std::fs::write(file("relay.redb"), &damaged).unwrap();
+        let mut running = Running::start(home.path(), &args);
+        let aside = format!("relay.redb.damaged-{number}");
+        assert!(running.logs("the store was damaged").contains(&aside));
+        assert_eq!(std::fs::read(file(&aside)).unwrap(), damaged);
+        assert_eq!(running.pin(), pin);
+        running.signal("TERM");
+        assert_eq!(running.wait().code(), Some(0));
+    }
+    // The store's remains say that there was a key.
+    std::fs::remove_file(file("relay.redb")).unwrap();
+    let key = std::fs::read(file("relay.key")).unwrap();
+    std::fs::remove_file(file("relay.key")).unwrap();
+    assert_eq!(fails(home.path(), &args).0, 8);
+    std::fs::write(file("relay.key"), key).unwrap();
+    // A disk that does this again and again is no place for another one.
+    for last in [false, true] {
+        std::fs::write(file("relay.redb"), b"broken").unwrap();
+        if last {
+            let (code, told) = fails(home.path(), &args);
+            assert!(code == 8 && told.contains("relay.redb"), "{told}");
+        } else {
+            Running::start(home.path(), &args);
+        }
+    }
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand, ValueHint};
 
 use sealift_manual::Manual;
 use sealift_proto::space::HostName;
 use sealift_proto::text::parse_host_port;
 
 use crate::limits::{self, Limits};
+use crate::log::Format;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,14 +22,18 @@ Examples:
       Only for this machine, on port 9000.
   relay --home /srv/sealift --public files.example.org
       Keeps its key and store in /srv/sealift/relay.
+  relay status
+      What the one that runs here is doing.
+  relay key export relay-key.backup
+      A copy of its key, for a safe place.
 
 Then, on the machine that has the files, with the line that the relay printed:
   seeder --watch ./share --relay HOST:PORT#PIN
 
 The relay sees who talks with whom, when and how much, but no names, no content and no keys. PIN names its key, \
 relay.key in its folder: back that file up, because clients refuse a relay with another one.
-It ends with 0 on Ctrl-C or SIGTERM, 1 when it cannot listen, 2 for a wrong command line, 8 when its folder, key or \
-store cannot be used.";
+It ends with 0 on Ctrl-C or SIGTERM, once links have finished (a second one ends it at once), 1 when it cannot listen, 2 for a \
+wrong command line or configuration, 8 when its folder, key or store cannot be used. SIGHUP makes it read its configuration again.";
 
 /// What `--help` says last: `-h` leaves the limits out.
 fn long_help() -> String {
@@ -47,13 +52,25 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_public)]
     pub(super) public: Option<Public>,
     /// Keep key and store in DIR/relay instead of ~/.local/share/sealift/relay
-    #[arg(long, value_name = "DIR", env = "SEALIFT_HOME", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, env = "SEALIFT_HOME", hide_env_values = true)]
     pub(super) home: Option<PathBuf>,
     /// Carry only the space with this short id (`seeder status` shows it); may be given several times
     #[arg(long, value_name = "ID")]
     pub(super) allow_space: Vec<String>,
+    /// Read FILE instead of relay.toml in the folder of key and store, or /etc/sealift/relay.toml; flags come before it
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) config: Option<PathBuf>,
+    /// Answer /metrics and /healthz there by HTTP; an address of this machine alone, as 127.0.0.1:9743
+    #[arg(long, value_name = "ADDR:PORT", value_parser = parse_metrics)]
+    pub(super) metrics: Option<SocketAddr>,
+    /// How long links may go on after SIGTERM: 30s, 2min
+    #[arg(long, value_name = "TIME")]
+    pub(super) drain: Option<String>,
+    /// How log lines look; otherwise as --json says
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<Format>,
     /// Print and log one JSON object per line
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(super) json: bool,
     /// Log errors only
     #[arg(short, long, conflicts_with = "verbose")]
@@ -63,25 +80,72 @@ pub(super) struct Args {
     pub(super) verbose: u8,
     /// Something else to do.
     #[command(subcommand)]
-    pub(super) manual: Option<Manual>,
+    pub(super) command: Option<Command>,
+}
+
+/// Commands beside serving.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum Command {
+    /// Tell what the relay that runs on this folder is doing
+    Status,
+    /// Copy the relay's key, or put a copy of it in place
+    #[command(subcommand, after_help = KEY_HELP)]
+    Key(KeyCommand),
+    /// What shell and `man` want to know.
+    #[command(flatten)]
+    Manual(Manual),
+}
+
+const KEY_HELP: &str = "\
+To move a relay to another machine, so that clients notice nothing but its address:
+  relay key export relay-key.backup      on the old machine
+  relay key import relay-key.backup      on the new one, before its first start
+Both print the PIN: it must be the same. Whoever has the file can pretend to be the relay.";
+
+/// What can be done with the key.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Print the PIN that clients know the key by
+    Pin,
+    /// Write a copy of the key to FILE, which must not exist; readable for this user alone
+    Export {
+        /// Where to
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Put the copy in FILE in place; refused where there is a key already
+    Import {
+        /// Where from
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
 }
 
 /// An address for people outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Public {
-    pub(super) host: HostName,
-    pub(super) port: Option<u16>,
+pub(crate) struct Public {
+    pub(crate) host: HostName,
+    pub(crate) port: Option<u16>,
 }
 
-fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write it as 0.0.0.0:7743, or [::]:7743 for IPv6".to_owned())
 }
 
-fn parse_public(text: &str) -> Result<Public, String> {
+pub(crate) fn parse_public(text: &str) -> Result<Public, String> {
     let (host, port) = parse_host_port(text)
         .filter(|(_, port)| *port != Some(0))
         .ok_or("write it as files.example.org, 192.0.2.7:7743 or [2001:db8::7]:7743")?;
     Ok(Public { host, port })
+}
+
+pub(crate) fn parse_metrics(text: &str) -> Result<SocketAddr, String> {
+    let address: Option<SocketAddr> = text.parse().ok();
+    address.filter(|address| address.ip().is_loopback()).ok_or_else(|| {
+        "an address of this machine alone, as 127.0.0.1:9743 or [::1]:9743; to collect from elsewhere, let a proxy in front \
+         ask who it is"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl TestRelay {
         port: u16,
     ) -> Self {
         let home = home.to_owned();
-        let config = Config { home, limits, allowed_spaces, ..Config::default() };
+        let config = Config { home, limits, allowed_spaces };
         let listener = SystemNet.listen(([127, 0, 0, 1], port).into()).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let relay = Relay::open(Platform::system(), config).await.unwrap();

@@ -1,0 +1,88 @@
+//! `relay key`: a copy of the relay's key for a safe place, or for another machine.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sealift_platform::Platform;
+use sealift_platform::disk::{Disk, Root};
+use sealift_proto::text::base32;
+
+use super::args::KeyCommand;
+use crate::tls::{FILE, KeyError, KeyFile};
+
+/// Why there is no copy.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotCopied {
+    /// The key cannot be read.
+    #[error("{0}: {1}")]
+    From(PathBuf, KeyError),
+    /// The copy cannot be written.
+    #[error("cannot write {0}: {1}")]
+    To(PathBuf, KeyError),
+    /// Something is there.
+    #[error(
+        "{0} is there already and is not replaced; move it away first if that is what you want"
+    )]
+    Exists(PathBuf),
+}
+
+/// Does what was asked and prints the pin.
+///
+/// # Errors
+/// [`NotCopied`].
+pub(super) fn run(
+    platform: &Platform,
+    home: &Path,
+    command: &KeyCommand,
+    json: bool,
+) -> anyhow::Result<()> {
+    let disk = &*platform.disk;
+    let own = home.join(FILE);
+    let pin = match command {
+        KeyCommand::Pin => read(disk, &own)?.pin(),
+        KeyCommand::Export { file } => copy(disk, &own, file)?,
+        KeyCommand::Import { file } => {
+            let made = disk.open_or_create(home, true);
+            made.map_err(|error| NotCopied::To(own.clone(), error.into()))?;
+            copy(disk, file, &own)?
+        }
+    };
+    let pin = base32(&pin);
+    let line = if json {
+        serde_json::json!({"v": 1, "type": "key", "pin": pin}).to_string()
+    } else {
+        format!("pin {pin}")
+    };
+    // Who closed standard output has what it wanted.
+    let _ = writeln!(io::stdout().lock(), "{line}");
+    Ok(())
+}
+
+fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> Result<[u8; 16], NotCopied> {
+    let key = read(disk, from)?;
+    let wrong = |error| NotCopied::To(to.to_owned(), error);
+    let (folder, name) = open(disk, to).map_err(|error| wrong(error.into()))?;
+    key.write(&*folder, &name).map_err(|error| match error {
+        KeyError::Disk(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            NotCopied::Exists(to.to_owned())
+        }
+        error => wrong(error),
+    })?;
+    Ok(key.pin())
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> Result<KeyFile, NotCopied> {
+    let wrong = |error| NotCopied::From(path.to_owned(), error);
+    let (folder, name) = open(disk, path).map_err(|error| wrong(error.into()))?;
+    KeyFile::read(&*folder, &name).map_err(wrong)
+}
+
+/// The folder of `path`, and its name there.
+fn open(disk: &dyn Disk, path: &Path) -> io::Result<(std::sync::Arc<dyn Root>, PathBuf)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    Ok((disk.open(folder)?, name.into()))
+}
