@@ -8,6 +8,7 @@ use sealift_peer::args::CommonArgs;
 use sealift_peer::human::parse_duration;
 use sealift_peer::manual::Manual;
 use sealift_peer::pace::Rate;
+use sealift_peer::path::Allowed;
 use sealift_peer::session::WrapChoice;
 
 /// Find and fetch files that members of your space share, end-to-end encrypted through a relay that can read nothing
@@ -33,8 +34,8 @@ Examples:
 Exit codes:
   0 done                        5 refused              9 several contents, choose
   1 other, or part left out     6 tampering noticed  130 interrupted
-  2 usage   3 not found         7 relay unreachable  143 terminated
-  4 no seeder of it is online   8 local disk";
+  2 usage   3 not found         7 relay unreachable   10 no direct path
+  4 no seeder of it is online   8 local disk         143 terminated";
 
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
@@ -73,6 +74,15 @@ pub enum Command {
     /// Fetch files and folders, verified
     #[command(after_help = DOWNLOAD_HELP)]
     Download(DownloadArgs),
+    /// Show every path to a member who is online, how quick it is, and why others do not work
+    #[command(after_help = PING_HELP)]
+    Ping {
+        /// Name of the member, or the start of the device's id
+        person: String,
+        /// How long to look for paths
+        #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+        wait: Duration,
+    },
     /// Check files of this machine against what is shared
     #[command(after_help = VERIFY_HELP)]
     Verify(VerifyArgs),
@@ -90,6 +100,12 @@ NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a f
 glob finds below its deepest common folder. Nothing is ever overwritten: a second copy gets a new name, and \
 what is there already with the same content is not fetched again. The same command goes on where an \
 interrupted one stopped.";
+
+const PING_HELP: &str = "\
+Example:
+  leecher ping ana        through the relay, and directly over TCP and QUIC where that is possible
+
+Exit codes: 0 there is a path, be it the relay's alone; 3 no such member; 4 not online.";
 
 const VERIFY_HELP: &str = "\
 Examples:
@@ -149,6 +165,9 @@ pub struct DownloadArgs {
     /// Wait until a seeder that has it is online, for ever or for TIME
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "365d", value_parser = parse_duration)]
     pub wait: Option<Duration>,
+    /// Which path content may take: any, relay or direct. Only with relay does this device name its addresses to nobody
+    #[arg(long, value_name = "PATH", default_value = "any")]
+    pub path: Allowed,
     /// Take from at most N seeders at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = parse_jobs)]
     pub jobs: usize,

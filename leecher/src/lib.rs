@@ -59,6 +59,9 @@ pub async fn run(
             commands::download::run(&speaker.limited(args.limit), &common, args).await
         }
         Command::Verify(args) => commands::verify::run(&speaker, &common, args).await,
+        Command::Ping { person, wait } => {
+            commands::ping::run(&speaker, &common, &person, wait).await
+        }
         Command::Members => commands::members::run(&speaker, &common).await,
         Command::Status => commands::status::run(&speaker, &common),
         Command::Manual(_) => Ok(Exit::Done),

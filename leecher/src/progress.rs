@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use sealift_peer::console::{Console, Verbosity};
 use sealift_peer::human;
+use sealift_peer::path::{self, Way};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -46,8 +47,8 @@ impl SyncBar {
     }
 }
 
-/// Progress of a download: a bar on a terminal, a line now and then elsewhere; with a line for each seeder if details are
-/// wanted.
+/// Progress of a download: a bar on a terminal, a line now and then elsewhere; with a line for each link to a seeder if
+/// details are wanted.
 pub struct DownloadBar {
     console: Console,
     bar: ProgressBar,
@@ -73,8 +74,10 @@ pub struct Moment {
     pub fresh: u64,
     /// Files that are there.
     pub files: usize,
-    /// The seeders at work, by name (escaped).
+    /// The links at work, with the names of the seeders (escaped).
     pub sources: Vec<(String, SourceView)>,
+    /// Bytes that came by this process, by the way they took.
+    pub ways: Vec<(Way, u64)>,
 }
 
 impl Moment {
@@ -87,12 +90,27 @@ impl Moment {
     }
 }
 
+impl Moment {
+    /// Which ways work now: `directly over TCP and through the relay`.
+    fn now(&self) -> String {
+        let works = |of: &SourceView| !of.stands_by && of.speed.is_some();
+        let mut ways: Vec<_> =
+            self.sources.iter().filter(|(_, of)| works(of)).map(|(_, of)| of.way).collect();
+        ways.sort_unstable_by(|a, b| b.cmp(a));
+        ways.dedup();
+        match &ways[..] {
+            [] => path::chief(&self.ways).phrase().to_owned(),
+            ways => ways.iter().map(|way| way.phrase()).collect::<Vec<_>>().join(" and "),
+        }
+    }
+}
+
 impl DownloadBar {
     /// Begins a download of `files` files, `total` bytes in all; `what` is shown before the bar.
     #[must_use]
     pub fn new(console: &Console, what: &str, total: u64, files: usize) -> Self {
         let template =
-            "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} through the relay";
+            "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} {prefix}";
         let style =
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::new(total).with_style(style).with_message(what.to_owned());
@@ -119,6 +137,7 @@ impl DownloadBar {
         }
         message += &moment.reading();
         self.bar.set_message(message);
+        self.bar.set_prefix(moment.now());
         if self.console.is_live() {
             if self.console.verbosity() == Verbosity::Verbose {
                 self.show_sources(&moment.sources);
@@ -128,7 +147,7 @@ impl DownloadBar {
         }
     }
 
-    /// One line beneath the bar for each seeder.
+    /// One line beneath the bar for each link to a seeder.
     fn show_sources(&self, sources: &[(String, SourceView)]) {
         let mut lines = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         while lines.len() < sources.len() {
@@ -157,20 +176,23 @@ impl DownloadBar {
         let reading = moment.reading();
         let source = |(name, of): &(String, SourceView)| {
             json!({
-                "seeder": name, "bytes": of.delivered, "bytes_per_second": of.speed,
+                "seeder": name, "path": of.way.name(), "standby": of.stands_by,
+                "bytes": of.delivered, "bytes_per_second": of.speed,
                 "reading": of.reading.map(|(done, size)| json!({"bytes": done, "total": size})),
             })
         };
         self.console.note(
             format!(
-                "{} of {}{files}{reading}, {}{left_text}, through the relay",
+                "{} of {}{files}{reading}, {}{left_text}, {}",
                 human::size(moment.have),
                 human::size(self.total),
-                human::speed(rate)
+                human::speed(rate),
+                moment.now()
             ),
             &json!({
                 "type": "progress", "bytes": moment.have, "total": self.total,
-                "bytes_per_second": rate, "seconds_left": left, "path": "relay",
+                "bytes_per_second": rate, "seconds_left": left, "path": path::chief(&moment.ways).name(),
+                "paths": path::shares_json(&moment.ways),
                 "files": moment.files, "files_total": self.files,
                 "sources": moment.sources.iter().map(source).collect::<Vec<_>>(),
             }),
@@ -197,11 +219,12 @@ impl DownloadBar {
 
 fn source_line((name, of): &(String, SourceView)) -> String {
     let what = match (of.reading, of.speed) {
+        _ if of.stands_by => "stands by".to_owned(),
         (Some((done, size)), _) => format!("reads the file, {} %", percent(done, size)),
         (None, Some(speed)) => human::speed(speed),
         (None, None) => "starting".to_owned(),
     };
-    format!("from {name}: {}, {what}", human::size(of.delivered))
+    format!("from {name} {}: {}, {what}", of.way.phrase(), human::size(of.delivered))
 }
 
 fn percent(done: u64, size: u64) -> u128 {

@@ -23,6 +23,8 @@ pub enum Exit {
     Disk = 8,
     /// The name has several contents; one has to be chosen.
     Choose = 9,
+    /// Only a direct path was allowed, and there is none.
+    NoPath = 10,
     /// Ended by Ctrl-C.
     Interrupted = 130,
     /// Ended by SIGTERM.

@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+use sealift_proto::direct::Transport;
+use serde_json::{Value, json};
+
 /// A way between two devices. Ordered from the one that costs others most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
@@ -30,13 +33,22 @@ impl Way {
         }
     }
 
-    /// The word in `--json`.
+    /// As part of a sentence: content comes …
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn phrase(self) -> &'static str {
         match self {
-            Self::Relay => "relay",
-            Self::Quic => "quic",
-            Self::Tcp => "tcp",
+            Self::Relay => "through the relay",
+            Self::Quic => "directly over QUIC",
+            Self::Tcp => "directly over TCP",
+        }
+    }
+}
+
+impl From<Transport> for Way {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => Self::Tcp,
+            Transport::Udp => Self::Quic,
         }
     }
 }
@@ -85,6 +97,29 @@ pub fn shares(parts: &[(Way, u64)]) -> Option<String> {
     (all > 0).then(|| parts.iter().map(share).collect::<Vec<_>>().join(", "))
 }
 
+/// `parts`, bytes by way, behind a speed: ` through the relay` where nothing else carried any, otherwise as [`shares`].
+#[must_use]
+pub fn behind_speed(parts: &[(Way, u64)]) -> String {
+    let direct = parts.iter().any(|(way, bytes)| way.is_direct() && *bytes > 0);
+    match shares(parts).filter(|_| direct) {
+        Some(shares) => format!(", {shares}"),
+        None => " through the relay".to_owned(),
+    }
+}
+
+/// `parts`, bytes by way, as `--json` has them.
+#[must_use]
+pub fn shares_json(parts: &[(Way, u64)]) -> Value {
+    parts.iter().map(|(way, bytes)| json!({"path": way.name(), "bytes": bytes})).collect()
+}
+
+/// The way that carried the most.
+#[must_use]
+pub fn chief(parts: &[(Way, u64)]) -> Way {
+    let most = parts.iter().max_by_key(|(way, bytes)| (*bytes, *way));
+    most.filter(|(_, bytes)| *bytes > 0).map_or(Way::Relay, |(way, _)| *way)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +134,9 @@ mod tests {
         assert_eq!(shares(&little).unwrap(), "direct TCP 99.9 %, relay < 0.1 %");
         let some = [(Way::Relay, 4), (Way::Tcp, 996)];
         assert_eq!(shares(&some).unwrap(), "direct TCP 99.6 %, relay 0.4 %");
+        assert_eq!((chief(&some), chief(&two), chief(&[])), (Way::Tcp, Way::Quic, Way::Relay));
+        assert_eq!(behind_speed(&two), ", direct QUIC 97 %, relay 3 %");
+        assert_eq!(behind_speed(&[(Way::Relay, 9)]), " through the relay");
     }
 
     #[test]

@@ -106,6 +106,9 @@ pub enum Missing {
     /// 3: a request that cannot be met as it stands.
     #[error("the seeder refused the request")]
     Refused,
+    /// 4: not on this link; another of the session may carry it.
+    #[error("the seeder sends content over direct links only")]
+    NotHere,
 }
 
 /// From the seeder to the leecher.

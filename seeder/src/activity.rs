@@ -1,8 +1,10 @@
 //! What happens in a running seeder, for whoever shows it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sealift_peer::path::Way;
 use sealift_proto::catalogue::Status;
 use tokio::sync::mpsc;
 
@@ -81,6 +83,8 @@ pub enum Activity {
     Sent {
         /// Which session.
         number: u64,
+        /// The way it took.
+        way: Way,
         /// A file it was of; `None` for many small ones.
         name: Option<Name>,
         /// Bytes.
@@ -94,6 +98,17 @@ pub enum Activity {
         files: u64,
         /// Their bytes.
         bytes: u64,
+    },
+    /// A session got a direct link beside the relay's, or lost one.
+    Link {
+        /// Which session.
+        number: u64,
+        /// The way it takes.
+        way: Way,
+        /// Where its other end is.
+        place: SocketAddr,
+        /// Why it ended; `None` if it has just begun.
+        ended: Option<String>,
     },
     /// A session ended.
     Ended {

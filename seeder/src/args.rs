@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use sealift_peer::args::CommonArgs;
 use sealift_peer::manual::Manual;
 use sealift_peer::pace::Rate;
+use sealift_peer::path::Allowed;
 use sealift_proto::space::HostName;
 
 use crate::invite::{parse_expires, parse_public};
@@ -62,6 +63,9 @@ pub struct WatchArgs {
     /// Send no faster than RATE bytes per second, to all leechers together: 500k, 10M, 20Mi
     #[arg(long, value_name = "RATE")]
     pub limit: Option<Rate>,
+    /// Which path content may take: any, relay or direct. Only with relay does this device name its addresses to nobody
+    #[arg(long, value_name = "PATH", default_value = "any")]
+    pub path: Allowed,
     /// Call this device NAME from now on (otherwise user@host)
     #[arg(long, value_name = "NAME", global = true)]
     pub name: Option<String>,

@@ -42,6 +42,7 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
         name: watch.name.clone(),
         watching: watch.poll.map_or(Watching::System, Watching::Poll),
         limit: watch.limit,
+        path: watch.path,
         console: common.console(),
         answers_status: true,
     })

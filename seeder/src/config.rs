@@ -8,6 +8,7 @@ use sealift_peer::console::Console;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
 use sealift_peer::pace::Rate;
+use sealift_peer::path::Allowed;
 use sealift_platform::disk::Disk;
 use sealift_proto::path::RelativePath;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub watching: Watching,
     /// How fast all leechers together are served, if that is limited.
     pub limit: Option<Rate>,
+    /// Which ways content may take.
+    pub path: Allowed,
     /// Where to tell what happens.
     pub console: Console,
     /// Whether `seeder status` may ask this one; it takes a socket in the profile's folder.

@@ -23,7 +23,7 @@ use crate::catalogue::plan::{Shown, compare};
 use crate::catalogue::publish::{Ended, Publication, used_twice};
 use crate::invite;
 use crate::owner;
-use crate::serve::Library;
+use crate::serve::{Library, Ways};
 use crate::session::Session;
 
 /// Sessions at once.
@@ -56,6 +56,8 @@ pub struct Online {
     pub publication: Publication,
     /// What is served.
     pub library: Library,
+    /// Which ways content may take.
+    pub ways: Ways,
     /// Where to tell what happens.
     pub teller: Teller,
     /// What others may know.
@@ -364,6 +366,8 @@ impl Station<'_> {
             address: self.control.address(),
             acceptor: self.acceptor.clone(),
             library: self.online.library.clone(),
+            ways: self.online.ways.clone(),
+            control: self.control.clone(),
         };
         self.sessions.spawn(session.run(ticket));
         self.count_sessions();

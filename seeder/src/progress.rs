@@ -1,6 +1,9 @@
 //! Shows what a running seeder does: live lines on a terminal, plain lines elsewhere.
 
+mod session;
+
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sealift_peer::console::Console;
 use sealift_peer::escape::{escape, escape_os};
 use sealift_peer::human;
+use sealift_peer::path::Way;
 use sealift_proto::catalogue::Status;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -17,6 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::activity::Activity;
 use crate::engine::Shared;
 use crate::index::Name;
+use session::{Session, Speed};
 
 /// How often live lines change.
 const TICK: Duration = Duration::from_millis(250);
@@ -40,44 +45,6 @@ pub struct Progress {
     reading_since: Option<Instant>,
     last_plain: Option<Instant>,
     speed: Speed,
-}
-
-struct Session {
-    who: String,
-    suite: &'static str,
-    bytes: u64,
-    /// The file last sent of.
-    file: Option<Name>,
-    since: Option<Instant>,
-    last: Instant,
-    /// Whether the leecher said that files are complete.
-    completed: bool,
-    speed: Speed,
-    bar: Option<ProgressBar>,
-}
-
-/// Bytes per second over the last few ticks.
-#[derive(Default)]
-struct Speed {
-    ticks: std::collections::VecDeque<u64>,
-}
-
-impl Speed {
-    const KEPT: usize = 12;
-
-    fn tick(&mut self, total: u64) {
-        self.ticks.push_back(total);
-        if self.ticks.len() > Self::KEPT {
-            self.ticks.pop_front();
-        }
-    }
-
-    fn get(&self) -> u64 {
-        let (Some(first), Some(last)) = (self.ticks.front(), self.ticks.back()) else { return 0 };
-        let ticks = self.ticks.len().saturating_sub(1) as u64;
-        let millis = u64::try_from(TICK.as_millis()).unwrap_or(1) * ticks;
-        ((last - first) * 1000).checked_div(millis).unwrap_or(0)
-    }
 }
 
 impl Progress {
@@ -140,7 +107,8 @@ impl Progress {
             Activity::Connected { relay, again } => self.connected(&relay, again),
             Activity::Lost { relay, why } => self.lost(&relay, why),
             Activity::Session { number, who, suite } => self.session(number, who, suite),
-            Activity::Sent { number, name, bytes } => self.sent(number, name, bytes),
+            Activity::Sent { number, way, name, bytes } => self.sent(number, way, name, bytes),
+            Activity::Link { number, way, place, ended } => self.link(number, way, place, ended),
             Activity::Completed { number, files, bytes } => self.completed(number, files, bytes),
             Activity::Ended { number, why } => self.ended(number, why),
         }
@@ -194,39 +162,37 @@ impl Progress {
     fn session(&mut self, number: u64, who: String, suite: &'static str) {
         let json = json!({"type": "session", "session": number, "with": who, "wrap": suite, "path": "relay"});
         self.console.detail(format!("{who} opened a session ({suite})"), &json);
-        let session = Session {
-            who,
-            suite,
-            bytes: 0,
-            file: None,
-            since: None,
-            last: Instant::now(),
-            completed: false,
-            speed: Speed::default(),
-            bar: None,
-        };
-        self.sessions.insert(number, session);
+        self.sessions.insert(number, Session::new(who, suite));
     }
 
-    fn sent(&mut self, number: u64, name: Option<Name>, bytes: u64) {
+    fn sent(&mut self, number: u64, way: Way, name: Option<Name>, bytes: u64) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
-        let now = Instant::now();
-        session.since.get_or_insert(now);
-        session.last = now;
-        session.bytes += bytes;
-        let first = name.is_some() && session.file != name;
-        if name.is_some() {
-            session.file = name;
+        if let Some(name) = session.sent(way, name, bytes) {
+            let (who, file) = (&session.who, escape(&name));
+            let json = json!({
+                "type": "sending", "session": number, "to": who, "path": file, "via": way.name(),
+            });
+            self.console.note(format!("{who} downloads {file} {}", way.phrase()), &json);
         }
-        if let (true, Some(name)) = (first, &session.file) {
-            let (who, file) = (&session.who, escape(name));
-            let json = json!({"type": "sending", "session": number, "to": who, "path": file, "via": "relay"});
-            self.console.note(format!("{who} downloads {file} through the relay"), &json);
-        }
+    }
+
+    fn link(&self, number: u64, way: Way, place: SocketAddr, ended: Option<String>) {
+        let Some(session) = self.sessions.get(&number) else { return };
+        let (who, how) = (&session.who, way.phrase());
+        let (state, words) = match &ended {
+            None => ("up", format!("{who} is reached {how} at {place}")),
+            Some(why) => ("down", format!("{who} is no longer reached {how} at {place} ({why})")),
+        };
+        let json = json!({
+            "type": "path", "session": number, "with": who, "path": way.name(), "state": state,
+            "address": place.to_string(), "why": ended,
+        });
+        self.console.detail(words, &json);
     }
 
     fn completed(&mut self, number: u64, count: u64, bytes: u64) {
-        let Some(session) = self.sessions.get(&number) else { return };
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        session.completed = true;
         let who = &session.who;
         self.console.note(
             format!(
@@ -237,25 +203,24 @@ impl Progress {
             ),
             &json!({
                 "type": "completed", "session": number, "with": who, "files": count, "bytes": bytes,
-                "speed": session.rate(), "via": "relay",
+                "speed": session.rate(), "via": session.chief().name(), "paths": session.shares(),
             }),
         );
     }
 
     fn ended(&mut self, number: u64, why: Option<String>) {
         let Some(session) = self.sessions.remove(&number) else { return };
-        if let Some(bar) = &session.bar {
-            bar.finish_and_clear();
-        }
+        session.clear();
         let because = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        let (who, sent) = (&session.who, human::size(session.bytes));
+        let (who, sent) = (&session.who, human::size(session.bytes()));
         let words = format!("{who} left{because}; it got {sent}{}", session.pace());
         let json = json!({
-            "type": "ended", "session": number, "with": session.who, "bytes": session.bytes,
-            "speed": session.rate(), "wrap": session.suite, "why": why, "via": "relay",
+            "type": "ended", "session": number, "with": session.who, "bytes": session.bytes(),
+            "speed": session.rate(), "wrap": session.suite, "why": why,
+            "via": session.chief().name(), "paths": session.shares(),
         });
         // A leecher that did not say that it has everything is worth a line.
-        if session.bytes > 0 && !session.completed {
+        if session.bytes() > 0 && !session.completed {
             self.console.note(words, &json);
         } else {
             self.console.detail(words, &json);
@@ -268,8 +233,7 @@ impl Progress {
         self.speed.tick(self.shared.bytes_read());
         self.show_reading(status);
         for session in self.sessions.values_mut() {
-            session.speed.tick(session.bytes);
-            session.show(&self.console);
+            session.tick(&self.console);
         }
     }
 
@@ -325,33 +289,6 @@ impl Progress {
             });
             self.console.note(words, &json);
         }
-    }
-}
-
-impl Session {
-    /// Bytes per second over the whole session.
-    fn rate(&self) -> Option<u64> {
-        let millis = u64::try_from((self.last - self.since?).as_millis()).ok()?;
-        (millis >= 20).then(|| self.bytes.saturating_mul(1000) / millis)
-    }
-
-    fn pace(&self) -> String {
-        let path = " through the relay";
-        self.rate().map_or(path.to_owned(), |rate| format!(", {}{path}", human::speed(rate)))
-    }
-
-    fn show(&mut self, console: &Console) {
-        if !console.is_live() || self.bytes == 0 {
-            return;
-        }
-        let file = self.file.as_ref().map(|name| format!("  {}", escape(name))).unwrap_or_default();
-        let words = format!(
-            "{}  {}  {} through the relay{file}",
-            self.who,
-            human::size(self.bytes),
-            human::speed(self.speed.get()),
-        );
-        self.bar.get_or_insert_with(|| bar(console)).set_message(words);
     }
 }
 

@@ -4,9 +4,11 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use sealift_peer::connect::Speaker;
+use sealift_peer::direct::Direct;
 use sealift_peer::escape::escape;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::join::choose_name;
+use sealift_peer::path::Allowed;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
 use sealift_platform::Platform;
@@ -24,7 +26,7 @@ use crate::folder::Folders;
 use crate::hashes::cache::Cache;
 use crate::online::{Live, Online, author};
 use crate::progress::Progress;
-use crate::serve::Library;
+use crate::serve::{Library, Ways};
 use crate::status::{Source, answer};
 
 /// Offers folders until `shutdown` is done.
@@ -108,10 +110,13 @@ fn online(speaker: &Speaker, config: &Config, engine: Handle, log: Log, teller: 
         clock: speaker.profile.platform().clock.clone(),
         teller: teller.clone(),
     };
+    let platform = speaker.profile.platform();
+    let direct = (config.path != Allowed::Relay).then(|| Direct::new(platform.clone()));
     Online {
         speaker: speaker.clone(),
         relay: config.relay.clone(),
         publication,
+        ways: Ways { allowed: config.path, direct },
         library: Library { engine, log, head, teller: teller.clone() },
         teller,
         live: Arc::new(Mutex::new(Live::default())),

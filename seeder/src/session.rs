@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sealift_peer::connect::Speaker;
+use sealift_peer::control::Control;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{Acceptor, Side, Ticket};
 use sealift_proto::control::Address;
@@ -12,7 +13,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::activity::Activity;
-use crate::serve::{Library, serve};
+use crate::serve::{Library, Ways, serve};
 
 /// A session, from its ticket to its end.
 pub(crate) struct Session {
@@ -30,6 +31,10 @@ pub(crate) struct Session {
     pub(crate) acceptor: Arc<Acceptor>,
     /// What it may ask for.
     pub(crate) library: Library,
+    /// Which ways content may take.
+    pub(crate) ways: Ways,
+    /// The connection to the relay.
+    pub(crate) control: Control,
 }
 
 impl Session {
@@ -62,7 +67,7 @@ impl Session {
         self.library.teller.tell(Activity::Session { number, who: self.who.clone(), suite });
         let removed = removed(self.space.clone(), session.peer.membership, || self.speaker.now());
         let why = tokio::select! {
-            end = serve(&self.library, number, session) => end.err().map(|error| error.to_string()),
+            end = serve(&self.library, number, session, self.ways, &self.control) => end.err().map(|error| error.to_string()),
             () = removed => Some("the owner removed this device".to_owned()),
         };
         self.library.teller.tell(Activity::Ended { number, why });

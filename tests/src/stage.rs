@@ -67,10 +67,17 @@ impl Relay {
     }
 }
 
-/// Starts a seeder for the folder `share` in the user's working folder and waits until all of it is offered.
+/// Starts a seeder for the folder `share` in the user's working folder and waits until all of it is offered. Content goes
+/// through the relay, where tests can count, slow and break it.
 #[must_use]
 pub fn seed(user: &User, relay: &str, name: &str) -> Running {
-    let arguments = ["--watch", "share", "--relay", relay, "--name", name];
+    seed_by("relay", user, relay, name)
+}
+
+/// As [`seed`], but content takes the path `path`: any, relay or direct.
+#[must_use]
+pub fn seed_by(path: &str, user: &User, relay: &str, name: &str) -> Running {
+    let arguments = ["--watch", "share", "--relay", relay, "--name", name, "--path", path];
     let mut seeder = user.start("seeder", &arguments);
     offered(&mut seeder);
     seeder

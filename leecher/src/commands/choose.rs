@@ -76,7 +76,11 @@ fn choice(spaces: &[Known], args: &DownloadArgs) -> Result<Choice, Failure> {
     Ok(Choice { from, hash: args.hash.clone() })
 }
 
-fn devices(spaces: &[Known], person: &str) -> Result<BTreeSet<DeviceId>, Failure> {
+/// The devices of `person`, one in each space at most.
+///
+/// # Errors
+/// When nobody is called so, or several are.
+pub(super) fn devices(spaces: &[Known], person: &str) -> Result<BTreeSet<DeviceId>, Failure> {
     let mut devices = BTreeSet::new();
     for known in spaces {
         let found = known.members.find(person);
@@ -88,7 +92,7 @@ fn devices(spaces: &[Known], person: &str) -> Result<BTreeSet<DeviceId>, Failure
                 Exit::Choose,
                 format!("several members are called `{}`: {}", escape(person), shown.join(", ")),
             )
-            .next(format!("name one by its id: --from {}", ids.join(" or --from "))));
+            .next(format!("name one by its id: {}", ids.join(" or "))));
         }
         devices.extend(found);
     }

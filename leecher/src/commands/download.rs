@@ -12,15 +12,17 @@ use sealift_peer::connect::Speaker;
 use sealift_peer::escape::{escape, escape_os};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
+use sealift_peer::path::{self, Way};
 use sealift_proto::catalogue::{EXECUTABLE, Root};
 use serde_json::json;
 use tokio::time::interval;
 
 use super::choose::{Choices, choose, tell_left_out};
 use crate::args::DownloadArgs;
-use crate::fetch::download::{Download, Manner, View, Wanted};
+use crate::fetch::download::{Download, Manner, Wanted};
 use crate::fetch::schedule::{Offer as Source, Outcome};
 use crate::fetch::sink::Sink;
+use crate::fetch::view::View;
 use crate::freshen::{Known, News, freshen};
 use crate::naming;
 use crate::progress::{DownloadBar, Moment, TICK, rate};
@@ -48,6 +50,8 @@ struct Tally {
     resumed: u64,
     /// Verified bytes by the name of the seeder that sent them.
     shares: Vec<(String, u64)>,
+    /// The same by the way they took.
+    ways: Vec<(Way, u64)>,
     failures: Vec<(String, Failure)>,
 }
 
@@ -91,6 +95,7 @@ pub async fn run(
         landing.record();
         tally.add(speaker, &jobs, ends, &landing);
         tally.shares.extend(view.shares());
+        tally.ways = merged(&tally.ways, view.ways());
     }
     bar.end();
     tell_left_out(speaker, &spaces, &left_out, &args);
@@ -141,6 +146,7 @@ fn manner(args: &DownloadArgs) -> Manner {
         patience: args.patience,
         sources: args.jobs,
         elsewhere: args.from.is_none(),
+        path: args.path,
     }
 }
 
@@ -220,8 +226,9 @@ async fn watch(
                 let (written, resumed) = come();
                 let written = before.written + written;
                 let files = usize::try_from(before.files).unwrap_or(0) + view.files_done();
-                let (sources, have) = (view.sources(), written + before.resumed + resumed);
-                bar.set(&Moment { have, fresh: written, files, sources });
+                let have = written + before.resumed + resumed;
+                let (sources, ways) = (view.sources(), merged(&before.ways, view.ways()));
+                bar.set(&Moment { have, fresh: written, files, sources, ways });
             }
         }
     }
@@ -271,13 +278,14 @@ impl Tally {
         let how = if self.there == self.files {
             "already there".to_owned()
         } else {
-            format!("{} through the relay{}", human::speed(speed), self.origins())
+            format!("{}{}{}", human::speed(speed), path::behind_speed(&self.ways), self.origins())
         };
         speaker.console.result(
             format!("verified {name}, {}, {how}", human::size(self.bytes)),
             &json!({
                 "type": "verified", "files": self.files, "bytes": self.bytes, "already_there": self.there,
-                "path": "relay", "fetched_bytes": self.written, "bytes_per_second": speed,
+                "path": path::chief(&self.ways).name(), "paths": path::shares_json(&self.ways),
+                "fetched_bytes": self.written, "bytes_per_second": speed,
                 "seconds": elapsed.as_secs_f64(),
                 "sources": self.shares.iter().map(|(name, bytes)| json!({"seeder": name, "bytes": bytes}))
                     .collect::<Vec<_>>(),
@@ -298,6 +306,15 @@ impl Tally {
         };
         format!(" ({})", sent.iter().map(share).collect::<Vec<_>>().join(", "))
     }
+}
+
+/// Bytes by way of two lists together.
+fn merged(before: &[(Way, u64)], now: Vec<(Way, u64)>) -> Vec<(Way, u64)> {
+    let mut all = BTreeMap::<_, u64>::new();
+    for (way, bytes) in before.iter().copied().chain(now) {
+        *all.entry(way).or_default() += bytes;
+    }
+    all.into_iter().collect()
 }
 
 /// Tells where a file is, where that is not where one would look; whether it was there before.

@@ -5,6 +5,7 @@ pub mod download;
 pub mod join;
 pub mod list;
 pub mod members;
+pub mod ping;
 pub mod search;
 pub mod status;
 pub mod verify;

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::{Speaker, jittered};
+use sealift_peer::direct::Direct;
 use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::path::Way;
+use sealift_peer::path::Allowed;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{SessionError, WrapChoice};
 use sealift_proto::identity::DeviceId;
@@ -19,11 +20,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::background;
 use super::elsewhere::Elsewhere;
-use super::schedule::{Offer, Outcome, Reason, Schedule, SourceView};
+use super::schedule::{Offer, Outcome, Reason, Schedule};
+use super::session::{self, Teller, Ways};
 use super::shared::Shared;
 use super::sink::Sink;
-use super::{background, source};
+use super::view::{Names, View};
 use crate::freshen::{Connection, online};
 use crate::online::{Online, Presence};
 
@@ -56,52 +59,10 @@ pub struct Manner {
     pub patience: Duration,
     /// Most seeders at once.
     pub sources: usize,
+    /// Which ways content may take.
+    pub path: Allowed,
     /// Whether the content may come from others than those who offer the file under its name.
     pub elsewhere: bool,
-}
-
-/// What others may look at while a download runs.
-#[derive(Clone)]
-pub struct View(Arc<Shared>, Arc<std::sync::Mutex<BTreeMap<DeviceId, String>>>);
-
-impl View {
-    /// The seeders at work, by name (escaped).
-    #[must_use]
-    pub fn sources(&self) -> Vec<(String, SourceView)> {
-        let names = self.1.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let name = |view: &SourceView| names.get(&view.device).cloned().unwrap_or_default();
-        let views = self.0.schedule().sources(Instant::now());
-        views.into_iter().map(|view| (name(&view), view)).collect()
-    }
-
-    /// Verified bytes by the name of the seeder (escaped) that sent them.
-    #[must_use]
-    pub fn shares(&self) -> Vec<(String, u64)> {
-        let names = self.1.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let delivered = self.0.schedule().delivered().clone();
-        let name = |device| names.get(&device).cloned().unwrap_or_default();
-        let mut shares = BTreeMap::<_, u64>::new();
-        for ((device, _), bytes) in delivered {
-            *shares.entry(device).or_default() += bytes;
-        }
-        shares.into_iter().map(|(device, bytes)| (name(device), bytes)).collect()
-    }
-
-    /// Verified bytes by the way they took.
-    #[must_use]
-    pub fn ways(&self) -> Vec<(Way, u64)> {
-        let mut ways = BTreeMap::<_, u64>::new();
-        for ((_, way), bytes) in self.0.schedule().delivered() {
-            *ways.entry(*way).or_default() += bytes;
-        }
-        ways.into_iter().collect()
-    }
-
-    /// How many files are on disk under their final names.
-    #[must_use]
-    pub fn files_done(&self) -> usize {
-        self.0.schedule().files_done()
-    }
 }
 
 /// A seeder that was lost, and when to try again.
@@ -115,12 +76,13 @@ pub struct Download<'a> {
     speaker: &'a Speaker,
     common: &'a CommonArgs,
     connection: Option<Connection>,
+    direct: Option<Direct>,
     space: SpaceState,
     shared: Arc<Shared>,
     labels: Vec<String>,
     elsewhere: Elsewhere,
     manner: Manner,
-    names: Arc<std::sync::Mutex<BTreeMap<DeviceId, String>>>,
+    names: Names,
     sources: JoinSet<(DeviceId, Result<(), SessionError>)>,
     running: BTreeSet<DeviceId>,
     lost: BTreeMap<DeviceId, Lost>,
@@ -151,12 +113,16 @@ impl<'a> Download<'a> {
         let (labels, offers): (_, Vec<_>) =
             wanted.into_iter().map(|wanted| (wanted.label, wanted.offers)).unzip();
         let elsewhere = Elsewhere::new(&offers, manner.elsewhere);
-        let schedule = Schedule::new(offers, sink.window());
+        let mut schedule = Schedule::new(offers, sink.window());
+        schedule.let_relay_carry(manner.path != Allowed::Direct);
+        let platform = speaker.profile.platform();
+        let direct = (manner.path != Allowed::Relay).then(|| Direct::new(platform.clone()));
         let now = Instant::now();
         Self {
             speaker,
             common,
             connection,
+            direct,
             space,
             shared: Arc::new(Shared::new(schedule, sink)),
             labels,
@@ -185,7 +151,7 @@ impl<'a> Download<'a> {
     /// What can be seen of it from outside.
     #[must_use]
     pub fn view(&self) -> View {
-        View(self.shared.clone(), self.names.clone())
+        View::new(self.shared.clone(), self.names.clone())
     }
 
     /// Fetches until every file has come to an end; in the order of the list.
@@ -212,7 +178,13 @@ impl<'a> Download<'a> {
 
     /// Looks at how things stand, does what is to be done, and waits for something to happen.
     async fn step(&mut self) {
-        let Some(online) = self.connected().await else { return };
+        // Direct links may bring the rest while the relay is being looked for.
+        let shared = self.shared.clone();
+        let online = tokio::select! {
+            online = self.connected() => online,
+            () = shared.over() => None,
+        };
+        let Some(online) = online else { return };
         self.note_progress();
         self.tell_wrong();
         self.end_hopeless(&online);
@@ -260,11 +232,41 @@ impl<'a> Download<'a> {
                 self.end_all(&failure);
             }
             Err(failure) => {
+                self.reap();
                 self.note_progress();
-                self.pause_or_end(&failure).await;
+                if self.running.is_empty() {
+                    self.pause_or_end(&failure).await;
+                } else {
+                    self.go_on_without_relay(&failure).await;
+                }
             }
         }
         None
+    }
+
+    /// The relay is lost, and direct links bring what they can.
+    async fn go_on_without_relay(&mut self, failure: &Failure) {
+        if !std::mem::replace(&mut self.told, true) {
+            words::tell_without_relay(self.speaker, failure);
+        }
+        let mut news = self.shared.news();
+        let until = Instant::now() + jittered(PAUSE.1, self.speaker);
+        // A link that ends may have been the last: that is noticed at the next try.
+        while timeout_at(until, news.changed()).await.is_ok() {
+            self.reap();
+            if self.running.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Books those that have ended.
+    fn reap(&mut self) {
+        while let Some(ended) = self.sources.try_join_next() {
+            if let Ok((device, ended)) = ended {
+                self.ended(device, ended);
+            }
+        }
     }
 
     /// Whatever came counts, also of a file that is not complete: patience begins when it stopped coming.
@@ -313,11 +315,16 @@ impl<'a> Download<'a> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .insert(device, online.name_of(&device));
         let (online, shared, wrap) = (online.clone(), self.shared.clone(), self.manner.wrap);
+        let ways = Ways {
+            direct: self.direct.clone(),
+            control: online.control.clone(),
+            teller: Teller::new(self.speaker.console.clone(), online.name_of(&device), self.begin),
+        };
         self.sources.spawn(async move {
             let ended = match online.session(device, wrap).await {
                 Ok(session) => {
                     shared.met.store(true, Ordering::Relaxed);
-                    source::fetch(&shared, device, session).await
+                    session::fetch(&shared, device, session, ways).await
                 }
                 Err(error) => Err(error),
             };
@@ -335,7 +342,7 @@ impl<'a> Download<'a> {
             tokio::select! {
                 Some(ended) = self.sources.join_next() => {
                     if let Ok((device, ended)) = ended {
-                        self.ended(online, device, ended);
+                        self.ended(device, ended);
                     }
                     return;
                 }
@@ -349,11 +356,11 @@ impl<'a> Download<'a> {
     }
 
     /// Books how the work with one seeder ended.
-    fn ended(&mut self, online: &Online, device: DeviceId, ended: Result<(), SessionError>) {
+    fn ended(&mut self, device: DeviceId, ended: Result<(), SessionError>) {
         self.running.remove(&device);
         self.note_progress();
         let Err(error) = ended else { return };
-        let failure = error.failure(&online.name_of(&device));
+        let failure = error.failure(&self.name_of(&device));
         if !error.is_passing() {
             self.shared.schedule().exclude_all(device, &Reason::Refused(failure));
             return;
@@ -364,6 +371,12 @@ impl<'a> Download<'a> {
         let pause = if self.last_progress.elapsed() < PAUSE.1 { PAUSE.0 } else { pause };
         let until = Instant::now() + jittered(pause, self.speaker);
         self.lost.insert(device, Lost { until, pause });
+    }
+
+    /// Name of a device with which there is or was a session, escaped.
+    fn name_of(&self, device: &DeviceId) -> String {
+        let names = self.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        names.get(device).cloned().unwrap_or_else(|| device.short())
     }
 
     fn end_all(&mut self, failure: &Failure) {
@@ -462,9 +475,8 @@ impl<'a> Download<'a> {
     /// Names those who sent something wrong.
     fn tell_wrong(&self) {
         let wrong = self.shared.schedule().take_wrong();
-        let names = self.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for device in wrong {
-            let who = names.get(&device).cloned().unwrap_or_default();
+            let who = self.name_of(&device);
             self.speaker.console.warn(
                 format!("{who} sent a wrong chunk; nothing more is taken from it"),
                 &json!({"type": "tampering", "by": "seeder", "seeder": who, "what": "wrong chunk"}),

@@ -7,6 +7,8 @@ mod elsewhere;
 mod pages;
 pub mod ranges;
 pub mod schedule;
+mod session;
 mod shared;
 pub mod sink;
 mod source;
+pub mod view;

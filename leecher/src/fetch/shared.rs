@@ -44,6 +44,13 @@ impl Shared {
         self.news.send_replace(());
     }
 
+    /// Waits until every file has come to an end.
+    pub(super) async fn over(&self) {
+        let mut news = self.news();
+        // The sender lives as long as this.
+        while !self.schedule().is_over() && news.changed().await.is_ok() {}
+    }
+
     /// News from now on.
     pub(super) fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()

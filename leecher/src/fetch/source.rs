@@ -1,13 +1,17 @@
-//! One seeder at work: it is asked for what the schedule says, and what it answers is taken apart.
+//! One link to a seeder at work: it is asked for what the schedule says, and what it answers is taken apart.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::session::{Incoming, LeecherReader, LeecherSession, RunReader, SessionError};
+use sealift_peer::path::Way;
+use sealift_peer::session::{
+    Incoming, LeecherEnds, LinkReader, LinkWriter, RunReader, SessionError,
+};
 use sealift_proto::codec::{self, List};
+use sealift_proto::direct::Candidates;
 use sealift_proto::identity::DeviceId;
-use sealift_proto::link::ToLeecher;
+use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::manifest::{CHUNK, Layout};
 use sealift_proto::message::{FromLeecher, FromSeeder, Outcome};
 use tokio::sync::mpsc;
@@ -26,6 +30,8 @@ const READING: Duration = Duration::from_secs(15 * 60);
 const TICK: Duration = Duration::from_millis(200);
 /// The last messages get so long to leave.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// On a link that is asked nothing for so long a message that says nothing keeps everybody on the way from closing it.
+const KEEP: Duration = Duration::from_secs(120);
 
 impl From<OutOfTurn> for SessionError {
     fn from(_: OutOfTurn) -> Self {
@@ -33,17 +39,37 @@ impl From<OutOfTurn> for SessionError {
     }
 }
 
-/// Serves the schedule from the seeder `device` over `session`, until everything has come to an end.
+/// What comes over a link and is not about content. A seeder that says more of it than there is room for is not heard.
+pub(super) enum Aside {
+    /// The seeder has shown that it has the session's keys.
+    Confirmed(Box<LeecherEnds>),
+    /// Where it may be reached.
+    Candidates(Candidates),
+}
+
+/// A link to a seeder, as far as the session knows it.
+pub(super) struct Line {
+    /// Who is at its other end.
+    pub(super) device: DeviceId,
+    /// Which way it takes.
+    pub(super) way: Way,
+    /// Requests go here, at once.
+    pub(super) writer: LinkWriter<ToSeeder>,
+    /// What the seeder says that is not about content goes here.
+    pub(super) aside: mpsc::Sender<Aside>,
+}
+
+/// Serves the schedule over `line` until everything has come to an end. `reader` is waited for while requests go out.
 ///
 /// # Errors
 /// Why it ended before.
-pub(super) async fn fetch(
+pub(super) async fn carry(
     shared: &Arc<Shared>,
-    device: DeviceId,
-    session: LeecherSession,
+    line: Line,
+    reader: impl Future<Output = Result<LinkReader<ToLeecher>, SessionError>>,
 ) -> Result<(), SessionError> {
     let (requests, mut queue) = mpsc::unbounded_channel();
-    let LeecherSession { mut writer, reader, .. } = session;
+    let Line { device, way, mut writer, aside } = line;
     // Requests go out on their own: a seeder that is sending must never wait for us to read before we can ask.
     let mut sending = JoinSet::new();
     sending.spawn(async move {
@@ -54,9 +80,11 @@ pub(super) async fn fetch(
             }
         }
     });
-    let source = Source::join(shared, device, requests);
+    let id = shared.schedule().add(device, way, Instant::now());
+    shared.connect(id, requests);
+    let source = Source { shared, id, aside };
     let ended = tokio::select! {
-        ended = source.read(reader) => ended,
+        ended = async { source.read(reader.await?).await } => ended,
         ended = source.ask() => ended,
     };
     drop(source);
@@ -68,6 +96,7 @@ pub(super) async fn fetch(
 struct Source<'a> {
     shared: &'a Arc<Shared>,
     id: SourceId,
+    aside: mpsc::Sender<Aside>,
 }
 
 impl Drop for Source<'_> {
@@ -78,23 +107,19 @@ impl Drop for Source<'_> {
     }
 }
 
-impl<'a> Source<'a> {
-    fn join(
-        shared: &'a Arc<Shared>,
-        device: DeviceId,
-        requests: mpsc::UnboundedSender<FromLeecher>,
-    ) -> Self {
-        let id = shared.schedule().add(device, sealift_peer::path::Way::Relay, Instant::now());
-        shared.connect(id, requests);
-        Self { shared, id }
-    }
-
+impl Source<'_> {
     /// Asks for more whenever there is room, until everything is done.
     async fn ask(&self) -> Result<(), SessionError> {
         let mut news = self.shared.news();
+        let mut asked = Instant::now();
         loop {
             news.mark_unchanged();
-            self.fill().await;
+            if self.fill().await {
+                asked = Instant::now();
+            } else if asked.elapsed() >= KEEP {
+                asked = Instant::now();
+                self.send(FromLeecher::Done { files: List::default() });
+            }
             {
                 let schedule = self.shared.schedule();
                 if schedule.is_over() || schedule.has_lied(self.id) {
@@ -113,11 +138,13 @@ impl<'a> Source<'a> {
         }
     }
 
-    async fn fill(&self) {
+    /// Whether there was anything to ask.
+    async fn fill(&self) -> bool {
+        let mut asked = false;
         loop {
             let work = self.shared.schedule().next(self.id, Instant::now());
             match work {
-                None => return,
+                None => return asked,
                 Some(Work::Want { request, offer }) => self.send(FromLeecher::Want {
                     request,
                     log_id: offer.log_id,
@@ -136,6 +163,7 @@ impl<'a> Source<'a> {
                     }
                 }
             }
+            asked = true;
         }
     }
 
@@ -157,8 +185,7 @@ impl<'a> Source<'a> {
     }
 
     /// Reads what comes until the link ends.
-    async fn read(&self, reader: LeecherReader) -> Result<(), SessionError> {
-        let (mut reader, _) = reader.confirm().await?;
+    async fn read(&self, mut reader: LinkReader<ToLeecher>) -> Result<(), SessionError> {
         loop {
             match reader.next().await? {
                 Incoming::End => {
@@ -182,8 +209,10 @@ impl<'a> Source<'a> {
     fn take_message(&self, message: FromSeeder) -> Result<(), SessionError> {
         let mut schedule = self.shared.schedule();
         match message {
-            // No direct links yet.
-            FromSeeder::Head { .. } | FromSeeder::Paths { .. } => {}
+            FromSeeder::Head { .. } => {}
+            FromSeeder::Paths { candidates } => {
+                let _ = self.aside.try_send(Aside::Candidates(candidates));
+            }
             FromSeeder::Reading { request, done, size } => {
                 schedule.reading(self.id, request, done, size);
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sealift_platform::net::BoxStream;
 use sealift_platform::random::Random;
+use sealift_proto::direct::{self, End};
 use sealift_proto::handshake::SessionId;
 use sealift_proto::keys::ExporterKey;
 use sealift_proto::link::{Direction, LinkReceiver, LinkSender, ToLeecher, ToSeeder};
@@ -34,16 +35,8 @@ where
     S::Key: Clone,
     R::Key: Clone,
 {
-    /// The session.
-    #[must_use]
-    pub const fn id(&self) -> SessionId {
-        self.id
-    }
-
-    /// The key of the proofs that open further links.
-    #[must_use]
-    pub const fn exporter(&self) -> &ExporterKey {
-        &self.exporter
+    fn proofs_of(&self, end: End) -> direct::Ends {
+        direct::Ends { session: self.id, end, exporter: self.exporter.clone() }
     }
 
     pub(super) fn writer(&self, half: WriteHalf<BoxStream>, number: u32) -> LinkWriter<S> {
@@ -62,6 +55,12 @@ where
 }
 
 impl LeecherEnds {
+    /// What this side proves itself with where a direct link opens.
+    #[must_use]
+    pub fn proofs(&self) -> direct::Ends {
+        self.proofs_of(End::Leecher)
+    }
+
     /// The further link `number` over `stream`, on which nothing but the proofs of both sides has passed. A number must
     /// not be used twice.
     #[must_use]
@@ -75,6 +74,12 @@ impl LeecherEnds {
 }
 
 impl SeederEnds {
+    /// As [`LeecherEnds::proofs`].
+    #[must_use]
+    pub fn proofs(&self) -> direct::Ends {
+        self.proofs_of(End::Seeder)
+    }
+
     /// As [`LeecherEnds::link`].
     #[must_use]
     pub fn link(

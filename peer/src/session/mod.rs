@@ -7,6 +7,7 @@ pub(crate) mod lan;
 mod leecher;
 mod link;
 mod paced;
+mod search;
 mod seeder;
 
 use sealift_platform::Platform;
@@ -19,6 +20,7 @@ use sealift_proto::space::HostName;
 pub use ends::{Ends, LeecherEnds, SeederEnds};
 pub use leecher::{LeecherReader, LeecherSession, Sessions, WrapChoice};
 pub use link::{Incoming, LinkReader, LinkWriter, RunReader, RunWriter};
+pub use search::{Found, Search};
 pub use seeder::{Acceptor, SeederSession, Ticket};
 
 use crate::args::RelayArg;
@@ -55,6 +57,9 @@ pub enum SessionError {
     /// Sending or receiving was given up in the middle of a message: nothing can follow on this link.
     #[error("the link was left in the middle of a message")]
     Midway,
+    /// Only direct links may carry content, and there are none; what was tried.
+    #[error("there is no direct path: {0}")]
+    NoPath(String),
     /// The link broke.
     #[error("the link broke: {0}")]
     Io(#[from] std::io::Error),
@@ -107,6 +112,9 @@ impl SessionError {
             Self::Handshake(HandshakeError::Refused(RefuseCode::Busy | RefuseCode::Shutdown))
             | Self::Offline
             | Self::Timeout => failure(Exit::Offline).next("try again later, or add --wait"),
+            Self::NoPath(_) => Failure::new(Exit::NoPath, format!("no direct path to {who}"))
+                .why(self)
+                .next("allow the relay on both sides with --path any; `leecher ping` shows what is tried"),
             Self::Handshake(_) => failure(Exit::Refused),
             Self::Relay(refusal) => {
                 let next = crate::control::remedy(*refusal).1;

@@ -1,37 +1,32 @@
-//! Serves one leecher: its requests are read as they come, queued, and answered one behind the other.
+//! Serves one leecher over all the links of its session.
 //!
 //! A request names content by its root or an entry by its place in the log; it never opens a name that came from outside.
 
 mod content;
 mod known;
+mod link;
 mod run;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use sealift_peer::session::{Incoming, LinkReader, LinkWriter, SeederSession, SessionError};
-use sealift_proto::catalogue::Root;
-use sealift_proto::codec::{self, Bytes, List};
-use sealift_proto::control::Hash;
-use sealift_proto::link::{ToLeecher, ToSeeder};
-use sealift_proto::message::{FromLeecher, FromSeeder, Item, MESSAGE_MAX, Missing};
+use sealift_peer::control::Control;
+use sealift_peer::direct::{Direct, DirectLink};
+use sealift_peer::path::{Allowed, Way};
+use sealift_peer::session::{Found, Search, SeederEnds, SeederSession, SessionError};
+use sealift_proto::codec::{Bytes, List};
+use sealift_proto::direct::Candidates;
+use sealift_proto::message::FromSeeder;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
 
 use crate::activity::{Activity, Teller};
 use crate::catalogue::log::Log;
 use crate::engine::Handle;
-use crate::index::Name;
-use run::Prepared;
+use link::{Job, Line, Said};
 
-/// Requests read ahead; beyond, the leecher waits.
-const QUEUE: usize = 64;
-/// Entries wanted at once, beyond which the leecher waits.
-const WANTED: usize = 256;
-/// How often somebody who waits for a file to be read is told how far it is.
-const TELL: Duration = Duration::from_secs(1);
-/// A leecher that asks nothing for so long is let go.
-const IDLE: Duration = Duration::from_secs(600);
+/// Messages aside from content that may wait.
+const ASIDE: usize = 8;
 
 /// What a session needs to serve.
 #[derive(Clone)]
@@ -46,10 +41,13 @@ pub struct Library {
     pub teller: Teller,
 }
 
-enum Job {
-    Message(FromSeeder),
-    Page { request: u32, root: Root, page: Option<u64> },
-    Run { request: u32, items: Vec<Item> },
+/// Which ways content may take from this seeder.
+#[derive(Clone, Default)]
+pub struct Ways {
+    /// As it was asked for.
+    pub allowed: Allowed,
+    /// `None` where this device is to be reached by nobody.
+    pub direct: Option<Direct>,
 }
 
 /// Serves `session` until the leecher ends it. `number` names it in what is told.
@@ -60,191 +58,144 @@ pub async fn serve(
     library: &Library,
     number: u64,
     session: SeederSession,
+    ways: Ways,
+    control: &Control,
 ) -> Result<(), SessionError> {
-    let SeederSession { writer, reader, .. } = session;
-    let (jobs, queue) = mpsc::channel(QUEUE);
+    let (aside, mut heard) = mpsc::channel(ASIDE);
+    let SeederSession { writer, reader, ends, .. } = session;
     let head = library.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let first = FromSeeder::Head { statement: Bytes::new(head).unwrap_or_default() };
-    // The queue is empty and has room.
-    let _ = jobs.try_send(Job::Message(first));
-    let reading = read(library, number, reader, jobs);
-    let writing = Writing { library, number, writer }.run(queue);
-    tokio::pin!(reading, writing);
-    tokio::select! {
-        result = &mut writing => result,
-        // What was asked before the end is still answered.
-        result = &mut reading => match result {
-            Ok(()) => writing.await,
-            Err(error) => Err(error),
-        },
+    let head = FromSeeder::Head { statement: Bytes::new(head).unwrap_or_default() };
+    let (library, carries) = (library.clone(), ways.allowed != Allowed::Direct);
+    let first = Line {
+        library: library.clone(),
+        number,
+        way: Way::Relay,
+        carries,
+        writer,
+        reader,
+        aside: aside.clone(),
+    };
+    let mut links = Links {
+        library,
+        number,
+        ends,
+        ways,
+        aside,
+        running: JoinSet::new(),
+        end: Err(SessionError::Closed),
+        control: control.clone(),
+        search: None,
+        answer: None,
+    };
+    links.running.spawn(async move {
+        Ended { way: Way::Relay, place: None, result: first.serve(Some(head)).await }
+    });
+    loop {
+        tokio::select! {
+            Some(ended) = links.running.join_next() => {
+                if let Ok(ended) = ended {
+                    links.ended(ended)?;
+                }
+                if links.running.is_empty() {
+                    return links.end;
+                }
+            }
+            Some(said) = heard.recv() => links.heard(said).await,
+            found = found(&mut links.search) => links.found(found),
+        }
     }
 }
 
-async fn read(
-    library: &Library,
+/// What has been found; for ever nothing where nothing is looked for.
+async fn found(search: &mut Option<Search>) -> Found {
+    match search {
+        Some(search) => search.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A link that has ended, and how.
+struct Ended {
+    way: Way,
+    place: Option<SocketAddr>,
+    result: Result<(), SessionError>,
+}
+
+/// The links of one session; dropping this ends them all.
+struct Links {
+    library: Library,
     number: u64,
-    mut reader: LinkReader<ToSeeder>,
-    jobs: mpsc::Sender<Job>,
-) -> Result<(), SessionError> {
-    let wanted = Arc::new(tokio::sync::Semaphore::new(WANTED));
-    loop {
-        let next = timeout(IDLE, reader.next()).await.map_err(|_| SessionError::Timeout)??;
-        let message = match next {
-            Incoming::Message(message) if message.len() <= MESSAGE_MAX => message,
-            Incoming::End => return Ok(()),
-            Incoming::Message(_) | Incoming::Run(_) => return Err(SessionError::Malformed),
+    ends: SeederEnds,
+    ways: Ways,
+    aside: mpsc::Sender<Said>,
+    running: JoinSet<Ended>,
+    /// How the session ends unless something graver happens.
+    end: Result<(), SessionError>,
+    control: Control,
+    search: Option<Search>,
+    /// To where the leecher spoke last of its addresses.
+    answer: Option<mpsc::WeakSender<Job>>,
+}
+
+impl Links {
+    /// The leecher wants direct links. It is told this device's addresses in turn, or that there are none.
+    async fn heard(&mut self, said: Said) {
+        self.answer = Some(said.answer);
+        let Some(direct) = &self.ways.direct else {
+            return self.send_own(List::default());
         };
-        let job = match codec::decode(&message).map_err(|_| SessionError::Malformed)? {
-            FromLeecher::Want { request, log_id, position, index } => {
-                let permit = wanted.clone().acquire_owned().await;
-                let permit = permit.map_err(|_| SessionError::Closed)?;
-                let (library, jobs) = (library.clone(), jobs.clone());
-                tokio::spawn(async move {
-                    let answer = want(&library, request, log_id, position, index, &jobs).await;
-                    // A session that has ended wants no answer.
-                    let _ = jobs.send(Job::Message(answer)).await;
-                    drop(permit);
-                });
-                continue;
-            }
-            FromLeecher::GetPage { request, root, page } => {
-                known::known(&library.engine, &[root]).await;
-                Job::Page { request, root, page }
-            }
-            FromLeecher::Get { request, items } => {
-                let roots: Vec<_> = items.iter().map(|item| item.root).collect();
-                known::known(&library.engine, &roots).await;
-                Job::Run { request, items: items.into_vec() }
-            }
-            // No direct links yet.
-            FromLeecher::Paths { .. } => continue,
-            FromLeecher::Done { files } => {
-                let bytes = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
-                let files = files.len() as u64;
-                library.teller.tell(Activity::Completed { number, files, bytes });
-                continue;
-            }
-        };
-        if jobs.send(job).await.is_err() {
+        if let Some(search) = &mut self.search {
+            search.set_peer(&said.candidates);
+            let own = search.own();
+            return self.send_own(own);
+        }
+        let mut search = Search::begin(direct, self.ends.proofs(), &self.control).await;
+        search.set_peer(&said.candidates);
+        self.search = Some(search);
+    }
+
+    fn found(&mut self, found: Found) {
+        match found {
+            Found::Own(candidates) => self.send_own(candidates),
+            Found::Link(link) => self.further(link),
+        }
+    }
+
+    fn send_own(&self, candidates: Candidates) {
+        if let Some(jobs) = self.answer.as_ref().and_then(mpsc::WeakSender::upgrade) {
+            // A leecher that does not read its answers need not know.
+            let _ = jobs.try_send(Job::Message(FromSeeder::Paths { candidates }));
+        }
+    }
+
+    /// Serves over a direct link too.
+    fn further(&mut self, link: DirectLink) {
+        let (way, place, number) = (Way::from(link.transport), link.remote, self.number);
+        let (writer, reader) = self.ends.link(link.stream, link.number);
+        let (library, aside) = (self.library.clone(), self.aside.clone());
+        library.teller.tell(Activity::Link { number, way, place, ended: None });
+        let line = Line { library, number, way, carries: true, writer, reader, aside };
+        self.running.spawn(async move {
+            Ended { way, place: Some(place), result: line.serve(None).await }
+        });
+    }
+
+    /// Books the end of one link. The others go on.
+    ///
+    /// # Errors
+    /// What came through the relay cannot be true: the session ends.
+    fn ended(&mut self, ended: Ended) -> Result<(), SessionError> {
+        let Ended { way, place, result } = ended;
+        if let Some(place) = place {
+            let why = result.as_ref().err().map_or("it has ended it".into(), ToString::to_string);
+            let number = self.number;
+            self.library.teller.tell(Activity::Link { number, way, place, ended: Some(why) });
             return Ok(());
         }
-    }
-}
-
-/// The content of the entry at that place of the log, read now if it has not been.
-async fn want(
-    library: &Library,
-    request: u32,
-    log_id: [u8; 16],
-    position: u64,
-    index: u32,
-    jobs: &mpsc::Sender<Job>,
-) -> FromSeeder {
-    let log = library.log.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        log.lock().unwrap_or_else(PoisonError::into_inner).lookup(&log_id, position, index)
-    });
-    let answer = match found.await.ok().flatten() {
-        Some(name) => read_now(library, request, &name, jobs).await,
-        None => Err(Missing::Gone),
-    };
-    match answer {
-        Ok((root, size)) => FromSeeder::Root { request, root, size },
-        Err(why) => FromSeeder::Failed { request, why },
-    }
-}
-
-/// The content of `name`; the leecher is told now and then how far its reading is.
-async fn read_now(
-    library: &Library,
-    request: u32,
-    name: &Name,
-    jobs: &mpsc::Sender<Job>,
-) -> Result<(Root, u64), Missing> {
-    let answer = library.engine.want(name.clone());
-    tokio::pin!(answer);
-    loop {
-        if let Ok(answer) = timeout(TELL, &mut answer).await {
-            return answer;
+        match result {
+            Err(error) if !error.is_passing() => return Err(error),
+            result => self.end = result,
         }
-        if let Some((done, size)) = library.engine.progress(name) {
-            // A leecher that does not read its answers need not know.
-            let _ = jobs.try_send(Job::Message(FromSeeder::Reading { request, done, size }));
-        }
-    }
-}
-
-struct Writing<'a> {
-    library: &'a Library,
-    number: u64,
-    writer: LinkWriter<ToLeecher>,
-}
-
-/// A job whose disk work has been begun.
-enum Ready {
-    Message(FromSeeder),
-    Run(tokio::task::JoinHandle<Result<Prepared, FromSeeder>>),
-}
-
-impl Writing<'_> {
-    /// Answers until the queue ends. While one answer is sent the next is being read.
-    async fn run(mut self, mut queue: mpsc::Receiver<Job>) -> Result<(), SessionError> {
-        let mut next = None;
-        loop {
-            let ready = match next.take() {
-                Some(ready) => ready,
-                None => match queue.recv().await {
-                    Some(job) => self.begin(job),
-                    None => return Ok(()),
-                },
-            };
-            next = queue.try_recv().ok().map(|job| self.begin(job));
-            match ready {
-                Ready::Message(message) => self.writer.message(&message).await?,
-                Ready::Run(preparing) => match preparing.await {
-                    Ok(Ok(prepared)) => self = self.send(prepared).await?,
-                    Ok(Err(refusal)) => self.writer.message(&refusal).await?,
-                    Err(_) => return Err(SessionError::Closed),
-                },
-            }
-        }
-    }
-
-    fn begin(&self, job: Job) -> Ready {
-        let engine = self.library.engine.clone();
-        match job {
-            Job::Message(message) => Ready::Message(message),
-            Job::Page { request, root, page } => {
-                Ready::Run(tokio::task::spawn_blocking(move || {
-                    Err(page_answer(&engine, request, &root, page))
-                }))
-            }
-            Job::Run { request, items } => Ready::Run(tokio::task::spawn_blocking(move || {
-                run::prepare(&engine, request, &items)
-            })),
-        }
-    }
-
-    async fn send(self, prepared: Prepared) -> Result<Self, SessionError> {
-        let Self { library, number, writer } = self;
-        let told = prepared.told();
-        let (mut writer, changed) = prepared.send(&library.engine, writer).await?;
-        if let Some((name, bytes)) = told {
-            library.teller.tell(Activity::Sent { number, name, bytes });
-        }
-        for root in changed {
-            writer.message(&FromSeeder::Changed { root }).await?;
-        }
-        Ok(Self { library, number, writer })
-    }
-}
-
-fn page_answer(engine: &Handle, request: u32, root: &Root, page: Option<u64>) -> FromSeeder {
-    let values = content::page(engine, root, page).and_then(|values| {
-        List::new(values.into_iter().map(Hash).collect()).map_err(|_| Missing::Refused)
-    });
-    match values {
-        Ok(values) => FromSeeder::Page { request, values },
-        Err(why) => FromSeeder::Failed { request, why },
+        Ok(())
     }
 }

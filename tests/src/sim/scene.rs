@@ -230,6 +230,7 @@ fn seeder_config(name: &str) -> sealift_seeder::Config {
         name: Some(name.to_owned()),
         watching: Watching::Poll(Duration::from_secs(2)),
         limit: None,
+        path: sealift_peer::path::Allowed::Relay,
         console: Console::captured(false).0,
         answers_status: false,
     }

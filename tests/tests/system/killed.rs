@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use sealift_tests::process::{PATIENCE, Running, User};
 use sealift_tests::proxy::{Kind, Proxy, Setup, Way};
-use sealift_tests::stage::{Relay, appears, fetched, join, offered, seed};
+use sealift_tests::stage::{Relay, appears, fetched, join, seed};
 
 const FILE: &str = "big.bin";
 const CHUNK: u64 = 1 << 20;
@@ -250,8 +250,7 @@ fn after_a_change_of_the_source_nothing_is_mixed() {
     stand.seeder.take().unwrap().kill();
     stand.owner.write(&format!("share/{FILE}"), &stand.content);
     let place = stand.relay.as_ref().unwrap().place.clone();
-    let mut seeder = stand.owner.start("seeder", &["--watch", "share", "--relay", &place]);
-    offered(&mut seeder);
+    let _seeder = seed(&stand.owner, &place, "ana");
     let _ = stand.start().wait().expect(0);
     assert!(fetched(&stand.friend, FILE) == stand.content);
 }

@@ -96,6 +96,7 @@ impl World {
             name: Some("ana".into()),
             watching: Watching::System,
             limit: None,
+            path: sealift_peer::path::Allowed::Relay,
             console,
             answers_status: true,
         };

@@ -39,8 +39,9 @@ fn transfer(gib: u64) {
     let relay = Relay::start();
     let owner = User::new();
     let marked = make(&owner, gib);
-    let mut seeder =
-        owner.start("seeder", &["--watch", "share", "--relay", &relay.place, "--name", "ana"]);
+    let by_relay = ["--name", "ana", "--path", "relay"];
+    let watch = ["--watch", "share", "--relay", &relay.place];
+    let mut seeder = owner.start("seeder", &[&watch[..], &by_relay].concat());
     seeder.message_within("offering", time);
     let friend = join(&owner, "ben");
     appears(&friend, FILE);

@@ -20,7 +20,10 @@ fn narrow(relay: &Relay) -> (Proxy, String) {
 }
 
 fn second_seeder(user: &User, place: &str) -> Running {
-    let mut seeder = user.start("seeder", &["--watch", "share", "--relay", place, "--name", "cem"]);
+    let mut seeder = user.start(
+        "seeder",
+        &["--watch", "share", "--relay", place, "--name", "cem", "--path", "relay"],
+    );
     offered(&mut seeder);
     seeder
 }

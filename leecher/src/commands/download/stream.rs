@@ -53,6 +53,7 @@ pub(super) async fn run(
         bytes: size,
         written: sink.written(),
         shares: view.shares(),
+        ways: view.ways(),
         ..Tally::default()
     };
     tally.report(speaker, &label, 1, bar.elapsed())?;

@@ -20,6 +20,14 @@ pub(super) fn tell_interrupted(speaker: &Speaker, why: &str, left: Duration) {
     );
 }
 
+pub(super) fn tell_without_relay(speaker: &Speaker, failure: &Failure) {
+    let why = failure.why.as_ref().unwrap_or(&failure.what);
+    speaker.console.note(
+        format!("the relay is lost ({why}); going on directly"),
+        &json!({"type": "interrupted", "why": why, "going_on": "directly"}),
+    );
+}
+
 /// Nobody serves a file, at the start or after something of it has come.
 pub(super) fn lost(started: bool, why: &str) -> Failure {
     let what = if started { "the seeders were lost" } else { "no seeder of it is online" };

@@ -95,6 +95,9 @@ impl Schedule {
     pub fn failed(&mut self, id: SourceId, request: u32, why: Missing) -> Result<(), OutOfTurn> {
         let source = self.source(id)?;
         let device = source.device;
+        if why == Missing::NotHere {
+            return self.not_here(id, request);
+        }
         match source.asked.remove(&request) {
             Some(Asked::Want(job)) => {
                 self.exclude(job, device, Reason::Missing(why));
@@ -108,6 +111,22 @@ impl Schedule {
                 let jobs: BTreeSet<_> = flight.items.iter().map(|(job, _)| *job).collect();
                 self.release(flight.items.into_iter().collect());
                 jobs.into_iter().for_each(|job| self.gives_not(id, job, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// The device gives nothing on this link, whatever it is asked for.
+    fn not_here(&mut self, id: SourceId, request: u32) -> Result<(), OutOfTurn> {
+        let source = self.source(id)?;
+        source.carries_not = true;
+        match source.asked.remove(&request) {
+            Some(Asked::Want(job)) => self.unasked(job),
+            Some(Asked::Page(_) | Asked::Probe(_)) => {}
+            None => {
+                let flight = source.flights.pop_front();
+                let flight = flight.filter(|flight| flight.request == request).ok_or(OutOfTurn)?;
+                self.release(flight.items.into_iter().collect());
             }
         }
         Ok(())

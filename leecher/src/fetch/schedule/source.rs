@@ -42,6 +42,8 @@ pub(super) struct Source {
     pub(super) way: Way,
     /// Nothing new is asked of it.
     pub(super) stands_by: bool,
+    /// It carries no content, as the device says.
+    pub(super) carries_not: bool,
     pub(super) pace: Pace,
     pub(super) flights: VecDeque<Flight>,
     pub(super) asked: BTreeMap<u32, Asked>,
@@ -64,6 +66,7 @@ impl Source {
             device,
             way,
             stands_by: false,
+            carries_not: false,
             pace: Pace::new(now),
             flights: VecDeque::new(),
             asked: BTreeMap::new(),

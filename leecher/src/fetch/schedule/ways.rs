@@ -6,6 +6,7 @@ use sealift_peer::path::Way;
 use sealift_proto::identity::DeviceId;
 use tokio::time::Instant;
 
+use super::source::Source;
 use super::standby::{Look, Standby};
 use super::{Schedule, SourceId};
 
@@ -18,19 +19,21 @@ impl Schedule {
         self.relay_carries = carries;
     }
 
-    /// Whether source `id` is the relay's link to a device whose direct links do as well without it.
+    /// Whether nothing new is asked of source `id`: it carries nothing, or it is the relay's link to a device whose direct
+    /// links do as well without it.
     pub(super) fn stands_by(&mut self, id: SourceId, now: Instant) -> bool {
-        let Some(source) = self.sources.get(&id).filter(|source| !source.way.is_direct()) else {
-            return false;
+        let Some(source) = self.sources.get(&id) else { return true };
+        let (device, may_rest) = (source.device, !source.way.is_direct());
+        let barred = source.carries_not || may_rest && !self.relay_carries;
+        let rests = may_rest && {
+            let look = self.look(id, device, now);
+            let standby = self.standby.entry(device).or_insert_with(|| Standby::new(now));
+            standby.look(&look, now)
         };
-        let (device, before) = (source.device, source.stands_by);
-        let look = self.look(id, device, now);
-        let standby = self.standby.entry(device).or_insert_with(|| Standby::new(now));
-        let stands_by = standby.look(&look, now) || !self.relay_carries;
-        if let Some(source) = self.sources.get_mut(&id).filter(|_| stands_by != before) {
-            source.stands_by = stands_by;
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.stands_by = rests || barred;
         }
-        stands_by
+        rests || barred
     }
 
     fn look(&self, relay: SourceId, device: DeviceId, now: Instant) -> Look {
@@ -51,11 +54,24 @@ impl Schedule {
         look
     }
 
-    /// Whether the relay's link to `device` stands by and nothing is on its way over it.
+    /// Whether only direct links to `device` may carry content.
     #[must_use]
-    pub fn is_resting(&self, device: DeviceId) -> bool {
-        let mut relays =
-            self.sources.values().filter(|of| of.device == device && of.way == Way::Relay);
-        relays.all(|source| source.stands_by && !source.is_awaited())
+    pub fn needs_direct(&self, device: DeviceId) -> bool {
+        let said_so = |of: &Source| of.device == device && of.carries_not;
+        !self.relay_carries || self.sources.values().any(said_so)
+    }
+
+    /// The oldest link to `device` that is there.
+    #[must_use]
+    pub fn link_to(&self, device: DeviceId) -> Option<SourceId> {
+        self.sources.iter().find(|(_, of)| of.device == device).map(|(id, _)| *id)
+    }
+
+    /// Whether the relay's link to `device` stands by and nothing is on its way over it; `None` without such a link.
+    #[must_use]
+    pub fn is_resting(&self, device: DeviceId) -> Option<bool> {
+        let is_it = |of: &&Source| of.device == device && of.way == Way::Relay;
+        let relay = self.sources.values().find(is_it)?;
+        Some(relay.stands_by && !relay.is_awaited())
     }
 }

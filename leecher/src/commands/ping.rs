@@ -1,0 +1,119 @@
+//! `leecher ping`: every path to a member, how quick it is, and why others do not work.
+
+mod probe;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sealift_peer::args::CommonArgs;
+use sealift_peer::connect::Speaker;
+use sealift_peer::direct::{Direct, Outcome};
+use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::path::Way;
+use sealift_peer::session::WrapChoice;
+use sealift_proto::identity::DeviceId;
+use serde_json::json;
+
+use super::choose::devices;
+use crate::freshen::{Known, News, freshen};
+use crate::online::Online;
+use probe::Probe;
+
+/// One path, and how long a message takes there and back, or why it does not work.
+struct Row {
+    way: Way,
+    place: Option<SocketAddr>,
+    result: Result<Duration, String>,
+}
+
+/// Shows every path to `person`, looking for them at most for `wait`.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn run(
+    speaker: &Speaker,
+    common: &CommonArgs,
+    person: &str,
+    wait: Duration,
+) -> Result<Exit, Failure> {
+    let spaces = freshen(speaker, common, News::Needed).await?;
+    let found = devices(&spaces, person)?;
+    for device in found {
+        let Some(online) = online_with(&spaces, &device) else {
+            return Err(absent(&spaces, &device));
+        };
+        let who = online.name_of(&device);
+        for row in
+            paths(speaker, online, device, wait).await.map_err(|error| error.failure(&who))?
+        {
+            show(speaker, &who, &row);
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The connection over which `device` serves.
+fn online_with<'s>(spaces: &'s [Known], device: &DeviceId) -> Option<&'s Online> {
+    let mut online = spaces.iter().filter_map(|known| known.connection.as_ref());
+    online.find(|connection| connection.online.serves(device)).map(|of| &*of.online)
+}
+
+fn absent(spaces: &[Known], device: &DeviceId) -> Failure {
+    if spaces.iter().all(|known| known.connection.is_none()) {
+        return Failure::new(Exit::Relay, "the relay cannot be reached")
+            .next("members are met through it; try again in a moment");
+    }
+    let known = spaces.iter().find(|known| known.members.get(device).is_some());
+    let who = known.map_or_else(|| device.short(), |known| known.members.display_name(device));
+    Failure::new(Exit::Offline, format!("{who} is not online"))
+        .why("only who runs a seeder can be reached")
+        .next("try again later")
+}
+
+/// All paths to `device`, the relay's first.
+async fn paths(
+    speaker: &Speaker,
+    online: &Online,
+    device: DeviceId,
+    wait: Duration,
+) -> Result<Vec<Row>, sealift_peer::session::SessionError> {
+    let session = online.session(device, WrapChoice::Auto).await?;
+    let direct = Direct::new(speaker.profile.platform().clone());
+    let (probe, through_relay) = Probe::begin(session, &direct, &online.control).await?;
+    let relay = Row { way: Way::Relay, place: None, result: Ok(through_relay) };
+    let mut rows = vec![relay];
+    for tried in probe.search(wait).await? {
+        let result = match tried.outcome {
+            Outcome::Up(round_trip) => Ok(round_trip),
+            Outcome::Failed(why) => Err(why),
+            Outcome::Trying => Err("no answer".to_owned()),
+        };
+        rows.push(Row { way: Way::from(tried.transport), place: Some(tried.address), result });
+    }
+    if rows.len() == 1 {
+        let result = Err("the other side names no address".to_owned());
+        rows.push(Row { way: Way::Tcp, place: None, result });
+    }
+    rows[1..].sort_by_key(|row| (row.result.is_err(), row.result.clone().ok()));
+    Ok(rows)
+}
+
+fn show(speaker: &Speaker, who: &str, row: &Row) {
+    let place = row.place.map(|place| place.to_string());
+    let (millis, error) = match &row.result {
+        Ok(round_trip) => (Some(round_trip.as_secs_f64() * 1000.0), None),
+        Err(why) => (None, Some(why.as_str())),
+    };
+    let what = match (millis, error) {
+        (Some(millis), _) => format!("{millis:.1} ms"),
+        (None, why) => format!("no: {}", why.unwrap_or("no answer")),
+    };
+    let at = place.as_ref().map(|place| format!("  {place}")).unwrap_or_default();
+    speaker.console.result(
+        format!("{:<12} {what}{at}", row.way.name()),
+        &json!({
+            "type": "path", "seeder": who, "path": row.way.name(), "address": place,
+            "round_trip_ms": millis, "error": error,
+        }),
+    );
+}

@@ -1,0 +1,298 @@
+//! One link of a session: its requests are read as they come, queued, and answered one behind the other.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use sealift_peer::path::Way;
+use sealift_peer::session::{Incoming, LinkReader, LinkWriter, SessionError};
+use sealift_proto::catalogue::Root;
+use sealift_proto::codec::{self, List};
+use sealift_proto::control::Hash;
+use sealift_proto::direct::Candidates;
+use sealift_proto::link::{ToLeecher, ToSeeder};
+use sealift_proto::message::{Finished, FromLeecher, FromSeeder, Item, MESSAGE_MAX, Missing};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+
+use super::run::{self, Prepared};
+use super::{Library, content, known};
+use crate::activity::Activity;
+use crate::engine::Handle;
+use crate::index::Name;
+
+/// Requests read ahead; beyond, the leecher waits.
+const QUEUE: usize = 64;
+/// Entries wanted at once, beyond which the leecher waits.
+const WANTED: usize = 256;
+/// How often somebody who waits for a file to be read is told how far it is.
+const TELL: Duration = Duration::from_secs(1);
+/// A leecher that asks nothing for so long is let go.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// What is to be answered.
+pub(super) enum Job {
+    Message(FromSeeder),
+    Page { request: u32, root: Root, page: Option<u64> },
+    Run { request: u32, items: Vec<Item> },
+}
+
+/// A link to a leecher.
+pub(super) struct Line {
+    /// What is served.
+    pub(super) library: Library,
+    /// Names the session in what is told.
+    pub(super) number: u64,
+    /// Which way the link takes.
+    pub(super) way: Way,
+    /// Whether content may be asked for on it.
+    pub(super) carries: bool,
+    /// Answers go here.
+    pub(super) writer: LinkWriter<ToLeecher>,
+    /// Requests come from here.
+    pub(super) reader: LinkReader<ToSeeder>,
+    /// What the leecher says that is not about content goes here.
+    pub(super) aside: mpsc::Sender<Said>,
+}
+
+/// The leecher has said where it may be reached. One that says so more often than there is room for is not heard.
+pub(super) struct Said {
+    /// The addresses.
+    pub(super) candidates: Candidates,
+    /// For an answer on the same link.
+    pub(super) answer: mpsc::WeakSender<Job>,
+}
+
+impl Line {
+    /// Serves until the leecher ends the link; `first` is said before all else.
+    ///
+    /// # Errors
+    /// Why it ended otherwise.
+    pub(super) async fn serve(self, first: Option<FromSeeder>) -> Result<(), SessionError> {
+        let Self { library, number, way, carries, writer, reader, aside } = self;
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        if let Some(first) = first {
+            // The queue is empty and has room.
+            let _ = jobs.try_send(Job::Message(first));
+        }
+        let reading = Reading { library: &library, number, carries, jobs, aside }.run(reader);
+        let writing = Writing { library: &library, number, way, writer }.run(queue);
+        tokio::pin!(reading, writing);
+        tokio::select! {
+            result = &mut writing => result,
+            // What was asked before the end is still answered.
+            result = &mut reading => match result {
+                Ok(()) => writing.await,
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+struct Reading<'a> {
+    library: &'a Library,
+    number: u64,
+    carries: bool,
+    jobs: mpsc::Sender<Job>,
+    aside: mpsc::Sender<Said>,
+}
+
+impl Reading<'_> {
+    /// Reads requests until the leecher ends the link.
+    async fn run(self, mut reader: LinkReader<ToSeeder>) -> Result<(), SessionError> {
+        let wanted = Arc::new(Semaphore::new(WANTED));
+        loop {
+            let next = timeout(IDLE, reader.next()).await.map_err(|_| SessionError::Timeout)??;
+            let message = match next {
+                Incoming::Message(message) if message.len() <= MESSAGE_MAX => message,
+                Incoming::End => return Ok(()),
+                Incoming::Message(_) | Incoming::Run(_) => return Err(SessionError::Malformed),
+            };
+            let message = codec::decode(&message).map_err(|_| SessionError::Malformed)?;
+            let job = match message {
+                FromLeecher::Paths { candidates } => {
+                    let answer = self.jobs.downgrade();
+                    let _ = self.aside.try_send(Said { candidates, answer });
+                    None
+                }
+                FromLeecher::Done { files } => {
+                    self.tell_completed(&files);
+                    None
+                }
+                FromLeecher::Want { request, .. }
+                | FromLeecher::GetPage { request, .. }
+                | FromLeecher::Get { request, .. }
+                    if !self.carries =>
+                {
+                    Some(Job::Message(FromSeeder::Failed { request, why: Missing::NotHere }))
+                }
+                FromLeecher::Want { request, log_id, position, index } => {
+                    self.want(&wanted, request, log_id, position, index).await?;
+                    None
+                }
+                FromLeecher::GetPage { request, root, page } => {
+                    known::known(&self.library.engine, &[root]).await;
+                    Some(Job::Page { request, root, page })
+                }
+                FromLeecher::Get { request, items } => {
+                    let roots: Vec<_> = items.iter().map(|item| item.root).collect();
+                    known::known(&self.library.engine, &roots).await;
+                    Some(Job::Run { request, items: items.into_vec() })
+                }
+            };
+            if let Some(job) = job
+                && self.jobs.send(job).await.is_err()
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Answers as soon as the content is known; meanwhile other requests are read.
+    async fn want(
+        &self,
+        wanted: &Arc<Semaphore>,
+        request: u32,
+        log_id: [u8; 16],
+        position: u64,
+        index: u32,
+    ) -> Result<(), SessionError> {
+        let permit = wanted.clone().acquire_owned().await.map_err(|_| SessionError::Closed)?;
+        let (library, jobs) = (self.library.clone(), self.jobs.clone());
+        tokio::spawn(async move {
+            let answer = want(&library, request, log_id, position, index, &jobs).await;
+            // A session that has ended wants no answer.
+            let _ = jobs.send(Job::Message(answer)).await;
+            drop(permit);
+        });
+        Ok(())
+    }
+
+    fn tell_completed(&self, files: &[Finished]) {
+        // One that names none only keeps a link from being closed.
+        if files.is_empty() {
+            return;
+        }
+        let bytes = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
+        let (number, files) = (self.number, files.len() as u64);
+        self.library.teller.tell(Activity::Completed { number, files, bytes });
+    }
+}
+
+/// The content of the entry at that place of the log, read now if it has not been.
+async fn want(
+    library: &Library,
+    request: u32,
+    log_id: [u8; 16],
+    position: u64,
+    index: u32,
+    jobs: &mpsc::Sender<Job>,
+) -> FromSeeder {
+    let log = library.log.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        log.lock().unwrap_or_else(PoisonError::into_inner).lookup(&log_id, position, index)
+    });
+    let answer = match found.await.ok().flatten() {
+        Some(name) => read_now(library, request, &name, jobs).await,
+        None => Err(Missing::Gone),
+    };
+    match answer {
+        Ok((root, size)) => FromSeeder::Root { request, root, size },
+        Err(why) => FromSeeder::Failed { request, why },
+    }
+}
+
+/// The content of `name`; the leecher is told now and then how far its reading is.
+async fn read_now(
+    library: &Library,
+    request: u32,
+    name: &Name,
+    jobs: &mpsc::Sender<Job>,
+) -> Result<(Root, u64), Missing> {
+    let answer = library.engine.want(name.clone());
+    tokio::pin!(answer);
+    loop {
+        if let Ok(answer) = timeout(TELL, &mut answer).await {
+            return answer;
+        }
+        if let Some((done, size)) = library.engine.progress(name) {
+            // A leecher that does not read its answers need not know.
+            let _ = jobs.try_send(Job::Message(FromSeeder::Reading { request, done, size }));
+        }
+    }
+}
+
+struct Writing<'a> {
+    library: &'a Library,
+    number: u64,
+    way: Way,
+    writer: LinkWriter<ToLeecher>,
+}
+
+/// A job whose disk work has been begun.
+enum Ready {
+    Message(FromSeeder),
+    Run(tokio::task::JoinHandle<Result<Prepared, FromSeeder>>),
+}
+
+impl Writing<'_> {
+    /// Answers until the queue ends. While one answer is sent the next is being read.
+    async fn run(mut self, mut queue: mpsc::Receiver<Job>) -> Result<(), SessionError> {
+        let mut next = None;
+        loop {
+            let ready = match next.take() {
+                Some(ready) => ready,
+                None => match queue.recv().await {
+                    Some(job) => self.begin(job),
+                    None => return Ok(()),
+                },
+            };
+            next = queue.try_recv().ok().map(|job| self.begin(job));
+            match ready {
+                Ready::Message(message) => self.writer.message(&message).await?,
+                Ready::Run(preparing) => match preparing.await {
+                    Ok(Ok(prepared)) => self = self.send(prepared).await?,
+                    Ok(Err(refusal)) => self.writer.message(&refusal).await?,
+                    Err(_) => return Err(SessionError::Closed),
+                },
+            }
+        }
+    }
+
+    fn begin(&self, job: Job) -> Ready {
+        let engine = self.library.engine.clone();
+        match job {
+            Job::Message(message) => Ready::Message(message),
+            Job::Page { request, root, page } => {
+                Ready::Run(tokio::task::spawn_blocking(move || {
+                    Err(page_answer(&engine, request, &root, page))
+                }))
+            }
+            Job::Run { request, items } => Ready::Run(tokio::task::spawn_blocking(move || {
+                run::prepare(&engine, request, &items)
+            })),
+        }
+    }
+
+    async fn send(self, prepared: Prepared) -> Result<Self, SessionError> {
+        let Self { library, number, way, writer } = self;
+        let told = prepared.told();
+        let (mut writer, changed) = prepared.send(&library.engine, writer).await?;
+        if let Some((name, bytes)) = told {
+            library.teller.tell(Activity::Sent { number, way, name, bytes });
+        }
+        for root in changed {
+            writer.message(&FromSeeder::Changed { root }).await?;
+        }
+        Ok(Self { library, number, way, writer })
+    }
+}
+
+fn page_answer(engine: &Handle, request: u32, root: &Root, page: Option<u64>) -> FromSeeder {
+    let values = content::page(engine, root, page).and_then(|values| {
+        List::new(values.into_iter().map(Hash).collect()).map_err(|_| Missing::Refused)
+    });
+    match values {
+        Ok(values) => FromSeeder::Page { request, values },
+        Err(why) => FromSeeder::Failed { request, why },
+    }
+}
