@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -29,6 +29,9 @@ const TLS_HANDSHAKE: u8 = 0x16;
 const PREAMBLE_START: u8 = b'S';
 /// How long to wait after the system could not accept, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// How long one that is turned away may take to hear of it.
+const TURN_AWAY: Duration = Duration::from_millis(500);
 
 /// What every connection needs.
 #[derive(Clone)]
@@ -97,6 +100,24 @@ pub(crate) async fn accept_all(
 }
 
 impl Door {
+    /// Waits until a handshake from there may begin.
+    async fn turn(
+        &self,
+        from: SocketAddr,
+        deadline: Instant,
+        place: &mut Place,
+    ) -> Result<(), Rejected> {
+        let wait = self.hub.gate.handshake(from.ip(), self.hub.now()).ok_or(Rejected::Crowded)?;
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let waiting = async {
+            tokio::time::sleep(wait).await;
+            Ok(())
+        };
+        within(deadline, place, waiting).await
+    }
+
     async fn welcome(self, stream: BoxStream, from: SocketAddr) {
         if let Err(why) = self.open(stream, from).await {
             let reason = why.reason();
@@ -141,11 +162,15 @@ impl Door {
 
     async fn control(
         &self,
-        stream: Rewound<BoxStream>,
+        mut stream: Rewound<BoxStream>,
         from: SocketAddr,
         deadline: Instant,
         mut place: Place,
     ) -> Result<(), Rejected> {
+        if let Err(why) = self.turn(from, deadline, &mut place).await {
+            turn_away(&mut stream).await;
+            return Err(why);
+        }
         let handshake = async { Ok(self.tls.accept(stream).await?) };
         let tls = within(deadline, &mut place, handshake).await?;
         let session = tls.get_ref().1;
@@ -173,6 +198,19 @@ impl Door {
             Err(other) => Err(other),
         }
     }
+}
+
+/// Says that there is no room for a handshake, in the one way that TLS has before it: the client takes it for
+/// [`Refusal::Busy`] (PROTOCOL.md section 5.6).
+async fn turn_away(stream: &mut Rewound<BoxStream>) {
+    const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
+    let saying = async {
+        // What has come is taken off first: closing with unread bytes would take the word back.
+        let _ = stream.read(&mut [0; 4096]).await?;
+        stream.write_all(&ALERT).await?;
+        stream.shutdown().await
+    };
+    let _ = tokio::time::timeout(TURN_AWAY, saying).await;
 }
 
 /// Runs a step of what must be done before the connection has shown who it is.

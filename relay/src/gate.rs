@@ -1,12 +1,15 @@
-//! Connections that have not shown who they are: few at a time, the oldest of too many is closed.
+//! Connections that have not shown who they are: few at a time, the oldest of too many is closed; and how many of them
+//! may begin a handshake.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::limits::InForce;
+use crate::rate::Rate;
 
 /// Lets connections in until they have shown who they are.
 #[derive(Clone)]
@@ -23,6 +26,9 @@ struct State {
     waiting: BTreeMap<u64, (IpAddr, oneshot::Sender<()>)>,
     /// Per source, oldest first.
     sources: HashMap<IpAddr, BTreeMap<u64, ()>>,
+    /// Handshakes in all, and of the sources that began some lately.
+    handshakes: Option<Rate>,
+    handshakes_of: HashMap<IpAddr, Rate>,
 }
 
 /// A place in the gate, given back when dropped.
@@ -39,7 +45,32 @@ impl Gate {
 
     /// How many hold a place.
     pub(crate) fn len(&self) -> usize {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.len()
+        self.state().waiting.len()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a connection from there has to wait before its handshake begins; `None` if that is too long.
+    pub(crate) fn handshake(&self, from: IpAddr, now: Duration) -> Option<Duration> {
+        let limits = self.0.limits.get();
+        let source = source_of(from);
+        let mut state = self.state();
+        let of_source = state.handshakes_of.entry(source).or_insert_with(|| {
+            let rate = limits.handshakes_per_second_per_source;
+            Rate::new(rate, limits.handshake_burst_per_source, now)
+        });
+        let own = of_source.take_within(limits.handshake_wait, now)?;
+        let all = state.handshakes.get_or_insert_with(|| {
+            Rate::new(limits.handshakes_per_second, limits.handshake_burst, now)
+        });
+        all.take_within(limits.handshake_wait, now).map(|all| all.max(own))
+    }
+
+    /// Forgets the sources that have begun no handshake lately.
+    pub(crate) fn forget_sources(&self, now: Duration) {
+        self.state().handshakes_of.retain(|_, rate| !rate.is_full(now));
     }
 
     /// Takes a place, from the oldest holder if there is none left.
@@ -47,7 +78,7 @@ impl Gate {
         let source = source_of(from);
         let (sender, evicted) = oneshot::channel();
         let limits = self.0.limits.get();
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let of_source = state.sources.get(&source);
         let oldest = of_source
             .filter(|numbers| numbers.len() >= limits.unauthenticated_per_source)
@@ -92,13 +123,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.gate.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.remove(self.number);
+        self.gate.state().remove(self.number);
     }
 }
 
 /// One IPv4 address, or the IPv6 network that one customer usually has.
-fn source_of(address: IpAddr) -> IpAddr {
+pub(crate) fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
         v4 => v4,
@@ -120,7 +150,7 @@ mod tests {
     }
 
     async fn is_evicted(place: &mut Place) -> bool {
-        let wait = std::time::Duration::from_millis(1);
+        let wait = Duration::from_millis(1);
         tokio::time::timeout(wait, place.evicted()).await.is_ok()
     }
 
@@ -140,6 +170,33 @@ mod tests {
         drop((one, two, four, five));
         assert_eq!(gate.0.state.lock().unwrap().waiting.len(), 1);
         assert_eq!(gate.0.state.lock().unwrap().sources.len(), 1);
+    }
+
+    #[test]
+    fn handshakes_wait_for_their_turn_by_source_and_in_all() {
+        let limits = Limits {
+            handshakes_per_second: 100,
+            handshake_burst: 4,
+            handshakes_per_second_per_source: 10,
+            handshake_burst_per_source: 2,
+            handshake_wait: Duration::from_millis(100),
+            ..Limits::default()
+        };
+        let gate = Gate::new(InForce::new(limits));
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let begin = |from| gate.handshake(at(from), Duration::ZERO);
+        let of_one = [begin("10.0.0.1"), begin("10.0.0.1"), begin("10.0.0.1"), begin("10.0.0.1")];
+        assert_eq!(of_one, [ms(0), ms(0), ms(100), None]);
+        assert_eq!(begin("10.0.0.2"), ms(0));
+        assert_eq!(begin("10.0.0.3"), ms(10), "too many in all");
+        // A network of IPv6 is one source.
+        let network = [begin("2001:db8::1"), begin("2001:db8::2"), begin("2001:db8::3")];
+        assert_eq!(network, [ms(20), ms(30), ms(100)]);
+        assert_eq!(begin("2001:db8::4"), None);
+        gate.forget_sources(Duration::from_millis(150));
+        assert!(!gate.state().handshakes_of.is_empty());
+        gate.forget_sources(Duration::from_secs(1));
+        assert!(gate.state().handshakes_of.is_empty());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::gate::Gate;
 use crate::limits::InForce;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, encode};
+use crate::rate::Pace;
 use crate::splice::{self, End, Meter, Pipes};
 use crate::store::Store;
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
@@ -48,6 +49,14 @@ struct State {
     board: Switchboard,
     outboxes: HashMap<Key, Arc<Outbox>>,
     links: HashMap<Pair, Waiting>,
+}
+
+/// A member's connection that was let in.
+pub(crate) struct Entered {
+    pub(crate) key: Key,
+    pub(crate) address: Address,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) pace: Pace,
 }
 
 /// A link, waiting for its second half or at work.
@@ -143,20 +152,18 @@ impl Hub {
     }
 
     /// Takes in a member's connection.
-    pub(crate) fn enter(
-        &self,
-        member: Membership,
-        serving: bool,
-    ) -> Result<(Key, Address, Arc<Outbox>), Refusal> {
+    pub(crate) fn enter(&self, member: Membership, serving: bool) -> Result<Entered, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Shutdown);
         }
+        let now = self.now();
         let mut state = self.state();
         let (key, address, effects) = state.board.connect(member, serving)?;
+        let pace = state.board.pace(&member, now);
         let outbox = Arc::new(Outbox::new(&self.limits.get()));
         state.outboxes.insert(key, Arc::clone(&outbox));
         state.apply(effects);
-        Ok((key, address, outbox))
+        Ok(Entered { key, address, outbox, pace })
     }
 
     /// A member's connection has ended.
@@ -233,7 +240,10 @@ impl Hub {
         let mut state = self.state();
         let mut effects = state.board.expire_tickets(now);
         effects.extend(state.board.expire_members(date));
+        state.board.forget_paces(now);
         state.apply(effects);
+        drop(state);
+        self.gate.forget_sources(now);
     }
 
     /// Says farewell to every member.

@@ -119,6 +119,18 @@ limits! {
         /// Refused connections that are logged; the rest are counted
         log_lines_per_second: u64, PerSecond, 1 => 10;
     }
+    "Handshakes, which cost processor time; those too many wait for their turn, or are refused" {
+        /// Begun, in all
+        handshakes_per_second: u64, PerSecond, 1 => 1000;
+        /// At once
+        handshake_burst: u64, Count, 1 => 4000;
+        /// Begun from one IPv4 address or IPv6 /64
+        handshakes_per_second_per_source: u64, PerSecond, 1 => 100;
+        /// From it at once
+        handshake_burst_per_source: u64, Count, 1 => 500;
+        /// The longest wait for a turn
+        handshake_wait: Duration, Time, 0 => 2 * SECOND;
+    }
     "Control connections" {
         /// Of members, in all
         connections: usize, Count, 1 => 20_000;
@@ -138,10 +150,14 @@ limits! {
         write_stall: Duration, Time, 1 => 30 * SECOND;
         /// How long connections have to take their farewell when the relay stops
         farewell: Duration, Time, 0 => 3 * SECOND;
-        /// Messages of one connection in the long run; beyond, it is read more slowly
+        /// Messages from one member over all its connections, in the long run; beyond, they are read more slowly
         messages_per_second: u64, PerSecond, 1 => 1000;
-        /// Messages of it at once
+        /// Messages from it at once
         message_burst: u64, Count, 1 => 4000;
+        /// Bytes of one member's messages, and of heads and segments sent to it, in the long run; beyond, it is read more slowly
+        member_bytes_per_second: u64, BytesPerSecond, 1 => 32 * MIB;
+        /// Bytes of it at once
+        member_byte_burst: u64, Bytes, 64 * KIB => 128 * MIB;
         /// Bytes waiting for one connection; beyond, it counts as dead
         queue_bytes: usize, Bytes, 128 * KIB => MIB;
         /// Bytes waiting for one connection; beyond, others are told that it is busy
@@ -152,12 +168,16 @@ limits! {
     "Links" {
         /// Life of a link's tickets
         ticket: Duration, Time, 1 => 15 * SECOND;
-        /// Links that one connection asked for and that are not open yet
-        tickets_per_connection: usize, Count, 1 => 64;
+        /// Links that are asked for and not open yet, in all; the oldest of who has most goes for one more
+        tickets: usize, Count, 1 => 4096;
+        /// Of those, asked for by one device in one space
+        tickets_per_device: usize, Count, 1 => 64;
         /// Links, in all
         links: usize, Count, 1 => 8192;
-        /// Of those, of one device in one space
+        /// Of those, asked for by one device in one space
         links_per_device: usize, Count, 1 => 512;
+        /// Of those, asked of one device in one space
+        links_to_device: usize, Count, 1 => 4096;
         /// Silence on a link, both ways, after which it is closed
         link_idle: Duration, Time, 4 => 10 * MINUTE;
         /// How long links at work may go on when the relay stops

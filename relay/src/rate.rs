@@ -1,6 +1,9 @@
 //! How fast something may happen.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::limits::Limits;
 
 /// A token bucket: `burst` at once, then `per_second`. Time is an argument.
 #[derive(Debug)]
@@ -18,11 +21,22 @@ impl Rate {
         Self { per_second, burst, tokens: burst, last: now }
     }
 
-    /// Takes one token, on credit if there is none, and says how long to wait until the debt is paid.
-    pub(crate) fn take(&mut self, now: Duration) -> Duration {
+    /// Takes `count` tokens, on credit if there are too few, and says how long to wait until the debt is paid.
+    #[expect(clippy::cast_precision_loss, reason = "nobody notices the last of 2^53 tokens")]
+    pub(crate) fn take(&mut self, count: u64, now: Duration) -> Duration {
         self.refill(now);
-        self.tokens -= 1.0;
+        self.tokens -= count as f64;
         Duration::from_secs_f64((-self.tokens).max(0.0) / self.per_second)
+    }
+
+    /// Takes a token if the debt is paid within `most`, and says when that is.
+    pub(crate) fn take_within(&mut self, most: Duration, now: Duration) -> Option<Duration> {
+        let wait = self.take(1, now);
+        if wait <= most {
+            return Some(wait);
+        }
+        self.tokens += 1.0;
+        None
     }
 
     /// Takes one token if there is one.
@@ -35,10 +49,41 @@ impl Rate {
         has
     }
 
+    /// Whether nothing is missing: as good as new.
+    pub(crate) fn is_full(&mut self, now: Duration) -> bool {
+        self.refill(now);
+        self.tokens >= self.burst
+    }
+
     fn refill(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.last).as_secs_f64();
         self.tokens = passed.mul_add(self.per_second, self.tokens).min(self.burst);
-        self.last = now;
+        self.last = self.last.max(now);
+    }
+}
+
+/// How fast one member may speak, over all its connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace(Arc<Mutex<(Rate, Rate)>>);
+
+impl Pace {
+    pub(crate) fn new(limits: &Limits, now: Duration) -> Self {
+        let messages = Rate::new(limits.messages_per_second, limits.message_burst, now);
+        let bytes = Rate::new(limits.member_bytes_per_second, limits.member_byte_burst, now);
+        Self(Arc::new(Mutex::new((messages, bytes))))
+    }
+
+    /// Counts messages of `bytes` in all, and says how long to wait before the next one is read.
+    pub(crate) fn take(&self, messages: u64, bytes: usize, now: Duration) -> Duration {
+        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = rates.0.take(messages, now);
+        wait.max(rates.1.take(u64::try_from(bytes).unwrap_or(u64::MAX), now))
+    }
+
+    /// Whether nobody has it but the one who asks, and nothing is owed.
+    pub(crate) fn is_idle(&self, now: Duration) -> bool {
+        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::strong_count(&self.0) == 1 && rates.0.is_full(now) && rates.1.is_full(now)
     }
 }
 
@@ -50,11 +95,45 @@ mod tests {
     fn a_burst_then_the_rate() {
         let mut rate = Rate::new(10, 3, Duration::ZERO);
         for _ in 0..3 {
-            assert_eq!(rate.take(Duration::ZERO), Duration::ZERO);
+            assert_eq!(rate.take(1, Duration::ZERO), Duration::ZERO);
         }
-        assert_eq!(rate.take(Duration::ZERO), Duration::from_millis(100));
+        assert_eq!(rate.take(1, Duration::ZERO), Duration::from_millis(100));
         assert!(!rate.try_take(Duration::from_millis(150)));
         assert!(rate.try_take(Duration::from_millis(250)));
         assert!(!rate.try_take(Duration::from_millis(250)));
+        // Time that goes back gives nothing twice.
+        assert!(!rate.try_take(Duration::from_millis(100)));
+        assert!(!rate.try_take(Duration::from_millis(250)));
+        assert!(!rate.is_full(Duration::from_millis(400)));
+        assert!(rate.is_full(Duration::from_millis(600)));
+    }
+
+    #[test]
+    fn what_would_wait_too_long_takes_nothing() {
+        let mut rate = Rate::new(10, 1, Duration::ZERO);
+        let most = Duration::from_millis(250);
+        let waits: Vec<_> = (0..9).map(|_| rate.take_within(most, Duration::ZERO)).collect();
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!(waits, [ms(0), ms(100), ms(200), None, None, None, None, None, None]);
+        assert_eq!(rate.take_within(most, Duration::from_millis(100)), ms(200));
+    }
+
+    #[test]
+    fn a_member_owes_for_messages_and_for_bytes() {
+        let limits = Limits {
+            messages_per_second: 10,
+            message_burst: 2,
+            member_bytes_per_second: 1000,
+            member_byte_burst: 500,
+            ..Limits::default()
+        };
+        let pace = Pace::new(&limits, Duration::ZERO);
+        assert_eq!(pace.take(1, 400, Duration::ZERO), Duration::ZERO);
+        assert_eq!(pace.take(1, 400, Duration::ZERO), Duration::from_millis(300));
+        assert_eq!(pace.clone().take(3, 0, Duration::from_millis(300)), Duration::from_millis(100));
+        assert!(!pace.is_idle(Duration::from_millis(300)) && pace.is_idle(Duration::from_secs(2)));
+        let held = pace.clone();
+        assert!(!pace.is_idle(Duration::from_secs(2)));
+        drop(held);
     }
 }

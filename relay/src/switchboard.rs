@@ -6,17 +6,26 @@ mod links;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use sealift_proto::control::{Address, FromRelay, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Membership, Role, Serial, SpaceId};
 
 use crate::limits::InForce;
+use crate::rate::Pace;
 
 pub(crate) use links::{Pair, Side};
 
 /// Names a connection within this relay; never used twice.
 pub(crate) type Key = u64;
+
+/// A device in a space.
+type Owner = (SpaceId, DeviceId);
+
+const fn owner(member: &Membership) -> Owner {
+    (member.space, member.device)
+}
 
 /// Something to be done outside.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,8 +44,6 @@ struct Connection {
     number: u32,
     wants_heads: bool,
     wants_peers: bool,
-    /// Links it asked for that nobody has opened yet.
-    asked: usize,
 }
 
 impl Connection {
@@ -64,6 +71,8 @@ pub(crate) struct Switchboard {
     connections: HashMap<Key, Connection>,
     spaces: HashMap<SpaceId, Space>,
     links: links::Links,
+    /// Of members that are connected, or were so lately that they still owe something.
+    paces: HashMap<Owner, Pace>,
     joining: usize,
     next_key: Key,
     next_number: u32,
@@ -78,6 +87,7 @@ impl Switchboard {
             connections: HashMap::new(),
             spaces: HashMap::new(),
             links: links::Links::default(),
+            paces: HashMap::new(),
             joining: 0,
             next_key: 0,
             next_number: first_number,
@@ -104,8 +114,7 @@ impl Switchboard {
             effects.extend(self.forget(old));
         }
         let number = if serving { 0 } else { self.free_number(&member) };
-        let connection =
-            Connection { member, number, wants_heads: false, wants_peers: false, asked: 0 };
+        let connection = Connection { member, number, wants_heads: false, wants_peers: false };
         let address = connection.address();
         self.next_key += 1;
         let key = self.next_key;
@@ -118,6 +127,17 @@ impl Switchboard {
         space.addresses.insert(address, key);
         self.connections.insert(key, connection);
         Ok((key, address, effects))
+    }
+
+    /// How fast the member may speak: shared by all its connections, and remembered a little longer than they last.
+    pub(crate) fn pace(&mut self, member: &Membership, now: Duration) -> Pace {
+        let pace = self.paces.entry(owner(member));
+        pace.or_insert_with(|| Pace::new(&self.limits.get(), now)).clone()
+    }
+
+    /// Forgets members that are gone and owe nothing.
+    pub(crate) fn forget_paces(&mut self, now: Duration) {
+        self.paces.retain(|_, pace| !pace.is_idle(now));
     }
 
     /// A connection wants to take an invite.

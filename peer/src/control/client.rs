@@ -170,12 +170,19 @@ async fn connect_tls(
         (Err(_), Some(seen)) if relay.pin.is_some_and(|expected| expected != seen) => {
             Err(DialError::OtherKey { seen })
         }
+        (Err(error), _) if is_turned_away(&error) => Err(DialError::Refused(Refusal::Busy)),
         (Err(error), _) if error.kind() == io::ErrorKind::InvalidData => {
             Err(DialError::Foreign(error.to_string()))
         }
         (Err(error), _) => Err(DialError::Unreachable(error)),
         (Ok(_), None) => Err(DialError::Foreign("it showed no key".into())),
     }
+}
+
+/// Whether the relay said, instead of a handshake, that it has no room for one (PROTOCOL.md section 5.6).
+fn is_turned_away(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::AlertReceived(rustls::AlertDescription::InternalError)))
 }
 
 /// Bytes that are no message come from something else than a relay; waiting does not mend that.

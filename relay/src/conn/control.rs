@@ -15,9 +15,9 @@ use sealift_proto::space::Membership;
 use super::Rejected;
 use super::hello::{Greeting, check_removed};
 use super::writer;
-use crate::hub::{Hub, JoinPlace};
+use crate::hub::{Entered, Hub, JoinPlace};
 use crate::outbox::{Job, Outbox};
-use crate::rate::Rate;
+use crate::rate::Pace;
 use crate::reason;
 use crate::store::{Change, Outcome, SegmentRange, Writer};
 use crate::switchboard::Key;
@@ -35,7 +35,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let (key, address, outbox) = match hub.enter(membership, serving) {
+    let Entered { key, address, outbox, pace } = match hub.enter(membership, serving) {
         Ok(entered) => entered,
         Err(why) => {
             greeting.refuse(why, hub.limits.get().farewell).await;
@@ -50,7 +50,7 @@ where
         role: membership.role,
         connection: key,
     };
-    let mut member = Member { hub, key, device, outbox: &outbox, staged: false };
+    let mut member = Member { hub, key, device, outbox: &outbox, pace: &pace, staged: false };
     // The owner may have removed it between the first look and its entry.
     match check_removed(hub, &membership).await {
         Ok(()) => outbox.push(&welcome(hub, address, from)),
@@ -61,7 +61,10 @@ where
         outbox.close(end);
         member.drop_staged().await;
     };
-    tokio::join!(reading, writer::run(hub, &outbox, Some(membership.space), greeting.writer));
+    tokio::join!(
+        reading,
+        writer::run(hub, &outbox, Some((membership.space, &pace)), greeting.writer)
+    );
     tracing::debug!(device = %address.device, connection = address.connection, "gone");
     ended(hub, &outbox);
     Ok(())
@@ -133,16 +136,17 @@ struct Inbox<'a, R> {
     hub: &'a Hub,
     outbox: &'a Outbox,
     reader: FrameReader<R>,
-    rate: Rate,
+    pace: Pace,
+    /// When the next message may be read.
+    next: Instant,
     heard: Instant,
     asked: bool,
 }
 
 impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
-    fn new(hub: &'a Hub, outbox: &'a Outbox, reader: FrameReader<R>) -> Self {
-        let limits = hub.limits.get();
-        let rate = Rate::new(limits.messages_per_second, limits.message_burst, hub.now());
-        Self { hub, outbox, reader, rate, heard: Instant::now(), asked: false }
+    fn new(hub: &'a Hub, outbox: &'a Outbox, pace: Pace, reader: FrameReader<R>) -> Self {
+        let now = Instant::now();
+        Self { hub, outbox, reader, pace, next: now, heard: now, asked: false }
     }
 
     /// The next message that is not about signs of life.
@@ -159,11 +163,10 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
     }
 
     async fn next_frame(&mut self) -> Result<Vec<u8>, Option<Refusal>> {
-        let wait = self.rate.take(self.hub.now());
         tokio::select! {
             () = async {
-                if !wait.is_zero() {
-                    tokio::time::sleep(wait).await;
+                if self.next > Instant::now() {
+                    tokio::time::sleep_until(self.next).await;
                 }
                 self.outbox.room().await;
             } => {}
@@ -172,6 +175,8 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
         loop {
             let until = self.heard + self.silence();
             tokio::select! {
+                // What came while it was not read counts before its silence.
+                biased;
                 frame = self.reader.next() => return self.heard_frame(frame),
                 () = self.outbox.closed() => return Err(None),
                 () = tokio::time::sleep_until(until) => self.silent()?,
@@ -200,7 +205,10 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
         self.heard = Instant::now();
         self.asked = false;
         match frame {
-            Ok(Some(frame)) => Ok(frame),
+            Ok(Some(frame)) => {
+                self.next = self.heard + self.pace.take(1, frame.len(), self.hub.now());
+                Ok(frame)
+            }
             Ok(None) | Err(WireError::Io(_)) => Err(None),
             Err(WireError::Frame(_)) => Err(Some(Refusal::Malformed)),
         }
@@ -215,7 +223,8 @@ struct Joining<'a> {
 
 impl Joining<'_> {
     async fn read_all(&self, reader: FrameReader<impl AsyncRead + Unpin>) -> Option<Refusal> {
-        let mut inbox = Inbox::new(self.hub, self.outbox, reader);
+        let pace = Pace::new(&self.hub.limits.get(), self.hub.now());
+        let mut inbox = Inbox::new(self.hub, self.outbox, pace, reader);
         loop {
             let (request, id) = match inbox.next().await {
                 Ok(ToRelay::TakeInvite { request, id }) => (request, id),
@@ -244,12 +253,13 @@ struct Member<'a> {
     key: Key,
     device: Writer,
     outbox: &'a Outbox,
+    pace: &'a Pace,
     staged: bool,
 }
 
 impl Member<'_> {
     async fn read_all(&mut self, reader: FrameReader<impl AsyncRead + Unpin>) -> Option<Refusal> {
-        let mut inbox = Inbox::new(self.hub, self.outbox, reader);
+        let mut inbox = Inbox::new(self.hub, self.outbox, self.pace.clone(), reader);
         loop {
             let message = match inbox.next().await {
                 Ok(message) => message,

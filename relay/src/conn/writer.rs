@@ -10,18 +10,19 @@ use sealift_proto::space::SpaceId;
 
 use crate::hub::Hub;
 use crate::outbox::{Frame, Job, Next, Outbox, encode};
+use crate::rate::Pace;
 use crate::store::{Cursor, SegmentRange, StoreError};
 
-/// Sends what the outbox holds until it says to close. `space` is that of a member.
+/// Sends what the outbox holds until it says to close. `member` is the space of a member and what it may use.
 pub(super) async fn run(
     hub: &Hub,
     outbox: &Outbox,
-    space: Option<SpaceId>,
+    member: Option<(SpaceId, &Pace)>,
     sink: impl AsyncWrite + Unpin,
 ) {
-    let mut writer = Writer { hub, outbox, sink };
+    let mut writer = Writer { hub, outbox, pace: member.map(|(_, pace)| pace), sink };
     // A device that is gone or does not read: the reader learns it from here.
-    let _ = writer.send_all(space).await;
+    let _ = writer.send_all(member.map(|(space, _)| space)).await;
     outbox.close(None);
     let _ = tokio::time::timeout(hub.limits.get().farewell, writer.sink.shutdown()).await;
 }
@@ -29,6 +30,7 @@ pub(super) async fn run(
 struct Writer<'a, W> {
     hub: &'a Hub,
     outbox: &'a Outbox,
+    pace: Option<&'a Pace>,
     sink: W,
 }
 
@@ -78,11 +80,15 @@ impl<W: AsyncWrite + Unpin> Writer<'_, W> {
         tokio::time::timeout(self.hub.limits.get().write_stall, self.sink.flush()).await?
     }
 
-    /// Sends a frame of a job, behind whatever became ready meanwhile.
+    /// Sends a frame of a job, behind whatever became ready meanwhile. The member owes for it: its next requests wait.
     async fn send_behind(&mut self, message: &FromRelay) -> io::Result<()> {
         let ready = self.outbox.take_frames();
         self.send(&ready).await?;
-        self.send_one(&encode(message)).await
+        let frame = encode(message);
+        if let Some(pace) = self.pace {
+            let _ = pace.take(0, frame.len(), self.hub.now());
+        }
+        self.send_one(&frame).await
     }
 
     /// Sends every statement of the space. New ones wait until a page is through, so that of one log never an older

@@ -229,29 +229,99 @@ fn connections_are_bounded() {
     assert_eq!(connect(3, 5, false).err(), Some(Refusal::Busy));
 }
 
+fn open(board: &mut Switchboard, from: Key, to: Address, n: u8) -> Result<Vec<Effect>, Refusal> {
+    board.open_link(from, to, [0; 16], [[n; 32], [n + 1; 32]], secs(0))
+}
+
 #[test]
 fn links_are_bounded() {
-    let limits =
-        Limits { tickets_per_connection: 2, links_per_device: 3, links: 4, ..Limits::default() };
+    let limits = Limits { links_per_device: 2, links_to_device: 3, links: 5, ..Limits::default() };
+    let mut board = Switchboard::new(InForce::new(limits), 0);
+    let mut keys = Vec::new();
+    for device in 1..7 {
+        keys.push(board.connect(member(1, device), device < 4).unwrap().0);
+    }
+    open(&mut board, keys[3], at(1, 0), 1).unwrap();
+    open(&mut board, keys[3], at(2, 0), 3).unwrap();
+    assert_eq!(
+        open(&mut board, keys[3], at(3, 0), 5),
+        Err(Refusal::Busy),
+        "asked for by one device"
+    );
+    open(&mut board, keys[4], at(1, 0), 5).unwrap();
+    open(&mut board, keys[5], at(1, 0), 7).unwrap();
+    assert_eq!(open(&mut board, keys[4], at(1, 0), 9), Err(Refusal::Busy), "asked of one device");
+    // The one that others ask so much may still ask itself.
+    open(&mut board, keys[0], at(2, 0), 9).unwrap();
+    assert_eq!(open(&mut board, keys[5], at(3, 0), 11), Err(Refusal::Busy), "links in all");
+    board.expire_tickets(secs(15));
+    open(&mut board, keys[3], at(1, 0), 13).unwrap();
+}
+
+#[test]
+fn a_device_has_few_tickets_that_nobody_showed() {
+    let limits = Limits { tickets_per_device: 2, ..Limits::default() };
     let mut board = Switchboard::new(InForce::new(limits), 0);
     board.connect(member(1, 1), true).unwrap();
     let (two, _, _) = board.connect(member(1, 2), false).unwrap();
-    let (three, _, _) = board.connect(member(1, 3), false).unwrap();
-    let open = |board: &mut Switchboard, from, to, n: u8| {
-        board.open_link(from, to, [0; 16], [[n; 32], [n + 1; 32]], secs(0)).map(drop)
-    };
+    let (again, _, _) = board.connect(member(1, 2), false).unwrap();
     open(&mut board, two, at(1, 0), 1).unwrap();
-    open(&mut board, two, at(1, 0), 3).unwrap();
-    assert_eq!(open(&mut board, two, at(1, 0), 5), Err(Refusal::Busy), "tickets of one connection");
-    open(&mut board, three, at(1, 0), 5).unwrap();
-    assert_eq!(open(&mut board, three, at(1, 0), 7), Err(Refusal::Busy), "links of one device");
-    board.connect(member(1, 4), true).unwrap();
-    board.connect(member(1, 5), true).unwrap();
-    open(&mut board, three, at(4, 0), 9).unwrap();
-    let (six, _, _) = board.connect(member(1, 6), false).unwrap();
-    assert_eq!(open(&mut board, six, at(5, 0), 11), Err(Refusal::Busy), "links in all");
-    board.expire_tickets(secs(15));
-    open(&mut board, two, at(1, 0), 13).unwrap();
+    open(&mut board, again, at(1, 0), 3).unwrap();
+    assert_eq!(open(&mut board, two, at(1, 0), 5), Err(Refusal::Busy));
+    board.redeem(&[1; 32], secs(1)).unwrap();
+    assert_eq!(open(&mut board, two, at(1, 0), 5), Err(Refusal::Busy));
+    board.redeem(&[2; 32], secs(1)).unwrap();
+    open(&mut board, two, at(1, 0), 5).unwrap();
+}
+
+#[test]
+fn with_too_many_tickets_the_oldest_of_the_greediest_goes() {
+    let limits = Limits { tickets: 4, ..Limits::default() };
+    let mut board = Switchboard::new(InForce::new(limits), 0);
+    board.connect(member(1, 1), true).unwrap();
+    let (greedy, _, _) = board.connect(member(1, 2), false).unwrap();
+    let (honest, _, _) = board.connect(member(1, 3), false).unwrap();
+    open(&mut board, honest, at(1, 0), 1).unwrap();
+    for n in [3, 5, 7] {
+        open(&mut board, greedy, at(1, 0), n).unwrap();
+    }
+    // Ten thousand more cost nobody else anything.
+    for _ in 0..10_000 {
+        let effects = open(&mut board, greedy, at(1, 0), 9).unwrap();
+        let told = FromRelay::Undeliverable { to: at(1, 0), why: Refusal::Busy };
+        assert_eq!(effects[0], Effect::Send(greedy, told));
+        assert!(matches!(effects[1], Effect::Cut(_)) && effects.len() == 4);
+        assert_eq!(board.link_count(), 4);
+    }
+    assert_eq!(board.redeem(&[3; 32], secs(1)), None);
+    assert!(board.redeem(&[1; 32], secs(1)).is_some() && board.redeem(&[2; 32], secs(1)).is_some());
+}
+
+#[test]
+fn devices_that_join_are_bounded() {
+    let limits = Limits { joining: 2, ..Limits::default() };
+    let mut board = Switchboard::new(InForce::new(limits), 0);
+    board.begin_join().unwrap();
+    board.begin_join().unwrap();
+    assert_eq!(board.begin_join(), Err(Refusal::Busy));
+    board.end_join();
+    board.begin_join().unwrap();
+}
+
+#[test]
+fn all_connections_of_a_member_have_one_pace_which_outlasts_them() {
+    let limits = Limits { messages_per_second: 10, message_burst: 1, ..Limits::default() };
+    let mut board = Switchboard::new(InForce::new(limits), 0);
+    let one = board.pace(&member(1, 1), secs(0));
+    let other = board.pace(&member(1, 1), secs(0));
+    assert_eq!(one.take(1, 0, secs(0)), secs(0));
+    assert_eq!(other.take(1, 0, secs(0)), Duration::from_millis(100));
+    assert_eq!(board.pace(&member(1, 2), secs(0)).take(1, 0, secs(0)), secs(0));
+    drop((one, other));
+    board.forget_paces(secs(0));
+    assert!(!board.pace(&member(1, 1), secs(0)).take(1, 0, secs(0)).is_zero());
+    board.forget_paces(secs(9));
+    assert!(board.paces.is_empty());
 }
 
 #[test]

@@ -79,6 +79,33 @@ impl TestRelay {
     }
 
     pub(crate) async fn tls_with(&self, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+        Self::tls_on(self.tcp().await, alpn).await
+    }
+
+    /// A connection from 127.0.0.`last`.
+    pub(crate) async fn tcp_from(&self, last: u8) -> TcpStream {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+        let stream = socket.connect(([127, 0, 0, 1], self.port).into()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
+    /// A Hello from 127.0.0.`last`, and the answer to it.
+    pub(crate) async fn hello_from(
+        &self,
+        last: u8,
+        who: &Member,
+        serving: bool,
+    ) -> (Client, FromRelay) {
+        let tls = Self::tls_on(self.tcp_from(last).await, &[ALPN]).await.unwrap();
+        Client { tls, welcome: None }.say_hello(who, who.body(serving)).await
+    }
+
+    pub(crate) async fn tls_on(
+        stream: TcpStream,
+        alpn: &[&[u8]],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -88,18 +115,12 @@ impl TestRelay {
             .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, self.tcp().await).await
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
     pub(crate) async fn hello(&self, who: &Member, serving: bool) -> (Client, FromRelay) {
-        let mut client = Client { tls: self.tls().await, welcome: None };
-        let hello = client.sign_hello(who.body(serving), &who.key);
-        client.send(&hello).await;
-        let answer = client.receive().await.expect("an answer");
-        if let FromRelay::Welcome(welcome) = &answer {
-            client.welcome = Some(welcome.clone());
-        }
-        (client, answer)
+        let client = Client { tls: self.tls().await, welcome: None };
+        client.say_hello(who, who.body(serving)).await
     }
 
     pub(crate) async fn connect(&self, who: &Member, serving: bool) -> Client {
@@ -239,6 +260,16 @@ impl Client {
 
     pub(crate) fn sign_hello(&self, body: HelloBody, key: &SecretKey) -> ToRelay {
         ToRelay::Hello(Hello::sign(&body, &self.exporter(), key).unwrap())
+    }
+
+    pub(crate) async fn say_hello(mut self, who: &Member, body: HelloBody) -> (Self, FromRelay) {
+        let hello = self.sign_hello(body, &who.key);
+        self.send(&hello).await;
+        let answer = self.receive().await.expect("an answer");
+        if let FromRelay::Welcome(welcome) = &answer {
+            self.welcome = Some(welcome.clone());
+        }
+        (self, answer)
     }
 
     pub(crate) fn number(&self) -> u32 {
