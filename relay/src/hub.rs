@@ -22,6 +22,7 @@ use crate::rate::Pace;
 use crate::splice::{self, End, Meter, Pipes};
 use crate::store::Store;
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
+use crate::udp::Probes;
 
 /// Shared by every task of one relay.
 pub(crate) struct Hub {
@@ -29,6 +30,7 @@ pub(crate) struct Hub {
     pub(crate) limits: InForce,
     pub(crate) store: Store,
     pub(crate) gate: Gate,
+    pub(crate) probes: Probes,
     pub(crate) metrics: Metrics,
     /// What clients know the relay by.
     pub(crate) pin: String,
@@ -98,6 +100,7 @@ impl Hub {
                 links: HashMap::new(),
             }),
             gate: Gate::new(limits.clone()),
+            probes: Probes::new(limits.clone()),
             metrics: Metrics::default(),
             pin,
             listening: Mutex::default(),
@@ -168,6 +171,7 @@ impl Hub {
 
     /// A member's connection has ended.
     pub(crate) fn leave(&self, key: Key) {
+        self.probes.release(key);
         let mut state = self.state();
         let effects = state.board.disconnect(key);
         state.outboxes.remove(&key);

@@ -27,6 +27,7 @@ mod splice;
 mod store;
 mod switchboard;
 mod tls;
+mod udp;
 mod wire;
 
 use std::future::Future;
@@ -160,13 +161,18 @@ impl Relay {
         let hub = self.hub;
         let tls = TlsAcceptor::from(self.identity.tls);
         let door = Door { hub: Arc::clone(&hub), tls };
-        let places = listeners.iter().filter_map(|listener| listener.local_addr().ok());
-        hub.set_listening(places.map(|address| address.to_string()).collect());
+        let places: Vec<_> =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        hub.set_listening(places.iter().map(ToString::to_string).collect());
+        let sockets = udp::open(&hub, &*hub.platform.net, &places);
         let (closing, closed) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let ticking = tokio::spawn(tick(Arc::clone(&hub)));
         for listener in listeners {
             tasks.spawn(conn::accept_all(listener, door.clone(), closed.clone()));
+        }
+        for socket in sockets {
+            tasks.spawn(udp::serve(socket, Arc::clone(&hub), closed.clone()));
         }
         let failed = tokio::select! {
             () = shutdown => false,

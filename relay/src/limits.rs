@@ -183,6 +183,14 @@ limits! {
         /// How long links at work may go on when the relay stops
         drain: Duration, Time, 0 => 30 * SECOND;
     }
+    "The UDP service" {
+        /// Datagrams answered to one control connection, in the long run
+        probes_per_second: u64, PerSecond, 1 => 4;
+        /// Of those, at once
+        probe_burst: u64, Count, 1 => 32;
+        /// Datagrams answered in all, read at start
+        probes_total_per_second: u64, PerSecond, 1 => 20_000;
+    }
     "The store" {
         /// Stored, in all
         total_bytes: u64, Bytes, 0 => 16 * GIB;

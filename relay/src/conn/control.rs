@@ -21,6 +21,7 @@ use crate::rate::Pace;
 use crate::reason;
 use crate::store::{Change, Outcome, SegmentRange, Writer};
 use crate::switchboard::Key;
+use crate::udp::Grant;
 use crate::wire::{FrameReader, WireError};
 
 /// Serves a member until its connection ends.
@@ -308,7 +309,14 @@ impl Member<'_> {
                 self.change(request, Change::PutInvite { id, deadline, uses, package, now }).await;
             }
             ToRelay::GetProbe { request } => {
-                self.outbox.push(&FromRelay::Failed { request, why: Refusal::NotFound });
+                let random = &*self.hub.platform.random;
+                let granted = self.hub.probes.grant(self.key, random, self.hub.now());
+                self.outbox.push(&match granted {
+                    Some(Grant { port, token, key }) => {
+                        FromRelay::Probe { request, port, token, key }
+                    }
+                    None => FromRelay::Failed { request, why: Refusal::NotFound },
+                });
             }
             ToRelay::Peers => self.hub.watch_peers(self.key),
             ToRelay::Hello(_) | ToRelay::TakeInvite { .. } => {

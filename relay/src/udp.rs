@@ -1,0 +1,220 @@
+//! The UDP service: tells a device the address that its datagrams come from (PROTOCOL.md section 5.7).
+//!
+//! What is not sealed with the key of a live control connection causes nothing, and nothing that is answered is longer than what
+//! asked for it: nobody can have the relay send anything to somebody else worth sending.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sealift_platform::net::Net;
+use sealift_platform::random::Random;
+use sealift_proto::probe::{Answer, Ask, PROBE_LEN, ProbeKey, ProbeToken};
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+
+use crate::hub::Hub;
+use crate::limits::InForce;
+use crate::rate::Rate;
+use crate::switchboard::Key;
+
+/// How long to wait after the system could not give a datagram.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Who may ask, and how often.
+pub(crate) struct Probes {
+    state: Mutex<State>,
+    limits: InForce,
+}
+
+struct State {
+    /// Where the service is; `None` without one.
+    port: Option<u16>,
+    by_owner: HashMap<Key, ProbeToken>,
+    known: HashMap<ProbeToken, Known>,
+    all: Rate,
+}
+
+struct Known {
+    key: ProbeKey,
+    rate: Rate,
+}
+
+/// What a device is told.
+pub(crate) struct Grant {
+    pub(crate) port: u16,
+    pub(crate) token: ProbeToken,
+    pub(crate) key: ProbeKey,
+}
+
+impl Probes {
+    pub(crate) fn new(limits: InForce) -> Self {
+        let most = limits.get().probes_total_per_second;
+        let all = Rate::new(most, most, Duration::ZERO);
+        let (by_owner, known) = (HashMap::new(), HashMap::new());
+        Self { state: Mutex::new(State { port: None, by_owner, known, all }), limits }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Token and key of a control connection, the same however often they are asked for; `None` without a service.
+    pub(crate) fn grant(&self, owner: Key, random: &dyn Random, now: Duration) -> Option<Grant> {
+        let limits = self.limits.get();
+        let mut state = self.state();
+        let port = state.port?;
+        let token = *state.by_owner.entry(owner).or_insert_with(|| ProbeToken(random.bytes()));
+        let known = state.known.entry(token).or_insert_with(|| Known {
+            key: ProbeKey::new(random.bytes()),
+            rate: Rate::new(limits.probes_per_second, limits.probe_burst, now),
+        });
+        Some(Grant { port, token, key: known.key.clone() })
+    }
+
+    /// The control connection has ended, and with it what it was granted.
+    pub(crate) fn release(&self, owner: Key) {
+        let mut state = self.state();
+        if let Some(token) = state.by_owner.remove(&owner) {
+            state.known.remove(&token);
+        }
+    }
+
+    /// What to answer to a datagram, if anything.
+    pub(crate) fn answer(
+        &self,
+        datagram: &[u8],
+        from: SocketAddr,
+        now: Duration,
+    ) -> Option<[u8; PROBE_LEN]> {
+        let token = Ask::token(datagram)?;
+        let mut state = self.state();
+        let State { known, all, .. } = &mut *state;
+        let known = known.get_mut(&token)?;
+        let ask = Ask::from_bytes(datagram, &known.key)?;
+        if !known.rate.try_take(now) || !all.try_take(now) {
+            return None;
+        }
+        let seen = SocketAddr::new(from.ip().to_canonical(), from.port());
+        Some(Answer { nonce: ask.nonce, seen }.to_bytes(&known.key))
+    }
+}
+
+/// Opens a socket beside each listener, on its port if that can be had. Without any, the relay has no such service.
+pub(crate) fn open(hub: &Hub, net: &dyn Net, listeners: &[SocketAddr]) -> Vec<UdpSocket> {
+    let mut sockets = Vec::new();
+    for beside in listeners {
+        let bound = net
+            .udp(*beside, false)
+            .or_else(|_| net.udp(SocketAddr::new(beside.ip(), 0), false))
+            .and_then(UdpSocket::from_std);
+        match bound {
+            Ok(socket) => sockets.push(socket),
+            Err(error) => {
+                tracing::warn!(%beside, %error, "no UDP there: devices do not learn how the outside sees them");
+            }
+        }
+    }
+    let ports: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+    let missed = |address: &&SocketAddr| !listeners.contains(address);
+    if let Some(other) = ports.iter().find(missed) {
+        tracing::warn!(udp = %other, "the UDP service has another port, since something else uses the relay's");
+    }
+    hub.probes.state().port = ports.first().map(SocketAddr::port);
+    sockets
+}
+
+/// Answers on one socket until `closing` turns true.
+pub(crate) async fn serve(socket: UdpSocket, hub: Arc<Hub>, mut closing: watch::Receiver<bool>) {
+    // One more than any datagram that means something.
+    let mut bytes = [0; PROBE_LEN + 1];
+    loop {
+        let received = tokio::select! {
+            received = socket.recv_from(&mut bytes) => received,
+            _ = closing.wait_for(|closing| *closing) => return,
+        };
+        let Ok((len, from)) = received else {
+            tokio::time::sleep(RETRY).await;
+            continue;
+        };
+        if let Some(answer) = hub.probes.answer(&bytes[..len], from, hub.now()) {
+            // Whoever hears nothing asks again.
+            let _ = socket.try_send_to(&answer, from);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sealift_platform::random::SystemRandom;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    const NOW: Duration = Duration::from_secs(1);
+
+    fn from() -> SocketAddr {
+        "192.0.2.7:5000".parse().unwrap()
+    }
+
+    fn probes() -> Probes {
+        let limits = Limits { probes_per_second: 1, probe_burst: 3, ..Limits::default() };
+        let probes = Probes::new(InForce::new(limits));
+        probes.state().port = Some(7743);
+        probes
+    }
+
+    fn ask(grant: &Grant, nonce: u8) -> [u8; PROBE_LEN] {
+        Ask { token: grant.token, nonce: [nonce; 16] }.to_bytes(&grant.key)
+    }
+
+    #[test]
+    fn a_device_learns_where_it_asks_from_until_its_connection_ends() {
+        let probes = probes();
+        let grant = probes.grant(1, &SystemRandom, NOW).unwrap();
+        let again = probes.grant(1, &SystemRandom, NOW).unwrap();
+        assert_eq!((grant.token, &grant.key), (again.token, &again.key));
+        let answer = probes.answer(&ask(&grant, 1), from(), NOW).unwrap();
+        let answer = Answer::from_bytes(&answer, &grant.key).unwrap();
+        assert_eq!((answer.nonce, answer.seen), ([1; 16], from()));
+        probes.release(1);
+        assert_eq!(probes.answer(&ask(&grant, 2), from(), NOW), None);
+        let state = probes.state();
+        assert!(state.known.is_empty() && state.by_owner.is_empty());
+    }
+
+    #[test]
+    fn nothing_else_is_answered() {
+        let probes = probes();
+        let grant = probes.grant(1, &SystemRandom, NOW).unwrap();
+        let good = ask(&grant, 1);
+        for bit in 0..PROBE_LEN * 8 {
+            let mut altered = good;
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(probes.answer(&altered, from(), NOW), None, "{bit}");
+        }
+        for len in 0..PROBE_LEN {
+            assert_eq!(probes.answer(&good[..len], from(), NOW), None);
+        }
+        assert_eq!(probes.answer(&[&good[..], &[0]].concat(), from(), NOW), None);
+        // None of it has used up what the device may ask.
+        for nonce in 1..=3 {
+            assert!(probes.answer(&ask(&grant, nonce), from(), NOW).is_some());
+        }
+    }
+
+    #[test]
+    fn each_connection_and_all_together_have_a_rate() {
+        let probes = probes();
+        let grant = probes.grant(1, &SystemRandom, NOW).unwrap();
+        let asked = |times: u8, now| {
+            let answers = (0..times).map(|nonce| probes.answer(&ask(&grant, nonce), from(), now));
+            answers.flatten().count()
+        };
+        assert_eq!(asked(10, NOW), 3);
+        assert_eq!(asked(10, NOW + Duration::from_secs(2)), 2);
+        probes.state().all = Rate::new(1, 1, NOW);
+        assert_eq!(asked(10, NOW + Duration::from_secs(60)), 1);
+    }
+}
