@@ -1,0 +1,57 @@
+//! Load on a relay, as an abused one has it: `bench/load.sh`, or `load [ROW]...` beside the programs. Each row starts a relay of
+//! its own, produces its load from many loopback addresses, and sets what it finds beside what it should be. Prints a table;
+//! ends with 1 if anything was missed.
+
+mod client;
+mod crowd;
+mod honest;
+mod host;
+mod links;
+mod report;
+mod rows;
+mod transfer;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+
+use report::Report;
+use rows::Row;
+
+/// Descriptors that this program needs at most.
+const DESCRIPTORS: u64 = 16_384;
+
+#[derive(Debug, Parser)]
+#[command(name = "load", about = "Loads a relay and tells what that costs")]
+struct Arguments {
+    /// Rows to run; all of them if none is named
+    #[arg(value_enum)]
+    rows: Vec<Row>,
+    /// A tenth of everything, to try it out
+    #[arg(long)]
+    quick: bool,
+    /// Takes pipes and waits; for this program's own use
+    #[arg(long, hide = true)]
+    hold_pipes: bool,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if arguments.hold_pipes {
+        rows::hold_pipes()?;
+    }
+    host::allow_descriptors(DESCRIPTORS)?;
+    let rows =
+        if arguments.rows.is_empty() { Row::value_variants().to_vec() } else { arguments.rows };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut report = Report::default();
+    for row in rows {
+        report.begin(row.name());
+        if let Err(error) = runtime.block_on(row.run(&mut report, arguments.quick)) {
+            report.must("the row itself", format!("{error:#}"), "to run", false);
+        }
+    }
+    report.print();
+    Ok(if report.missed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,68 @@
+//! What is measured, row by row.
+
+mod churn;
+mod fair;
+mod idle;
+mod readers;
+mod silent;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use super::report::Report;
+
+pub use fair::hold_pipes;
+
+/// One kind of load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Row {
+    /// Idle devices: memory of each, and what they leave to a transfer.
+    Idle,
+    /// Sockets that say nothing, while honest devices connect.
+    Silent,
+    /// Slow readers: memory of each, and what they leave to a transfer.
+    Readers,
+    /// Links that all have more to carry than the machine can.
+    Fair,
+    /// The same when another program of the relay's user has taken all pipes.
+    FairWithoutPipes,
+    /// Connections that break off within their handshake.
+    Churn,
+}
+
+impl Row {
+    /// As it is named in the table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Silent => "silent",
+            Self::Readers => "readers",
+            Self::Fair => "fair",
+            Self::FairWithoutPipes => "fair, no pipes left",
+            Self::Churn => "churn",
+        }
+    }
+
+    /// Produces the load; a tenth of it if `quick`.
+    pub async fn run(self, report: &mut Report, quick: bool) -> Result<()> {
+        match self {
+            Self::Idle => idle::run(report, quick).await,
+            Self::Silent => silent::run(report, quick).await,
+            Self::Readers => readers::run(report, quick).await,
+            Self::Fair => fair::run(report, quick).await,
+            Self::FairWithoutPipes => fair::without_pipes(report, quick).await,
+            Self::Churn => churn::run(report, quick).await,
+        }
+    }
+}
+
+/// A number, or a tenth of it.
+pub const fn scaled(number: usize, quick: bool) -> usize {
+    if quick { number / 10 } else { number }
+}
+
+/// A count as a figure.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+pub const fn figure(count: u64) -> f64 {
+    count as f64
+}
