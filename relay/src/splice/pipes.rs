@@ -14,17 +14,22 @@ pub(super) const LARGE: usize = 1 << 20;
 /// Bytes of a page; some systems have larger ones, and then the budget is larger than what is used of it.
 const PAGE: u64 = 4096;
 
+/// More directions than this at once: each gets a small turn, so that all have theirs often.
+const CROWD: u64 = 32;
+
 /// How many pipes there may be, as bytes.
 #[derive(Debug)]
 pub(crate) struct Pipes {
     all: u64,
     left: AtomicU64,
+    /// How many there are.
+    held: AtomicU64,
 }
 
 impl Pipes {
     /// Pipes of `bytes` in all.
     pub(crate) const fn new(bytes: u64) -> Self {
-        Self { all: bytes, left: AtomicU64::new(bytes) }
+        Self { all: bytes, left: AtomicU64::new(bytes), held: AtomicU64::new(0) }
     }
 
     /// Pipes of at most `bytes`, and three quarters of what the kernel gives this user, whose other programs use some too.
@@ -41,7 +46,19 @@ impl Pipes {
         let room = Room::take(self, SMALL as u64)?;
         let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
         let (out, into) = rustix::pipe::pipe_with(flags).ok()?;
-        Some(Pipe { out, into, size: SMALL, may_grow: true, room, more: None })
+        // Where the user's other programs have taken what the kernel gives, it is one of two pages.
+        if rustix::pipe::fcntl_getpipe_size(&into).is_ok_and(|size| size < SMALL) {
+            return None;
+        }
+        Some(Pipe {
+            out,
+            into,
+            size: SMALL,
+            may_grow: true,
+            room,
+            more: None,
+            _held: Held::new(self),
+        })
     }
 }
 
@@ -65,6 +82,22 @@ impl Drop for Room<'_> {
     }
 }
 
+/// Counts a pipe until it is dropped.
+struct Held<'p>(&'p Pipes);
+
+impl<'p> Held<'p> {
+    fn new(pipes: &'p Pipes) -> Self {
+        pipes.held.fetch_add(1, Ordering::Relaxed);
+        Self(pipes)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A pipe for one direction of one link; never used for another.
 pub(super) struct Pipe<'p> {
     pub(super) out: OwnedFd,
@@ -75,13 +108,20 @@ pub(super) struct Pipe<'p> {
     room: Room<'p>,
     /// What it grew by.
     more: Option<Room<'p>>,
+    _held: Held<'p>,
 }
 
 impl Pipe<'_> {
+    /// Whether many are in use.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.room.pipes.held.load(Ordering::Relaxed) > CROWD
+    }
+
     /// Makes it large, if it is not and half of all room is left behind: the rest is for links that have no pipe yet.
     pub(super) fn grow(&mut self) {
         let pipes = self.room.pipes;
-        if !self.may_grow || pipes.left.load(Ordering::Relaxed) < pipes.all / 2 {
+        if !self.may_grow || self.is_crowded() || pipes.left.load(Ordering::Relaxed) < pipes.all / 2
+        {
             return;
         }
         let Some(more) = Room::take(pipes, (LARGE - SMALL) as u64) else { return };

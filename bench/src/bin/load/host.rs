@@ -148,14 +148,49 @@ impl Relay {
         Ok((bytes, pipes))
     }
 
-    /// Memory of the kernel for the relay's sockets, bytes, and how many sockets these are: what `ss` tells of those on the
-    /// relay's port.
-    pub fn in_sockets(&self) -> Result<(u64, usize)> {
+    /// Memory of the kernel for the relay's sockets: what `ss` tells of those on the relay's port.
+    pub fn in_sockets(&self) -> Result<Sockets> {
         let filter = format!("sport = :{}", self.address.port());
         let output = Command::new("ss").args(["-tmnH", &filter]).output().context("no ss")?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let sockets: Vec<u64> = text.split("skmem:(").skip(1).map(socket_memory).collect();
-        Ok((sockets.iter().sum(), sockets.len()))
+        let mut sockets = Sockets::default();
+        text.split("skmem:(").skip(1).for_each(|one| sockets.add(one));
+        Ok(sockets)
+    }
+}
+
+/// What the kernel keeps for some sockets, bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sockets {
+    /// How many there are.
+    pub count: u64,
+    /// Received and not yet read.
+    pub received: u64,
+    /// To be sent.
+    pub unsent: u64,
+    /// Kept for more, and the rest.
+    pub other: u64,
+}
+
+impl Sockets {
+    /// All of it.
+    pub const fn all(&self) -> u64 {
+        self.received + self.unsent + self.other
+    }
+
+    /// Adds one as `ss` tells it: `r48384,rb131072,t0,tb2626560,f768,w0,o0,bl0,d0)`.
+    fn add(&mut self, text: &str) {
+        self.count += 1;
+        let fields = text.split(')').next().unwrap_or_default();
+        for (field, number) in fields.split(',').filter_map(|field| field.split_at_checked(1)) {
+            let number = number.parse().unwrap_or(0);
+            match field {
+                "r" => self.received += number,
+                "w" => self.unsent += number,
+                "f" | "o" => self.other += number,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -164,16 +199,6 @@ impl Drop for Relay {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Of `r48384,rb131072,t0,tb2626560,f768,w0,o0,bl0,d0)` what is used: r received, w to be sent, f kept for more.
-fn socket_memory(text: &str) -> u64 {
-    let fields = text.split(')').next().unwrap_or_default();
-    let used = |field: &str| match field.split_at_checked(1) {
-        Some(("r" | "w" | "f" | "o", number)) => number.parse().unwrap_or(0),
-        _ => 0_u64,
-    };
-    fields.split(',').map(used).sum()
 }
 
 fn ready(child: &mut Child) -> Result<String> {

@@ -95,12 +95,16 @@ fn flow(tasks: &mut JoinSet<()>, link: Link, counter: Arc<AtomicU64>) {
     let (mut near, mut far) = (link.near, link.far);
     tasks.spawn(async move {
         let block = vec![7; 64 << 10];
-        while near.write_all(&block).await.is_ok() {}
+        // A turn for each here as well: what is measured is how fair the relay is.
+        while near.write_all(&block).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     });
     tasks.spawn(async move {
         let mut block = vec![0; 64 << 10];
         while let Ok(count @ 1..) = far.read(&mut block).await {
             counter.fetch_add(count as u64, Ordering::Relaxed);
+            tokio::task::yield_now().await;
         }
     });
 }

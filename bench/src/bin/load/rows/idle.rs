@@ -62,12 +62,13 @@ async fn grow_to(
     let took = start.elapsed().as_secs_f64();
     let each = (relay.cpu()? - cpu) / figure(more as u64) * 1e3;
     let memory = figure(relay.resident()? - empty) / figure(count as u64);
-    let (kernel, sockets) = relay.in_sockets()?;
+    let kernel = relay.in_sockets()?;
     report.tell(
         format!("memory of each of {count}"),
         format!(
-            "{memory:.1} KiB, and {:.1} KiB of the kernel for each of {sockets} sockets",
-            figure(kernel) / 1024.0 / figure(sockets as u64)
+            "{memory:.1} KiB, and {:.1} KiB of the kernel for each of {} sockets",
+            figure(kernel.all()) / 1024.0 / figure(kernel.count),
+            kernel.count
         ),
     );
     report.tell(

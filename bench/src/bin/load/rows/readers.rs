@@ -43,11 +43,21 @@ async fn readers(report: &mut Report, count: usize, quick: bool) -> Result<()> {
     }
     tokio::time::sleep(FILL).await;
     let resident = figure(relay.resident()?.saturating_sub(empty)) / figure(count as u64);
-    let ((sockets, _), (pipes, of_them)) = (relay.in_sockets()?, relay.in_pipes()?);
-    let kernel = figure(sockets + pipes) / 1024.0 / figure(count as u64);
+    let (sockets, (pipes, of_them)) = (relay.in_sockets()?, relay.in_pipes()?);
+    let each = |bytes: u64| figure(bytes) / 1024.0 / figure(count as u64);
+    let kernel = each(sockets.all() + pipes);
     report.at_most(format!("resident memory of each of {count}"), resident, RESIDENT, "KiB");
     report.at_most(format!("with the kernel's, of each of {count}"), resident + kernel, ALL, "KiB");
-    report.tell("pipes in use", of_them);
+    report.tell(
+        "of it",
+        format!(
+            "received {:.0}, to be sent {:.0}, other {:.0}, {of_them} pipes {:.0} KiB",
+            each(sockets.received),
+            each(sockets.unsent),
+            each(sockets.other),
+            each(pipes)
+        ),
+    );
     let beside = tokio::task::block_in_place(|| pair.best(FILE.1))?;
     report.tell("the transfer alone", format!("{:.0} MB/s", alone / 1e6));
     let kept = beside / alone.min(LIMIT_BYTES);
@@ -56,12 +66,17 @@ async fn readers(report: &mut Report, count: usize, quick: bool) -> Result<()> {
     Ok(())
 }
 
+/// What the two ends may keep in their own buffers, bytes: they stand for other machines, and this one has to hold all.
+const OWN: usize = 64 << 10;
+
 async fn push(mut to: TcpStream) {
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&to, OWN);
     let block = vec![7; 64 << 10];
     while to.write_all(&block).await.is_ok() {}
 }
 
 async fn sip(mut from: TcpStream) {
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&from, OWN);
     let mut block = [0; 1024];
     while from.read_exact(&mut block).await.is_ok() {
         tokio::time::sleep(Duration::from_secs(1)).await;
