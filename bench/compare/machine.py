@@ -11,8 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from outputs import MIB, Outputs
+
 TICKS = os.sysconf("SC_CLK_TCK")
-MIB = 1 << 20
 
 
 class Failed(Exception):
@@ -26,7 +27,7 @@ class Machine:
         self.binaries = Path(binaries).resolve()
         self.folder = Path(tempfile.mkdtemp(prefix="sealift-bench-"))
         self.processes = []
-        self.outputs, self.deletable = 0, []
+        self.outputs = Outputs(self.folder / "out", self.quietly, Failed)
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder / "home"),
@@ -34,7 +35,6 @@ class Machine:
             "TMPDIR": str(self.folder),
         }
         (self.folder / "home").mkdir()
-        (self.folder / "out").mkdir()
 
     def __enter__(self):
         return self
@@ -42,7 +42,10 @@ class Machine:
     def __exit__(self, *_):
         for process in reversed(self.processes):
             process.stop()
-        subprocess.run(["rm", "-rf", str(self.folder)], check=False)
+        try:
+            self.outputs.give_up()
+        finally:
+            subprocess.run(["rm", "-rf", str(self.folder)], check=False)
 
     def binary(self, name):
         """The path of one of the project's own programs."""
@@ -70,17 +73,6 @@ class Machine:
         if done.returncode != 0:
             raise Failed(f"{Path(str(command[0])).name} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
         return done.stdout
-
-    def fresh_output(self, payload):
-        """An empty folder for an output. Large files of earlier ones are deleted now. Many small files stay to the end: deleting ten
-        thousand slows the next ten thousand down."""
-        for old in self.deletable:
-            shutil.rmtree(old)
-        self.outputs += 1
-        out = self.folder / "out" / str(self.outputs)
-        out.mkdir()
-        self.deletable = [] if payload.many else [out]
-        return out
 
     def touch(self, size):
         """Writes to as much memory as the next run will need, `size` bytes and some. A virtual machine gives freed memory back, and

@@ -64,7 +64,7 @@ class Peer:
 
     def fetch(self, payload, touched=True):
         """One measured transfer. Returns the sample and where the output is."""
-        out = self.machine.fresh_output(payload)
+        out = self.machine.outputs.fresh(payload)
         sender = self.offer(payload)
         standing = dict(self.servers)
         if sender:

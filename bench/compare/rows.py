@@ -36,6 +36,9 @@ def folder(stage, report):
     report.transfers(f"{stage.many().files:,} files of 4 KiB, one folder", samples)
     report.ratio_to_peers("Many files: speed of the fastest such peer", samples, 3)
     report.ratio("Many files: speed of rsync over ssh", samples, "rsync over ssh", 1.5)
+    report.at_most("Many files: MiB of the seeder at most", max(s.peaks["seeder"] for s in samples["Sealift"]), 64)
+    if not stage.machine.outputs.can_mount:
+        report.note("Many files went into new folders of one file system, not each time onto a new one: mounting takes root.")
 
 
 def small(stage, report):

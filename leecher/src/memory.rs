@@ -274,10 +274,16 @@ impl Root for MemoryDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.alters()?;
-        let node = self.get(from)?;
+        self.get(from)?;
+        let (from, to) = (self.key(from), self.key(to));
         let mut nodes = self.nodes();
-        nodes.remove(&self.key(from));
-        nodes.insert(self.key(to), node);
+        let within: Vec<_> = nodes.keys().filter(|at| at.starts_with(&from)).cloned().collect();
+        for at in within {
+            let node = nodes.remove(&at).unwrap();
+            let beneath = at.strip_prefix(&from).unwrap();
+            let whole = beneath.as_os_str().is_empty();
+            nodes.insert(if whole { to.clone() } else { to.join(beneath) }, node);
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use sealift_platform::disk::Root;
 
 /// Name of the files with rules.
 pub const RULES_FILE: &str = ".sealiftignore";
-/// How part files of downloads begin; a half download in an offered folder is nobody's file.
+/// How part files of downloads begin, and folders of such files; a half download in an offered folder is nobody's file.
 pub const PART_PREFIX: &str = ".sealift-part-";
 /// Longest file with rules, bytes.
 const RULES_MAX: usize = 1024 * 1024;
@@ -29,7 +29,7 @@ impl Rules {
     /// Whether the entry at `path` beneath `root` is ruled out, its parents taken as not ruled out.
     pub fn excludes(&mut self, root: &dyn Root, path: &Path, is_folder: bool) -> bool {
         let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes).unwrap_or_default();
-        if !is_folder && (name == RULES_FILE.as_bytes() || is_part(name)) {
+        if is_part(name) || !is_folder && name == RULES_FILE.as_bytes() {
             return true;
         }
         for folder in path.ancestors().skip(1) {
@@ -115,6 +115,7 @@ mod tests {
         assert!(out("build", true) && out("sub/build", true) && !out("build", false));
         assert!(!out("sub/a.log", false) && out("sub/b.log", false) && out("sub/secret", true));
         assert!(out(".sealiftignore", false) && out("sub/.sealift-part-0123", false));
+        assert!(out(".sealift-part-small-0123-new", true));
         assert!(rules.excludes_anywhere(&*share.root(), Path::new("build/x"), false));
         assert!(!rules.excludes_anywhere(&*share.root(), Path::new("other/x"), false));
     }

@@ -25,7 +25,7 @@ struct Wanted {
     content: Vec<u8>,
 }
 
-/// Small files in many folders, and two of several chunks.
+/// Small files in many folders, and two of several chunks; then small ones alone in a folder that gets its name with them.
 fn wanted() -> Vec<Wanted> {
     let small = (0..SMALL).map(|number| Wanted {
         path: format!("tree/{}/{number}", number % 20),
@@ -35,7 +35,11 @@ fn wanted() -> Vec<Wanted> {
         path: format!("tree/{number}/large"),
         content: (0..len).map(|at| ((at >> 12) + number + 1) as u8).collect(),
     });
-    small.chain(large).collect()
+    let alone = (0..5).map(|number| Wanted {
+        path: format!("alone/{}/{number}", number % 2),
+        content: vec![2; number * 100],
+    });
+    small.chain(large).chain(alone).collect()
 }
 
 fn open(disk: &SimDisk, wanted: &[Wanted]) -> Result<Landing, Failure> {

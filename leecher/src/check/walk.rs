@@ -94,8 +94,8 @@ impl Local {
                     for entry in listed {
                         let path = folder.join(&entry.name);
                         match entry.kind {
+                            Kind::File | Kind::Folder if is_own(&entry.name) => {}
                             Kind::Folder => folders.push(path),
-                            Kind::File if is_own(&entry.name) => {}
                             Kind::File => self.add_file(path),
                             Kind::Link | Kind::Other => self.skipped.push(path),
                         }

@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep_until};
 use super::schedule::{Outcome, SourceId};
 use super::shared::Shared;
 
-/// Complete files wait so long for others, so that they are made durable together.
+/// Complete files wait so long for others, so that they are made durable together, and a new folder gets its name with all in it.
 const GATHER: Duration = Duration::from_secs(1);
 /// So many do not wait.
-const MANY: usize = 2048;
+const MANY: usize = 16_384;
 /// Chunks read again in one go.
 const CHECKS: usize = 8;
 

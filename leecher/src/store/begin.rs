@@ -14,6 +14,7 @@ use sealift_proto::manifest::{CHUNK, Layout};
 use super::claim::Wanted;
 use super::folders::Trouble;
 use super::part::Part;
+use super::stage::top_of;
 use super::{Landing, State, Target};
 use crate::fetch::sink::Begun;
 use crate::naming::numbered;
@@ -82,9 +83,9 @@ impl Landing {
             return Ok(State::There(path));
         }
         if layout.chunks() == 1 {
-            self.make_folder(target.parent())?;
             let ready = self.smalls.prepare(&*self.random, &self.targets);
             ready.map_err(|error| fail(&error))?;
+            self.make_room(target)?;
             return Ok(State::Awaited);
         }
         let wanted = self.wanted(target, root, layout);
@@ -131,8 +132,20 @@ impl Landing {
         }
     }
 
-    fn make_folder(&self, path: &Path) -> Result<(), Failure> {
-        self.folders.make(path).map_err(|trouble| match trouble {
+    /// Makes the folder in which the small file for `target` grows.
+    fn make_room(&self, target: &Target) -> Result<(), Failure> {
+        match top_of(&target.path).filter(|top| self.folders.is_bare(top)) {
+            Some(_) => self.smalls.stage(&target.path).map_err(|trouble| self.trouble(trouble)),
+            None => self.make_folder(target.parent()),
+        }
+    }
+
+    pub(super) fn make_folder(&self, path: &Path) -> Result<(), Failure> {
+        self.folders.make(path).map_err(|trouble| self.trouble(trouble))
+    }
+
+    fn trouble(&self, trouble: Trouble) -> Failure {
+        match trouble {
             Trouble::Disk(path, error) => self.disk(&path, &error),
             Trouble::InTheWay(path) => {
                 let place = escape_os(self.place.join(path).as_os_str());
@@ -140,7 +153,7 @@ impl Landing {
                     .why("a folder of that name is needed, and it is something else")
                     .next("move it away, or choose another folder with --out")
             }
-        })
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Giving verified files their final names: content durable first, then the names, then the names durable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -19,15 +19,26 @@ struct Ready<'a> {
     state: State,
 }
 
+/// A file that has its name.
+struct Named<'a> {
+    ready: Ready<'a>,
+    path: PathBuf,
+    /// The folder in which something got a new name for it.
+    folder: &'a Path,
+}
+
 type Ends = Vec<(usize, Result<(), Failure>)>;
 
 impl Landing {
     pub(super) fn finish_jobs(&self, jobs: &[usize]) -> Ends {
         let mut ends = Vec::with_capacity(jobs.len());
         let ready = self.gather(jobs, &mut ends);
-        let ready = self.make_durable(ready, &mut ends);
-        let named =
-            ready.into_iter().filter_map(|ready| self.give_name(ready, &mut ends)).collect();
+        let (ready, all_flushed) = self.make_durable(ready, &mut ends);
+        let placed = self.place_folders(&ready, all_flushed);
+        let named = ready
+            .into_iter()
+            .filter_map(|ready| self.give_name(ready, &placed, &mut ends))
+            .collect();
         self.make_names_durable(named, &mut ends);
         ends
     }
@@ -52,8 +63,9 @@ impl Landing {
         ready
     }
 
-    /// Makes the content of all files durable, and leaves out those for which that failed.
-    fn make_durable<'a>(&self, ready: Vec<Ready<'a>>, ends: &mut Ends) -> Vec<Ready<'a>> {
+    /// Makes the content of all files durable, and leaves out those for which that failed. Also tells whether the whole file
+    /// system was flushed.
+    fn make_durable<'a>(&self, ready: Vec<Ready<'a>>, ends: &mut Ends) -> (Vec<Ready<'a>>, bool) {
         let unheld =
             |ready: &Ready<'_>| matches!(&ready.state, State::Small(small) if !small.is_held());
         let flushed = if ready.len() >= MANY_FILES || ready.iter().any(unheld) {
@@ -78,27 +90,47 @@ impl Landing {
                 Err(error) => self.fail(ready.job, Some(ready.target), &error, ends),
             }
         }
-        kept
+        (kept, matches!(flushed, Ok(true)))
     }
 
-    /// Gives the file its final name, or the next one that is free; never over anything.
-    fn give_name<'a>(&self, ready: Ready<'a>, ends: &mut Ends) -> Option<(Ready<'a>, PathBuf)> {
-        let part = match &ready.state {
-            State::Small(small) => small.path(),
-            State::Part(part) => part.path(),
-            _ => return None,
-        };
-        match self.name(part, &ready.target.path) {
+    /// Gives new folders their names, those that hold nothing but `ready` files; which these are.
+    fn place_folders<'a>(&self, ready: &[Ready<'a>], all_flushed: bool) -> BTreeSet<&'a Path> {
+        let mut files: BTreeMap<&Path, Vec<&Path>> = BTreeMap::new();
+        for Ready { target, state, .. } in ready {
+            if let Some(top) = state.top(target) {
+                files.entry(top).or_default().push(&target.path);
+            }
+        }
+        files.retain(|top, files| self.smalls.place(top, files, !all_flushed));
+        files.into_keys().collect()
+    }
+
+    /// Gives the file its final name, or the next one that is free; never over anything. Those in the folders `placed` have theirs.
+    fn give_name<'a>(
+        &self,
+        ready: Ready<'a>,
+        placed: &BTreeSet<&Path>,
+        ends: &mut Ends,
+    ) -> Option<Named<'a>> {
+        let (target, top) = (ready.target, ready.state.top(ready.target));
+        if top.is_some_and(|top| placed.contains(top)) {
+            ready.state.set_named();
+            return Some(Named { ready, path: target.path.clone(), folder: Path::new("") });
+        }
+        // Until now its folder was somewhere else.
+        let made = top.map_or(Ok(()), |_| self.make_folder(target.parent()));
+        if let Err(failure) = made {
+            self.jobs().remove(&ready.job);
+            ends.push((ready.job, Err(failure)));
+            return None;
+        }
+        match ready.state.hidden().and_then(|hidden| self.name(hidden, &target.path)) {
             Ok(path) => {
-                match &ready.state {
-                    State::Small(small) => small.set_named(),
-                    State::Part(part) => part.forget_record(),
-                    _ => {}
-                }
-                Some((ready, path))
+                ready.state.set_named();
+                Some(Named { ready, path, folder: target.parent() })
             }
             Err(error) => {
-                self.fail(ready.job, Some(ready.target), &error, ends);
+                self.fail(ready.job, Some(target), &error, ends);
                 None
             }
         }
@@ -117,14 +149,14 @@ impl Landing {
     }
 
     /// Makes the names durable, each folder once: those with new files and those with new folders.
-    fn make_names_durable(&self, named: Vec<(Ready<'_>, PathBuf)>, ends: &mut Ends) {
+    fn make_names_durable(&self, named: Vec<Named<'_>>, ends: &mut Ends) {
         let _alone = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = self.folders.take_unsynced();
-        let parents = named.iter().map(|(ready, _)| ready.target.parent());
+        let parents = named.iter().map(|named| named.folder);
         let folders: BTreeSet<&Path> = parents.chain(fresh.iter().map(PathBuf::as_path)).collect();
         let folders: Vec<&Path> = folders.into_iter().collect();
         let failed = self.flush.names(&*self.folder, &folders);
-        for (ready, path) in named {
+        for Named { ready, path, .. } in named {
             // What lies deeper in a folder whose names may be lost may be lost with them.
             match failed.iter().find(|(folder, _)| ready.target.path.starts_with(folder)) {
                 None => {
@@ -143,6 +175,33 @@ impl Landing {
         self.jobs().remove(&job);
         let path = target.map_or(Path::new(""), |target| &target.path);
         ends.push((job, Err(self.disk(path, error))));
+    }
+}
+
+impl State {
+    /// The name beneath `--out` of the new folder that it grows in.
+    fn top<'a>(&self, target: &'a Target) -> Option<&'a Path> {
+        match self {
+            Self::Small(small) => small.top(target),
+            _ => None,
+        }
+    }
+
+    /// Where its content is as long as it has no name.
+    fn hidden(&self) -> io::Result<&Path> {
+        match self {
+            Self::Small(small) => Ok(small.path()),
+            Self::Part(part) => Ok(part.path()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn set_named(&self) {
+        match self {
+            Self::Small(small) => small.set_named(),
+            Self::Part(part) => part.forget_record(),
+            _ => {}
+        }
     }
 }
 

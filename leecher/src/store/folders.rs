@@ -75,6 +75,9 @@ impl Folders {
         for name in path {
             let above = at.clone();
             at.push(name);
+            if known.ready.contains(&at) {
+                continue;
+            }
             match self.folder.create_folder(&at, false) {
                 Ok(()) => {
                     known.unsynced.insert(above);

@@ -1,7 +1,8 @@
 //! Landing files in `--out`: nothing outside it, nothing overwritten, nothing half under its final name.
 //!
-//! A file grows as a hidden part file beside its final name. The name appears in one step, and only once every chunk is
-//! verified and on disk. What an earlier process left of a file of several chunks is used again after it has been read again.
+//! A file grows as a hidden part file beside its final name, or in a folder that is new and hidden itself. The name appears in
+//! one step, and only once every chunk is verified and on disk. What an earlier process left of a file of several chunks is used
+//! again after it has been read again.
 
 mod begin;
 mod chunks;
@@ -9,9 +10,11 @@ mod claim;
 mod finish;
 mod flush;
 mod folders;
+mod mark;
 mod part;
 mod record;
 mod small;
+mod stage;
 mod stdout;
 mod target;
 
@@ -94,7 +97,7 @@ impl Landing {
         let executable = probe(&*folder, &*random)?;
         let smalls = Smalls::new(folder.clone());
         // A folder that may be written and not be listed is one to land in all the same.
-        let _ = smalls.sweep(&targets);
+        let _ = mark::sweep(&*folder, &targets);
         Ok(Self {
             folders: Folders::new(folder.clone()),
             smalls,
@@ -190,7 +193,12 @@ impl Landing {
     fn write_small(&self, job: usize, chunk: &[u8]) -> Result<(), Failure> {
         let target = self.target(job)?;
         let losses = self.flush.losses();
-        let small = self.smalls.write(job, target, self.executable, chunk, losses);
+        let spot = self.smalls.spot(target);
+        if spot.is_none() {
+            // Also where it was to grow in a folder that has its name meanwhile.
+            self.make_folder(target.parent())?;
+        }
+        let small = self.smalls.write(job, target, spot, self.executable, chunk, losses);
         let small = small.map_err(|error| self.disk(&target.path, &error))?;
         self.jobs().insert(job, State::Small(Arc::new(small)));
         Ok(())

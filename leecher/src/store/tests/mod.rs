@@ -4,6 +4,7 @@ mod faults;
 mod names;
 mod parts;
 mod smalls;
+mod stages;
 
 use super::*;
 use crate::memory::MemoryDisk as Memory;

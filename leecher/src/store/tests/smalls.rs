@@ -56,8 +56,8 @@ fn a_batch_costs_no_flush_for_each_file() {
     let landing = landing(&memory, &names);
     let before = memory.operations();
     assert!(land(&landing, &contents).into_iter().all(|(_, end)| end == Ok(())));
-    // Created, written and named; then folders and a mark, and two flushes.
-    let files = 3 * COUNT as u64;
+    // Created and written; then folders and a mark, two flushes, and one name for all.
+    let files = 2 * COUNT as u64;
     let spent = memory.operations() - before;
     assert!(spent < files + 60, "{spent} operations");
     assert_eq!(memory.files().len(), COUNT + 1, "the mark stays until the end");
