@@ -13,6 +13,7 @@ use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
 use sealift_platform::Platform;
 use sealift_platform::disk::{Lock, read_all};
+use sealift_platform::service::State;
 use sealift_proto::space::Label;
 use serde_json::json;
 use tokio::sync::watch as signal;
@@ -24,6 +25,7 @@ use crate::config::{Config, folders};
 use crate::engine::{Engine, Handle};
 use crate::folder::Folders;
 use crate::hashes::cache::Cache;
+use crate::manager::Manager;
 use crate::online::{Live, Online, author};
 use crate::progress::Progress;
 use crate::serve::{Library, Ways};
@@ -50,6 +52,8 @@ pub async fn run(
     let (stop, stopped) = signal::channel(false);
     let started = start(&platform, &config, &speaker, &space, folders, &stopped).await?;
     let Started { engine, progress, online, source } = started;
+    let manager = Manager::of_environment(config.answers_status);
+    manager.tell(State::Ready);
     let profile = config.home.profile.clone();
     let answering = async {
         if config.answers_status
@@ -64,6 +68,7 @@ pub async fn run(
         () = shutdown => Ok(()),
         () = answering => Ok(()),
     };
+    manager.tell(State::Stopping);
     // Nobody is told only if both have ended already.
     let _ = stop.send(true);
     let _ = engine.await;
