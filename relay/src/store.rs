@@ -58,6 +58,18 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the disk has no room left.
+    pub(crate) fn is_full(&self) -> bool {
+        let is_full = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        };
+        match self {
+            Self::Disk(error) => is_full(error),
+            Self::Database(error) => matches!(&**error, redb::Error::Io(error) if is_full(error)),
+            _ => false,
+        }
+    }
+
     /// Whether the file is not what was written, other than a disk that cannot be read, or another version's file.
     pub(crate) fn is_damage(&self) -> bool {
         let is_cut = |error: &io::Error| {

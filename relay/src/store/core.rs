@@ -10,7 +10,7 @@ use sealift_platform::disk::Root;
 use sealift_platform::redb_file;
 use sealift_proto::control::Refusal;
 
-use super::staging::Staged;
+use super::staging::{SentAhead, Staged};
 use super::tables::{LogKey, META, Tables};
 use super::{Change, FILE, Op, Outcome, StoreError};
 use crate::limits::{InForce, Limits};
@@ -113,15 +113,17 @@ impl Core {
     /// does.
     pub(crate) fn apply(&mut self, ops: Vec<Op>) -> Vec<Result<Outcome, Refusal>> {
         let count = ops.len();
+        let sent_ahead: Vec<SentAhead> = ops.iter().filter_map(SentAhead::of).collect();
         match self.transact(|core, tables| core.apply_to(tables, ops)) {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 self.shared.failures.add(1);
                 tracing::error!(%error, "the store could not be written");
+                let why = if error.is_full() { Refusal::Full } else { Refusal::Internal };
                 // Kept-aside segments of earlier transactions may be gone with it: their publishers send them again.
-                self.staged.clear();
+                self.fail_staged(sent_ahead, why);
                 self.shared.open_again();
-                (0..count).map(|_| Err(Refusal::Internal)).collect()
+                (0..count).map(|_| Err(why)).collect()
             }
         }
     }

@@ -12,7 +12,7 @@ use super::tables::{
     Charge, LogKey, SegmentKey, StagedKey, Tables, checked, cost, log_key, segment_key, staged_key,
     stored_cost,
 };
-use super::{Outcome, StoreError, Writer};
+use super::{Change, Op, Outcome, StoreError, Writer};
 
 /// What is kept aside for one log: segments `from..next` of `log_id`.
 #[derive(Debug)]
@@ -30,7 +30,47 @@ pub(super) struct Staged {
     pub(super) failed: Option<Refusal>,
 }
 
+/// A segment that was to be kept aside.
+pub(super) struct SentAhead {
+    key: LogKey,
+    connection: u64,
+    log_id: [u8; 16],
+    position: u64,
+}
+
+impl SentAhead {
+    /// That of `op`, if it is about one.
+    pub(super) fn of(op: &Op) -> Option<Self> {
+        let Op::Change(writer, Change::Stage { log, log_id, position, .. }) = op else {
+            return None;
+        };
+        let key = log_key(&writer.space, &writer.device, *log);
+        let (connection, log_id, position) = (writer.connection, *log_id, *position);
+        Some(Self { key, connection, log_id, position })
+    }
+}
+
 impl Core {
+    /// The disk has failed a transaction: what was kept aside counts as lost, for the reason `why`, which the Publish that comes
+    /// is told. `sent_ahead` is what the transaction was to keep aside.
+    pub(super) fn fail_staged(&mut self, sent_ahead: Vec<SentAhead>, why: Refusal) {
+        for staged in self.staged.values_mut() {
+            staged.failed.get_or_insert(why);
+        }
+        for SentAhead { key, connection, log_id, position } in sent_ahead {
+            let staged = Staged {
+                connection,
+                log_id,
+                from: position,
+                next: position.saturating_add(1),
+                continued: None,
+                fresh: chain_start(&log_id, position),
+                failed: Some(why),
+            };
+            self.staged.insert(key, staged);
+        }
+    }
+
     /// Keeps a segment aside. One that does not follow the last starts anew and drops what was kept before.
     pub(super) fn stage(
         &mut self,
