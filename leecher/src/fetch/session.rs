@@ -27,6 +27,8 @@ const ASIDE: usize = 8;
 const WORTH: u64 = 4 * 1024 * 1024;
 /// How long they are waited for where nothing else may carry content.
 const SEARCH: Duration = Duration::from_secs(15);
+/// The same where the other side names no address at all; one may still turn up.
+const NAMELESS: Duration = Duration::from_secs(3);
 /// How often it is looked at how the links do.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -248,12 +250,23 @@ impl Links {
             self.rests = rests;
             if rests { self.ways.teller.standby() } else { self.ways.teller.up(Way::Relay, None) }
         }
-        let overdue = self.direct == 0 && self.without.elapsed() >= SEARCH;
-        if needs && overdue {
-            let tried = self.search.as_ref().map(Search::words);
-            let tried = tried.unwrap_or_else(|| "this side looks for none".to_owned());
-            return Err(SessionError::NoPath(tried));
+        if needs && self.direct == 0 {
+            return self.give_up_in_time();
         }
         Ok(())
+    }
+
+    /// Only direct links may carry content, and there is none now.
+    fn give_up_in_time(&self) -> Result<(), SessionError> {
+        let Some(search) = &self.search else {
+            // Nothing can be found before the other side has proved itself.
+            let why = "this side allows the relay alone".to_owned();
+            return if self.ends.is_some() { Err(SessionError::NoPath(why)) } else { Ok(()) };
+        };
+        let time = if search.is_unanswerable() { NAMELESS } else { SEARCH };
+        if self.without.elapsed() < time {
+            return Ok(());
+        }
+        Err(SessionError::NoPath(search.words()))
     }
 }

@@ -24,6 +24,8 @@ use super::shared::Shared;
 
 /// A seeder that sends nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(30);
+/// The same of a direct link: there is another way.
+const STALL_DIRECT: Duration = Duration::from_secs(8);
 /// How long a seeder may take to read a file whose content it has not stated yet.
 const READING: Duration = Duration::from_secs(15 * 60);
 /// How often an idle source looks whether another one needs help, and a silent one is noticed.
@@ -82,7 +84,8 @@ pub(super) async fn carry(
     });
     let id = shared.schedule().add(device, way, Instant::now());
     shared.connect(id, requests);
-    let source = Source { shared, id, aside };
+    let stall = if way.is_direct() { STALL_DIRECT } else { STALL };
+    let source = Source { shared, id, aside, stall };
     let ended = tokio::select! {
         ended = async { source.read(reader.await?).await } => ended,
         ended = source.ask() => ended,
@@ -97,6 +100,8 @@ struct Source<'a> {
     shared: &'a Arc<Shared>,
     id: SourceId,
     aside: mpsc::Sender<Aside>,
+    /// How long it may be silent.
+    stall: Duration,
 }
 
 impl Drop for Source<'_> {
@@ -126,7 +131,7 @@ impl Source<'_> {
                     return Ok(());
                 }
                 if let Some((silence, reads)) = schedule.silence(self.id, Instant::now())
-                    && silence > if reads { READING } else { STALL }
+                    && silence > if reads { READING } else { self.stall }
                 {
                     return Err(SessionError::Timeout);
                 }

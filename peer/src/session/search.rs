@@ -57,6 +57,12 @@ impl Search {
         }
     }
 
+    /// Whether the other side has said where it may be reached, and that is nowhere.
+    #[must_use]
+    pub fn is_unanswerable(&self) -> bool {
+        self.heard > 0 && self.report().is_empty()
+    }
+
     /// Every address of the other side, and what became of it.
     #[must_use]
     pub fn report(&self) -> Vec<Tried> {
@@ -68,7 +74,7 @@ impl Search {
     pub fn words(&self) -> String {
         let tried: Vec<_> = self.report().iter().map(words_of).collect();
         if tried.is_empty() {
-            "the other side names no address".to_owned()
+            "the other side names no address, as with --path relay".to_owned()
         } else {
             tried.join("; ")
         }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod choosing;
+mod direct;
 mod exit_codes;
 mod inviting;
 mod killed;

@@ -18,6 +18,8 @@ const QUESTIONS: u32 = 3;
 const ANSWER: Duration = Duration::from_secs(10);
 /// Nothing more is waited for when nothing new has come for so long and every address has been tried.
 const CALM: Duration = Duration::from_millis(500);
+/// Where a direct link stands, addresses that do not answer are waited for so long after the last that did.
+const ENOUGH: Duration = Duration::from_secs(3);
 
 /// A session with a seeder, for its paths alone.
 pub(super) struct Probe {
@@ -80,7 +82,7 @@ impl Probe {
     /// When the session ends meanwhile.
     pub(super) async fn search(mut self, wait: Duration) -> Result<Vec<Tried>, SessionError> {
         let deadline = Instant::now() + wait;
-        let mut calm = deadline;
+        let (mut calm, mut enough) = (deadline, deadline);
         loop {
             tokio::select! {
                 incoming = self.reader.next() => {
@@ -94,12 +96,15 @@ impl Probe {
                     Found::Own(candidates) => {
                         self.writer.message(&FromLeecher::Paths { candidates }).await?;
                     }
-                    Found::Link(link) => self.links.push(link),
+                    Found::Link(link) => {
+                        self.links.push(link);
+                        enough = (Instant::now() + ENOUGH).min(deadline);
+                    }
                 },
                 () = sleep_until(calm) => {
                     let tried = self.search.report();
                     let open = tried.iter().any(|of| of.outcome == Outcome::Trying);
-                    if !open || Instant::now() >= deadline {
+                    if !open || Instant::now() >= enough {
                         return Ok(tried);
                     }
                     calm = (Instant::now() + CALM).min(deadline);
