@@ -20,11 +20,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Longest that anything may take that a row waits for.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a device did not get what it asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
+pub(crate) enum Failed {
     /// The relay said no.
     #[error("refused: {0}")]
     Refused(Refusal),
@@ -40,13 +40,13 @@ pub enum Failed {
 }
 
 /// A space and the key that signs for it.
-pub struct Space {
+pub(crate) struct Space {
     owner: SecretKey,
 }
 
 /// A member: its key, and how it belongs to the space.
 #[derive(Clone)]
-pub struct Device {
+pub(crate) struct Device {
     key: Arc<SecretKey>,
     chain: Chain,
 }
@@ -61,17 +61,17 @@ fn seed(kind: u64, number: u64) -> [u8; 32] {
 
 impl Space {
     /// The space of this number.
-    pub fn new(number: u64) -> Self {
+    pub(crate) fn new(number: u64) -> Self {
         Self { owner: SecretKey::from_seed(seed(number, u64::MAX)) }
     }
 
     /// Its id.
-    pub fn id(&self) -> SpaceId {
+    pub(crate) fn id(&self) -> SpaceId {
         SpaceId::derive(&self.owner.id(), &[0; 16])
     }
 
     /// The member of this number, with a certificate from the owner.
-    pub fn device(&self, number: u64) -> Device {
+    pub(crate) fn device(&self, number: u64) -> Device {
         let owner = u64::from_le_bytes(self.owner.seed()[..8].try_into().unwrap_or_default());
         let key = SecretKey::from_seed(seed(owner, number));
         let mut serial = [0; 16];
@@ -96,12 +96,12 @@ impl Space {
 
 impl Device {
     /// Its id.
-    pub fn id(&self) -> DeviceId {
+    pub(crate) fn id(&self) -> DeviceId {
         self.key.id()
     }
 
     /// Its key.
-    pub fn key(&self) -> &SecretKey {
+    pub(crate) fn key(&self) -> &SecretKey {
         &self.key
     }
 
@@ -117,13 +117,13 @@ impl Device {
 }
 
 /// One of many loopback addresses: a device that no other shares an address with.
-pub fn source(number: u64) -> Ipv4Addr {
+pub(crate) fn source(number: u64) -> Ipv4Addr {
     // 127.1.0.1 and up, so that 127.0.0.x stays for those who do not ask.
     Ipv4Addr::from(0x7f01_0001 + u32::try_from(number % 0x00f0_0000).unwrap_or(0))
 }
 
 /// Connects to the relay from a loopback address.
-pub async fn tcp(relay: SocketAddr, from: Ipv4Addr) -> io::Result<TcpStream> {
+pub(crate) async fn tcp(relay: SocketAddr, from: Ipv4Addr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
     let stream = socket.connect(relay).await?;
@@ -132,14 +132,14 @@ pub async fn tcp(relay: SocketAddr, from: Ipv4Addr) -> io::Result<TcpStream> {
 }
 
 /// A TLS connection to the relay; whatever key it shows is taken, as long as it holds that key.
-pub async fn tls(relay: SocketAddr, from: Ipv4Addr) -> io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn tls(relay: SocketAddr, from: Ipv4Addr) -> io::Result<TlsStream<TcpStream>> {
     let stream = tcp(relay, from).await?;
     let name = ServerName::from(relay.ip());
     TlsConnector::from(client_config()).connect(name, stream).await
 }
 
 /// TLS as devices speak it.
-pub fn client_config() -> Arc<ClientConfig> {
+pub(crate) fn client_config() -> Arc<ClientConfig> {
     static CONFIG: std::sync::OnceLock<Arc<ClientConfig>> = std::sync::OnceLock::new();
     let make = || {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -157,16 +157,16 @@ pub fn client_config() -> Arc<ClientConfig> {
 }
 
 /// A control connection of a member.
-pub struct Client {
+pub(crate) struct Client {
     stream: TlsStream<TcpStream>,
     /// What the relay said first.
-    pub welcome: Welcome,
+    pub(crate) welcome: Welcome,
     device: DeviceId,
 }
 
 impl Client {
     /// Connects `device` and says Hello.
-    pub async fn connect(
+    pub(crate) async fn connect(
         relay: SocketAddr,
         from: Ipv4Addr,
         device: &Device,
@@ -196,23 +196,23 @@ impl Client {
     }
 
     /// How others reach this connection.
-    pub const fn address(&self) -> Address {
+    pub(crate) const fn address(&self) -> Address {
         Address { device: self.device, connection: self.welcome.connection }
     }
 
     /// Sends a message.
-    pub async fn send(&mut self, message: &ToRelay) -> io::Result<()> {
+    pub(crate) async fn send(&mut self, message: &ToRelay) -> io::Result<()> {
         write(&mut self.stream, message).await
     }
 
     /// Sends bytes as they are.
-    pub async fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await
     }
 
     /// The next message; signs of life are given meanwhile.
-    pub async fn receive(&mut self) -> Result<FromRelay, Failed> {
+    pub(crate) async fn receive(&mut self) -> Result<FromRelay, Failed> {
         let next = async {
             loop {
                 match read(&mut self.stream).await? {
@@ -226,14 +226,14 @@ impl Client {
     }
 
     /// Asks for a link to `to` and says what the relay answers.
-    pub async fn ask_link(&mut self, to: Address, tag: u64) -> Result<(), Failed> {
+    pub(crate) async fn ask_link(&mut self, to: Address, tag: u64) -> Result<(), Failed> {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&tag.to_le_bytes());
         Ok(self.send(&ToRelay::OpenLink { to, tag: bytes }).await?)
     }
 
     /// The next ticket for a link and the number behind it; news that come before are left out.
-    pub async fn ticket(&mut self) -> Result<([u8; 32], u64), Failed> {
+    pub(crate) async fn ticket(&mut self) -> Result<([u8; 32], u64), Failed> {
         loop {
             match self.receive().await? {
                 FromRelay::LinkTicket { ticket, tag, .. } => {
@@ -247,7 +247,7 @@ impl Client {
     }
 
     /// Does nothing but give signs of life, until the connection ends.
-    pub async fn idle(mut self) -> Failed {
+    pub(crate) async fn idle(mut self) -> Failed {
         loop {
             let step = match read(&mut self.stream).await {
                 Ok(FromRelay::Ping { nonce }) => self.send(&ToRelay::Pong { nonce }).await,
@@ -262,13 +262,13 @@ impl Client {
     }
 
     /// Stops reading and writing, and leaves the connection open.
-    pub fn into_silence(self) -> TlsStream<TcpStream> {
+    pub(crate) fn into_silence(self) -> TlsStream<TcpStream> {
         self.stream
     }
 }
 
 /// This side's half of a link.
-pub async fn half(relay: SocketAddr, from: Ipv4Addr, ticket: [u8; 32]) -> io::Result<TcpStream> {
+pub(crate) async fn half(relay: SocketAddr, from: Ipv4Addr, ticket: [u8; 32]) -> io::Result<TcpStream> {
     let mut stream = tcp(relay, from).await?;
     let preamble = Preamble { kind: LinkKind::Relay, value: ticket };
     stream.write_all(&preamble.to_bytes()).await?;

@@ -15,7 +15,7 @@ use super::client::{Client, Failed, Space, source};
 const AT_ONCE: usize = 64;
 
 /// Idle devices that give signs of life.
-pub struct Crowd {
+pub(crate) struct Crowd {
     relay: SocketAddr,
     space: Arc<Space>,
     next: u64,
@@ -25,13 +25,13 @@ pub struct Crowd {
 
 impl Crowd {
     /// Nobody yet. Devices of this space come, numbered from `first`.
-    pub fn new(relay: SocketAddr, space: Space, first: u64) -> Self {
+    pub(crate) fn new(relay: SocketAddr, space: Space, first: u64) -> Self {
         let gone = Arc::new(AtomicUsize::new(0));
         Self { relay, space: Arc::new(space), next: first, gone, tasks: JoinSet::new() }
     }
 
     /// Connects so many devices more, each from an address of its own; the rejected by reason.
-    pub async fn grow(&mut self, count: usize) -> BTreeMap<String, usize> {
+    pub(crate) async fn grow(&mut self, count: usize) -> BTreeMap<String, usize> {
         let (relay, space) = (self.relay, Arc::clone(&self.space));
         let first = self.next;
         self.next += count as u64;
@@ -63,18 +63,18 @@ impl Crowd {
     }
 
     /// How many are connected.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.tasks.len() - self.gone.load(Ordering::Relaxed)
     }
 
     /// All go at once.
-    pub async fn leave(mut self) {
+    pub(crate) async fn leave(mut self) {
         self.tasks.shutdown().await;
     }
 }
 
 /// Runs `count` tasks, `at_once` at a time, and collects what they give.
-pub async fn all<T: Send + 'static, F>(
+pub(crate) async fn all<T: Send + 'static, F>(
     count: usize,
     at_once: usize,
     task: impl Fn(usize) -> F,
@@ -97,7 +97,7 @@ where
 }
 
 /// How often each error came.
-pub fn reasons<T>(results: &[Result<T, Failed>]) -> String {
+pub(crate) fn reasons<T>(results: &[Result<T, Failed>]) -> String {
     let mut counted: BTreeMap<String, usize> = BTreeMap::new();
     for error in results.iter().filter_map(|result| result.as_ref().err()) {
         *counted.entry(error.to_string()).or_default() += 1;
@@ -106,7 +106,7 @@ pub fn reasons<T>(results: &[Result<T, Failed>]) -> String {
 }
 
 /// Reasons and how often, in words.
-pub fn words(counted: &BTreeMap<String, usize>) -> String {
+pub(crate) fn words(counted: &BTreeMap<String, usize>) -> String {
     let parts: Vec<String> =
         counted.iter().map(|(why, count)| format!("{count} × {why}")).collect();
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }

@@ -13,27 +13,27 @@ use super::client::{Client, Space, source};
 const FROM: u64 = 0x00e0_0000;
 
 /// A device that connects, says Hello, is welcomed and goes, again and again.
-pub struct Visits {
+pub(crate) struct Visits {
     end: watch::Sender<bool>,
     task: JoinHandle<Vec<Result<Duration, String>>>,
 }
 
 /// What the visits found.
 #[derive(Debug, Clone, Copy)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// How many there were.
-    pub count: usize,
+    pub(crate) count: usize,
     /// How many were not welcomed.
-    pub failed: usize,
+    pub(crate) failed: usize,
     /// Seconds to a welcome, in the middle.
-    pub median: f64,
+    pub(crate) median: f64,
     /// Seconds to a welcome that 99 of a hundred did not take longer than.
     pub p99: f64,
 }
 
 impl Visits {
     /// One begins each `every`, however long the others take.
-    pub fn start(relay: SocketAddr, space: Space, every: Duration) -> Self {
+    pub(crate) fn start(relay: SocketAddr, space: Space, every: Duration) -> Self {
         let (end, mut ended) = watch::channel(false);
         let space = Arc::new(space);
         let task = tokio::spawn(async move {
@@ -53,7 +53,7 @@ impl Visits {
     }
 
     /// Waits for those under way and tells how they went.
-    pub async fn end(self) -> Figures {
+    pub(crate) async fn end(self) -> Figures {
         self.end.send_replace(true);
         let all = self.task.await.unwrap_or_default();
         let mut times: Vec<Duration> =

@@ -16,30 +16,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How the relay is started.
 #[derive(Debug, Clone, Default)]
-pub struct Start {
+pub(crate) struct Start {
     /// What stands before the relay's own command line.
-    pub prefix: Vec<String>,
+    pub(crate) prefix: Vec<String>,
     /// What follows `--listen` and `--home`.
-    pub arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// Where it listens, if not on a free port of 127.0.0.1.
-    pub listen: Option<String>,
+    pub(crate) listen: Option<String>,
     /// Whether other users may use its folder: for a prefix that gives up rights.
-    pub everybody: bool,
+    pub(crate) everybody: bool,
 }
 
 /// A relay that runs; dropping this kills it and removes its home.
-pub struct Relay {
+pub(crate) struct Relay {
     child: Child,
     folder: TempDir,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// `HOST:PORT#PIN`.
-    pub place: String,
+    pub(crate) place: String,
 }
 
 impl Relay {
     /// Starts the relay with a new home and waits until it is ready.
-    pub fn start(start: &Start) -> Result<Self> {
+    pub(crate) fn start(start: &Start) -> Result<Self> {
         let folder = TempDir::with_prefix("sealift-load-")?;
         if start.everybody {
             use std::os::unix::fs::PermissionsExt;
@@ -74,27 +74,27 @@ impl Relay {
     }
 
     /// Its process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// A folder that goes away with it.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// What it wrote to standard error.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("relay.log")).unwrap_or_default()
     }
 
     /// Whether it still runs.
-    pub fn runs(&mut self) -> bool {
+    pub(crate) fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Stops it as its operator would; the exit code.
-    pub fn stop(mut self) -> Result<i32> {
+    pub(crate) fn stop(mut self) -> Result<i32> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -107,27 +107,27 @@ impl Relay {
     }
 
     /// Its memory in RAM, KiB.
-    pub fn resident(&self) -> Result<u64> {
+    pub(crate) fn resident(&self) -> Result<u64> {
         resident(self.pid())
     }
 
     /// The most it ever had in RAM, KiB.
-    pub fn peak(&self) -> Result<u64> {
+    pub(crate) fn peak(&self) -> Result<u64> {
         status_field(self.pid(), "VmHWM")
     }
 
     /// Processor time it has used, seconds.
-    pub fn cpu(&self) -> Result<f64> {
+    pub(crate) fn cpu(&self) -> Result<f64> {
         cpu(self.pid())
     }
 
     /// How many descriptors it has open.
-    pub fn descriptors(&self) -> Result<usize> {
+    pub(crate) fn descriptors(&self) -> Result<usize> {
         descriptors(self.pid())
     }
 
     /// Bytes in the pipes it has open, and how many pipes those are. As root, or as the relay's user.
-    pub fn in_pipes(&self) -> Result<(u64, usize)> {
+    pub(crate) fn in_pipes(&self) -> Result<(u64, usize)> {
         let (mut bytes, mut pipes) = (0, 0);
         for entry in std::fs::read_dir(format!("/proc/{}/fd", self.pid()))?.flatten() {
             let target = std::fs::read_link(entry.path()).unwrap_or_default();
@@ -149,7 +149,7 @@ impl Relay {
     }
 
     /// Memory of the kernel for the relay's sockets: what `ss` tells of those on the relay's port.
-    pub fn in_sockets(&self) -> Result<Sockets> {
+    pub(crate) fn in_sockets(&self) -> Result<Sockets> {
         let filter = format!("sport = :{}", self.address.port());
         let output = Command::new("ss").args(["-tmnH", &filter]).output().context("no ss")?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -161,20 +161,20 @@ impl Relay {
 
 /// What the kernel keeps for some sockets, bytes.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Sockets {
+pub(crate) struct Sockets {
     /// How many there are.
-    pub count: u64,
+    pub(crate) count: u64,
     /// Received and not yet read.
-    pub received: u64,
+    pub(crate) received: u64,
     /// To be sent.
-    pub unsent: u64,
+    pub(crate) unsent: u64,
     /// Kept for more, and the rest.
-    pub other: u64,
+    pub(crate) other: u64,
 }
 
 impl Sockets {
     /// All of it.
-    pub const fn all(&self) -> u64 {
+    pub(crate) const fn all(&self) -> u64 {
         self.received + self.unsent + self.other
     }
 
@@ -220,7 +220,7 @@ fn ready(child: &mut Child) -> Result<String> {
 }
 
 /// The folder of the programs: they are built beside this one.
-pub fn programs() -> Result<PathBuf> {
+pub(crate) fn programs() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("a folder")?.to_owned();
     for program in ["relay", "seeder", "leecher"] {
@@ -231,17 +231,17 @@ pub fn programs() -> Result<PathBuf> {
 }
 
 /// Memory of a process in RAM, KiB.
-pub fn resident(pid: u32) -> Result<u64> {
+pub(crate) fn resident(pid: u32) -> Result<u64> {
     status_field(pid, "VmRSS")
 }
 
 /// How many descriptors a process has open.
-pub fn descriptors(pid: u32) -> Result<usize> {
+pub(crate) fn descriptors(pid: u32) -> Result<usize> {
     Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
 
 /// Processor time a process has used, seconds.
-pub fn cpu(pid: u32) -> Result<f64> {
+pub(crate) fn cpu(pid: u32) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit(") ").next().context("a name")?;
     let fields: Vec<&str> = after_name.split(' ').collect();
@@ -258,7 +258,7 @@ fn status_field(pid: u32, name: &str) -> Result<u64> {
 }
 
 /// Raises this process's own limit of descriptors, which a crowd needs.
-pub fn allow_descriptors(wanted: u64) -> Result<()> {
+pub(crate) fn allow_descriptors(wanted: u64) -> Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(wanted).max(wanted);

@@ -12,24 +12,24 @@ use crate::client::{Client, Failed, Space, half, source};
 const OF_A_PAIR: usize = 100;
 
 /// An open link.
-pub struct Link {
+pub(crate) struct Link {
     /// The half of the device that asked for it.
-    pub near: TcpStream,
+    pub(crate) near: TcpStream,
     /// The half of the device that serves.
-    pub far: TcpStream,
+    pub(crate) far: TcpStream,
 }
 
 /// Links, and the control connections of those who opened them, which stay connected as long as this lives.
-pub struct Links {
+pub(crate) struct Links {
     /// All that were opened.
-    pub open: Vec<Link>,
+    pub(crate) open: Vec<Link>,
     /// Those that were refused, by reason.
-    pub refused: Vec<Result<(), Failed>>,
+    pub(crate) refused: Vec<Result<(), Failed>>,
     _devices: JoinSet<Failed>,
 }
 
 /// Opens `count` links between pairs of devices of `space`.
-pub async fn open(relay: SocketAddr, space: &Space, count: usize) -> Result<Links> {
+pub(crate) async fn open(relay: SocketAddr, space: &Space, count: usize) -> Result<Links> {
     let mut links = Links { open: Vec::new(), refused: Vec::new(), _devices: JoinSet::new() };
     let mut pairs = JoinSet::new();
     for pair in 0..count.div_ceil(OF_A_PAIR) {

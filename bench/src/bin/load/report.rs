@@ -21,41 +21,41 @@ enum Verdict {
 
 /// All lines so far.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     row: &'static str,
     lines: Vec<Line>,
 }
 
 impl Report {
     /// What follows belongs to this row.
-    pub fn begin(&mut self, row: &'static str) {
+    pub(crate) fn begin(&mut self, row: &'static str) {
         self.row = row;
         eprintln!("== {row}");
     }
 
     /// A figure that may be `most` at most.
-    pub fn at_most(&mut self, what: impl Into<String>, figure: f64, most: f64, unit: &str) {
+    pub(crate) fn at_most(&mut self, what: impl Into<String>, figure: f64, most: f64, unit: &str) {
         self.judge(what.into(), figure, format!("≤ {}", number(most)), figure <= most, unit);
     }
 
     /// A figure that must be `least` at least.
-    pub fn at_least(&mut self, what: impl Into<String>, figure: f64, least: f64, unit: &str) {
+    pub(crate) fn at_least(&mut self, what: impl Into<String>, figure: f64, least: f64, unit: &str) {
         self.judge(what.into(), figure, format!("≥ {}", number(least)), figure >= least, unit);
     }
 
     /// Something that must hold.
-    pub fn must(&mut self, what: impl Into<String>, found: impl Display, target: &str, good: bool) {
+    pub(crate) fn must(&mut self, what: impl Into<String>, found: impl Display, target: &str, good: bool) {
         let verdict = if good { Verdict::Good } else { Verdict::Missed };
         self.push(what.into(), found.to_string(), target.to_owned(), verdict);
     }
 
     /// A figure worth knowing, without a target.
-    pub fn tell(&mut self, what: impl Into<String>, figure: impl Display) {
+    pub(crate) fn tell(&mut self, what: impl Into<String>, figure: impl Display) {
         self.push(what.into(), figure.to_string(), "–".to_owned(), Verdict::Told);
     }
 
     /// This row cannot be had here.
-    pub fn skip(&mut self, why: impl Display) {
+    pub(crate) fn skip(&mut self, why: impl Display) {
         self.push("skipped".to_owned(), why.to_string(), "–".to_owned(), Verdict::Skipped);
     }
 
@@ -71,12 +71,12 @@ impl Report {
     }
 
     /// Whether any target was missed.
-    pub fn missed(&self) -> bool {
+    pub(crate) fn missed(&self) -> bool {
         self.lines.iter().any(|line| line.verdict == Verdict::Missed)
     }
 
     /// The table as Markdown.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         println!("| row | what | figure | target | |\n| --- | --- | --- | --- | --- |");
         for Line { row, what, figure, target, verdict } in &self.lines {
             println!("| {row} | {what} | {figure} | {target} | {} |", mark(*verdict));
@@ -94,7 +94,7 @@ const fn mark(verdict: Verdict) -> &'static str {
 }
 
 /// As many digits as say something.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let digits = match value.abs() {
         100.0.. => 0,
         10.0.. => 1,

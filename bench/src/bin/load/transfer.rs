@@ -11,18 +11,18 @@ use tempfile::TempDir;
 use super::host::{Relay, programs};
 
 /// How fast the seeder may send.
-pub const LIMIT: &str = "200M";
+pub(crate) const LIMIT: &str = "200M";
 /// The same as a number, bytes a second.
-pub const LIMIT_BYTES: f64 = 200e6;
+pub(crate) const LIMIT_BYTES: f64 = 200e6;
 /// Size of the file that rows fetch, and how often; the best counts.
-pub const FILE: (u64, u32) = (1 << 30, 3);
+pub(crate) const FILE: (u64, u32) = (1 << 30, 3);
 /// What of its speed a transfer must keep beside a load.
-pub const KEPT: f64 = 0.9;
+pub(crate) const KEPT: f64 = 0.9;
 /// How long a seeder may take to offer, and a small download to come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A seeder with one file, and a member of its space that fetches it again and again.
-pub struct Pair {
+pub(crate) struct Pair {
     folder: TempDir,
     seeder: Child,
     size: u64,
@@ -32,7 +32,7 @@ pub struct Pair {
 
 impl Pair {
     /// A seeder that offers `size` bytes through the relay, and a device that has joined.
-    pub fn start(relay: &Relay, size: u64) -> Result<Self> {
+    pub(crate) fn start(relay: &Relay, size: u64) -> Result<Self> {
         let folder = TempDir::with_prefix("sealift-load-")?;
         let share = folder.path().join("share");
         std::fs::create_dir(&share)?;
@@ -55,12 +55,12 @@ impl Pair {
     }
 
     /// The seeder's process.
-    pub fn seeder(&self) -> u32 {
+    pub(crate) fn seeder(&self) -> u32 {
         self.seeder.id()
     }
 
     /// Fetches the file, checks it, and tells how fast it came, bytes a second.
-    pub fn fetch(&mut self) -> Result<f64> {
+    pub(crate) fn fetch(&mut self) -> Result<f64> {
         self.turn += 1;
         let out = format!("out{}", self.turn);
         let start = Instant::now();
@@ -74,7 +74,7 @@ impl Pair {
     }
 
     /// The best of some fetches: what other programs of the machine take is not counted.
-    pub fn best(&mut self, rounds: u32) -> Result<f64> {
+    pub(crate) fn best(&mut self, rounds: u32) -> Result<f64> {
         let mut best = 0.0_f64;
         for _ in 0..rounds {
             best = best.max(self.fetch()?);

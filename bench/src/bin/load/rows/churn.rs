@@ -29,7 +29,7 @@ const KEPT: f64 = 16.0;
 /// How many are under way at once when they are not paced.
 const AT_ONCE: usize = 128;
 
-pub async fn run(report: &mut Report, quick: bool) -> Result<()> {
+pub(crate) async fn run(report: &mut Report, quick: bool) -> Result<()> {
     let time = Duration::from_secs(if quick { 6 } else { 60 });
     let relay = Relay::start(&Start::default())?;
     // What it keeps once and for all.
@@ -67,7 +67,7 @@ async fn round(
 }
 
 /// Begins connections and breaks them off; how many.
-pub async fn churn(relay: SocketAddr, time: Duration, rate: Option<u32>) -> u64 {
+pub(crate) async fn churn(relay: SocketAddr, time: Duration, rate: Option<u32>) -> u64 {
     let end = Instant::now() + time;
     let mut next = rate.map(|rate| tokio::time::interval(Duration::from_secs(1) / rate));
     let (mut made, mut open) = (0_u64, JoinSet::new());
@@ -93,7 +93,7 @@ async fn abort(relay: SocketAddr, number: u64) -> io::Result<()> {
     let mut session = ClientConnection::new(client_config(), ServerName::from(relay.ip()))
         .map_err(io::Error::other)?;
     session.write_tls(&mut hello)?;
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         return stream.write_all(&hello[..hello.len() / 2]).await;
     }
     stream.write_all(&hello).await?;

@@ -27,13 +27,13 @@ const NOBODY: &str = "65534";
 const HOGGED: u64 = 1100;
 
 /// All have a pipe.
-pub async fn run(report: &mut Report, quick: bool) -> Result<()> {
+pub(crate) async fn run(report: &mut Report, quick: bool) -> Result<()> {
     let relay = Relay::start(&Start::default())?;
     measure(report, &relay, scaled(500, quick)).await
 }
 
 /// Another program of the relay's user has taken all the pipes there are.
-pub async fn without_pipes(report: &mut Report, quick: bool) -> Result<()> {
+pub(crate) async fn without_pipes(report: &mut Report, quick: bool) -> Result<()> {
     let root = rustix::process::geteuid().is_root();
     let own: &[&str] = if root {
         &["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]
@@ -132,7 +132,7 @@ fn hog(prefix: &[String]) -> Result<Hog> {
 }
 
 /// Takes all pipes of the user, says so, and waits to be ended.
-pub fn hold_pipes() -> Result<()> {
+pub(crate) fn hold_pipes() -> Result<()> {
     let mut held = Vec::new();
     for _ in 0..HOGGED {
         held.push(rustix::pipe::pipe()?);

@@ -16,7 +16,7 @@ const MEMORY: f64 = 300.0;
 /// How long the crowd stays before it is looked at: signs of life have been asked for and given.
 const STAY: Duration = Duration::from_secs(20);
 
-pub async fn run(report: &mut Report, quick: bool) -> Result<()> {
+pub(crate) async fn run(report: &mut Report, quick: bool) -> Result<()> {
     let relay = Relay::start(&Start::default())?;
     let mut pair = Pair::start(&relay, if quick { FILE.0 / 10 } else { FILE.0 })?;
     let alone = tokio::task::block_in_place(|| pair.best(FILE.1))?;

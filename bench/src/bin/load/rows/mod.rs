@@ -11,11 +11,11 @@ use clap::ValueEnum;
 
 use super::report::Report;
 
-pub use fair::hold_pipes;
+pub(crate) use fair::hold_pipes;
 
 /// One kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Row {
+pub(crate) enum Row {
     /// Idle devices: memory of each, and what they leave to a transfer.
     Idle,
     /// Sockets that say nothing, while honest devices connect.
@@ -32,7 +32,7 @@ pub enum Row {
 
 impl Row {
     /// As it is named in the table.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::Silent => "silent",
@@ -44,7 +44,7 @@ impl Row {
     }
 
     /// Produces the load; a tenth of it if `quick`.
-    pub async fn run(self, report: &mut Report, quick: bool) -> Result<()> {
+    pub(crate) async fn run(self, report: &mut Report, quick: bool) -> Result<()> {
         match self {
             Self::Idle => idle::run(report, quick).await,
             Self::Silent => silent::run(report, quick).await,
@@ -57,12 +57,12 @@ impl Row {
 }
 
 /// A number, or a tenth of it.
-pub const fn scaled(number: usize, quick: bool) -> usize {
+pub(crate) const fn scaled(number: usize, quick: bool) -> usize {
     if quick { number / 10 } else { number }
 }
 
 /// A count as a figure.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-pub const fn figure(count: u64) -> f64 {
+pub(crate) const fn figure(count: u64) -> f64 {
     count as f64
 }

@@ -22,7 +22,7 @@ const ALL: f64 = 1024.0;
 /// Until everything that fits has been filled.
 const FILL: Duration = Duration::from_secs(10);
 
-pub async fn run(report: &mut Report, quick: bool) -> Result<()> {
+pub(crate) async fn run(report: &mut Report, quick: bool) -> Result<()> {
     for count in [scaled(100, quick), scaled(1_000, quick)] {
         readers(report, count, quick).await?;
     }

@@ -19,7 +19,7 @@ const CLOSED: f64 = 15.0;
 /// What a 99th of a hundred honest devices may wait, s.
 const WAIT: f64 = 1.0;
 
-pub async fn run(report: &mut Report, quick: bool) -> Result<()> {
+pub(crate) async fn run(report: &mut Report, quick: bool) -> Result<()> {
     let relay = Relay::start(&Start::default())?;
     let count = scaled(10_000, quick);
     let empty = relay.resident()?;
