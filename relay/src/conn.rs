@@ -1,5 +1,6 @@
 //! One connection, from its first byte to its end (PROTOCOL.md sections 5.1 and 5.2).
 
+mod accept;
 mod control;
 mod hello;
 mod writer;
@@ -10,12 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use sealift_platform::net::{BoxStream, Listener};
+use sealift_platform::net::BoxStream;
 use sealift_proto::control::Refusal;
 use sealift_proto::frame::{ALPN, LinkKind, PREAMBLE, Preamble};
 
@@ -23,12 +22,12 @@ use crate::gate::Place;
 use crate::hub::Hub;
 use crate::wire::{Rewound, WireError};
 
+pub(crate) use accept::accept_all;
+
 /// First byte of a TLS handshake record (RFC 8446 section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 /// First byte of a preamble.
 const PREAMBLE_START: u8 = b'S';
-/// How long to wait after the system could not accept, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// How long one that is turned away may take to hear of it.
 const TURN_AWAY: Duration = Duration::from_millis(500);
@@ -66,39 +65,6 @@ pub(crate) enum Rejected {
     Wire(#[from] WireError),
 }
 
-/// Accepts connections until `closing` turns true, then waits for those that are open.
-pub(crate) async fn accept_all(
-    listener: Box<dyn Listener>,
-    door: Door,
-    mut closing: watch::Receiver<bool>,
-) {
-    let mut open = JoinSet::new();
-    let mut wait = RETRY.0;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = open.join_next() => continue,
-            _ = closing.wait_for(|closing| *closing) => break,
-        };
-        match accepted {
-            Ok((stream, from)) => {
-                wait = RETRY.0;
-                door.hub.metrics.accepted.add(1);
-                open.spawn(door.clone().welcome(stream, from));
-            }
-            Err(error) => {
-                // Out of file descriptors, usually: those that are open go on, and end.
-                door.hub.metrics.not_accepted.add(1);
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(RETRY.1);
-            }
-        }
-    }
-    drop(listener);
-    while open.join_next().await.is_some() {}
-}
-
 impl Door {
     /// Waits until a handshake from there may begin.
     async fn turn(
@@ -119,6 +85,7 @@ impl Door {
     }
 
     async fn welcome(self, stream: BoxStream, from: SocketAddr) {
+        let _counted = self.hub.room.connection();
         if let Err(why) = self.open(stream, from).await {
             let reason = why.reason();
             self.hub.metrics.rejected.add(reason);

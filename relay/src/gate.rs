@@ -73,6 +73,14 @@ impl Gate {
         self.state().handshakes_of.retain(|_, rate| !rate.is_full(now));
     }
 
+    /// The oldest `count` holders are to go; whether there was any.
+    pub(crate) fn evict(&self, count: usize) -> bool {
+        let mut state = self.state();
+        let oldest: Vec<u64> = state.waiting.keys().take(count).copied().collect();
+        oldest.iter().for_each(|number| state.remove(*number));
+        !oldest.is_empty()
+    }
+
     /// Takes a place, from the oldest holder if there is none left.
     pub(crate) fn enter(&self, from: IpAddr) -> Place {
         let source = source_of(from);
@@ -167,6 +175,7 @@ mod tests {
         drop(three);
         let _six = gate.enter(at("10.0.0.4"));
         assert!(!is_evicted(&mut four).await && !is_evicted(&mut five).await);
+        assert!(gate.evict(1) && is_evicted(&mut four).await && !is_evicted(&mut five).await);
         drop((one, two, four, five));
         assert_eq!(gate.0.state.lock().unwrap().waiting.len(), 1);
         assert_eq!(gate.0.state.lock().unwrap().sources.len(), 1);

@@ -19,6 +19,7 @@ use crate::limits::InForce;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, encode};
 use crate::rate::Pace;
+use crate::room::Room;
 use crate::splice::{self, End, Meter, Pipes};
 use crate::store::Store;
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
@@ -32,6 +33,7 @@ pub(crate) struct Hub {
     pub(crate) gate: Gate,
     pub(crate) probes: Probes,
     pub(crate) metrics: Metrics,
+    pub(crate) room: Room,
     /// What clients know the relay by.
     pub(crate) pin: String,
     listening: Mutex<Vec<String>>,
@@ -93,6 +95,7 @@ impl Hub {
     ) -> Self {
         let first_number = u32::from_be_bytes(platform.random.bytes());
         let now = limits.get();
+        let room = Room::measure(now.memory);
         Self {
             state: Mutex::new(State {
                 board: Switchboard::new(limits.clone(), first_number),
@@ -104,7 +107,8 @@ impl Hub {
             metrics: Metrics::default(),
             pin,
             listening: Mutex::default(),
-            pipes: Pipes::within_budget(now.pipe_bytes),
+            pipes: Pipes::within_budget(now.pipe_bytes, room.pipes()),
+            room,
             started: Instant::now(),
             moved: AtomicU64::new(0),
             draining: AtomicBool::new(false),
@@ -161,6 +165,7 @@ impl Hub {
         }
         let now = self.now();
         let mut state = self.state();
+        self.room.for_member(&self.pipes)?;
         let (key, address, effects) = state.board.connect(member, serving)?;
         let pace = state.board.pace(&member, now);
         let outbox = Arc::new(Outbox::new(&self.limits.get()));
@@ -201,6 +206,7 @@ impl Hub {
         let tickets = [self.platform.random.bytes(), self.platform.random.bytes()];
         let now = self.now();
         let mut state = self.state();
+        self.room.for_link(&self.pipes)?;
         let effects = state.board.open_link(from, to, tag, tickets, now)?;
         self.metrics.tickets.add(1);
         state.apply(effects);
@@ -248,6 +254,7 @@ impl Hub {
         state.apply(effects);
         drop(state);
         self.gate.forget_sources(now);
+        self.room.look();
     }
 
     /// Says farewell to every member.

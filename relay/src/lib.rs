@@ -23,6 +23,7 @@ mod outbox;
 mod rate;
 mod reason;
 pub mod report;
+mod room;
 mod splice;
 mod store;
 mod switchboard;

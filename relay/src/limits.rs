@@ -216,6 +216,8 @@ limits! {
         disk_reserve: u64, Bytes, 0 => 64 * MIB;
     }
     "Memory, read at start" {
+        /// Memory beyond 70 % of which nobody new comes in; less where the machine, or the relay's control group, has less
+        memory: u64, Bytes, MIB => 64 * GIB;
         /// For pages of the store
         store_cache: usize, Bytes, MIB => 32 * MIB;
         /// For the pipes that links are moved through in the kernel, less where the system gives a user less; links

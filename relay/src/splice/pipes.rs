@@ -32,13 +32,20 @@ impl Pipes {
         Self { all: bytes, left: AtomicU64::new(bytes), held: AtomicU64::new(0) }
     }
 
-    /// Pipes of at most `bytes`, and three quarters of what the kernel gives this user, whose other programs use some too.
-    pub(crate) fn within_budget(bytes: u64) -> Self {
+    /// At most `count` pipes of at most `bytes`, and of three quarters of what the kernel gives this user, whose other
+    /// programs use some too.
+    pub(crate) fn within_budget(bytes: u64, count: u64) -> Self {
+        let bytes = bytes.min(count.saturating_mul(SMALL as u64));
         let budget = std::fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft");
         let pages = budget.ok().and_then(|pages| pages.trim().parse::<u64>().ok());
         // Zero means that there is no limit.
         let pages = pages.filter(|pages| *pages > 0).unwrap_or(u64::MAX);
         Self::new(bytes.min(pages.saturating_mul(PAGE) / 4 * 3))
+    }
+
+    /// How many there are.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// A small pipe, if one is left.
@@ -114,7 +121,7 @@ pub(super) struct Pipe<'p> {
 impl Pipe<'_> {
     /// Whether many are in use.
     pub(super) fn is_crowded(&self) -> bool {
-        self.room.pipes.held.load(Ordering::Relaxed) > CROWD
+        self.room.pipes.held() > CROWD
     }
 
     /// Makes it large, if it is not and half of all room is left behind: the rest is for links that have no pipe yet.
@@ -146,7 +153,7 @@ mod tests {
         assert!(pipes.pipe().is_some());
         assert_eq!(pipes.left.load(Ordering::Relaxed), pipes.all);
         assert!(Pipes::new(0).pipe().is_none());
-        assert!(Pipes::within_budget(u64::MAX).all >= SMALL as u64);
+        assert!(Pipes::within_budget(u64::MAX, 2).all == 2 * SMALL as u64);
     }
 
     #[test]

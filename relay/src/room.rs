@@ -1,0 +1,213 @@
+//! What the machine gives the relay: memory and descriptors. Where either runs short, what is there goes on and newcomers are
+//! told that the relay is busy, before the system ends the whole of it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use sealift_proto::control::Refusal;
+
+use crate::splice::Pipes;
+
+/// Beyond this part of the memory nobody new comes in: percent. The rest is for what comes without asking, such as the buffers of
+/// links that stand, and for the second until memory is looked at again.
+const MEMORY: u64 = 70;
+/// Beyond these parts of the descriptors no member comes in, and no link is opened: eighths. The rest is for those who have
+/// not shown yet which of both they are.
+const MEMBERS: u64 = 6;
+const LINKS: u64 = 7;
+/// Descriptors of the relay itself.
+const OWN: u64 = 48;
+
+/// How much room there is.
+#[derive(Debug)]
+pub(crate) struct Room {
+    descriptors: u64,
+    connections: AtomicU64,
+    memory: u64,
+    short_of_memory: AtomicBool,
+}
+
+impl Room {
+    /// What the system gives now; `memory` bytes at most.
+    pub(crate) fn measure(memory: u64) -> Self {
+        let memory = memory.min(system::memory_ceiling().unwrap_or(u64::MAX));
+        let descriptors = system::descriptors().unwrap_or(u64::MAX);
+        tracing::info!(descriptors, memory_mib = memory >> 20, "what the system gives");
+        let connections = AtomicU64::new(0);
+        Self { descriptors, connections, memory, short_of_memory: AtomicBool::new(false) }
+    }
+
+    /// How many pipes there may be beside connections: each takes two descriptors, all of them a quarter.
+    pub(crate) const fn pipes(&self) -> u64 {
+        self.descriptors / 8
+    }
+
+    /// Looks at the memory in use again.
+    pub(crate) fn look(&self) {
+        let Some(used) = system::memory_used() else { return };
+        let short = used / 100 >= self.memory / 100 * MEMORY / 100;
+        if self.short_of_memory.swap(short, Ordering::Relaxed) != short {
+            let (used, most) = (used >> 20, self.memory >> 20);
+            if short {
+                tracing::warn!(
+                    used_mib = used,
+                    most_mib = most,
+                    "memory runs short: nobody new comes in"
+                );
+            } else {
+                tracing::info!(used_mib = used, most_mib = most, "there is memory again");
+            }
+        }
+    }
+
+    /// Counts a connection until what is returned is dropped.
+    pub(crate) fn connection(&self) -> Connection<'_> {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connection(self)
+    }
+
+    /// Whether there is room for one more member.
+    pub(crate) fn for_member(&self, pipes: &Pipes) -> Result<(), Refusal> {
+        self.within(pipes, MEMBERS)
+    }
+
+    /// Whether there is room for one more link.
+    pub(crate) fn for_link(&self, pipes: &Pipes) -> Result<(), Refusal> {
+        self.within(pipes, LINKS)
+    }
+
+    fn within(&self, pipes: &Pipes, eighths: u64) -> Result<(), Refusal> {
+        let used = self.connections.load(Ordering::Relaxed) + 2 * pipes.held();
+        let most = (self.descriptors / 8).saturating_mul(eighths).saturating_sub(OWN);
+        let room = used <= most && !self.short_of_memory.load(Ordering::Relaxed);
+        if room { Ok(()) } else { Err(Refusal::Busy) }
+    }
+}
+
+/// A connection that is open.
+pub(crate) struct Connection<'a>(&'a Room);
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What Linux tells.
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs::read_to_string;
+    use std::path::{Path, PathBuf};
+
+    /// Descriptors that this process may have.
+    pub(super) fn descriptors() -> Option<u64> {
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+    }
+
+    /// The least of what the machine has and what this process's groups may take, bytes.
+    pub(super) fn memory_ceiling() -> Option<u64> {
+        let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let limits = groups.lines().flat_map(group_limits);
+        limits.chain(field("/proc/meminfo", "MemTotal:").map(|kib| kib * 1024)).min()
+    }
+
+    /// Resident memory of the process, and what the kernel keeps for TCP in its network namespace, bytes.
+    pub(super) fn memory_used() -> Option<u64> {
+        let page = rustix::param::page_size() as u64;
+        let resident: u64 =
+            read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
+        let sockets = read_to_string("/proc/net/sockstat").unwrap_or_default();
+        let tcp = sockets.lines().find(|line| line.starts_with("TCP:"));
+        let tcp: u64 = tcp.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0);
+        Some((resident + tcp) * page)
+    }
+
+    /// The limits of a line of /proc/self/cgroup, `NUMBER:CONTROLLERS:PATH`, and of all groups above it (cgroups(7)).
+    fn group_limits(line: &str) -> Vec<u64> {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+            return Vec::new();
+        };
+        let (base, name) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            _ => return Vec::new(),
+        };
+        let own = Path::new(base).join(path.trim_start_matches('/'));
+        let above = own.ancestors().take_while(|folder| folder.starts_with(base));
+        let files = above.map(|folder| folder.join(name));
+        // The word `max` is no number, and no limit.
+        files.filter_map(|file: PathBuf| read_to_string(file).ok()?.trim().parse().ok()).collect()
+    }
+
+    fn field(file: &str, name: &str) -> Option<u64> {
+        let text = read_to_string(file).ok()?;
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_system_tells() {
+            let (ceiling, used) = (memory_ceiling().unwrap(), memory_used().unwrap());
+            assert!(used > 1 << 20 && ceiling > used, "{used} of {ceiling}");
+            assert!(descriptors().unwrap() > 16);
+            assert!(group_limits("nonsense").is_empty());
+            assert!(group_limits("3:cpuset:/").is_empty());
+        }
+    }
+}
+
+/// Of other systems nothing is known.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    pub(super) const fn descriptors() -> Option<u64> {
+        None
+    }
+
+    pub(super) const fn memory_ceiling() -> Option<u64> {
+        None
+    }
+
+    pub(super) const fn memory_used() -> Option<u64> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(descriptors: u64, memory: u64) -> Room {
+        let (connections, short_of_memory) = (AtomicU64::new(0), AtomicBool::new(false));
+        Room { descriptors, connections, memory, short_of_memory }
+    }
+
+    #[test]
+    fn members_are_refused_before_links_and_links_before_strangers() {
+        let (room, pipes) = (room(256, u64::MAX), Pipes::new(0));
+        let held: Vec<_> = (0..256 / 8 * 6 - OWN).map(|_| room.connection()).collect();
+        assert_eq!(room.for_member(&pipes), Ok(()));
+        let more: Vec<_> = (0..256 / 8).map(|_| room.connection()).collect();
+        assert_eq!(room.for_member(&pipes), Err(Refusal::Busy));
+        assert_eq!(room.for_link(&pipes), Ok(()));
+        let last = room.connection();
+        assert_eq!(room.for_link(&pipes), Err(Refusal::Busy));
+        drop((held, more, last));
+        assert_eq!(room.for_member(&pipes), Ok(()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn nobody_new_comes_in_while_memory_is_short() {
+        let pipes = Pipes::new(0);
+        let (short, plenty) = (room(u64::MAX, 1 << 20), room(u64::MAX, 1 << 50));
+        short.look();
+        plenty.look();
+        assert_eq!(short.for_member(&pipes), Err(Refusal::Busy));
+        assert_eq!(short.for_link(&pipes), Err(Refusal::Busy));
+        assert_eq!(plenty.for_member(&pipes), Ok(()));
+    }
+}
