@@ -168,6 +168,9 @@ pub struct DownloadArgs {
     /// Which path content may take: any, relay or direct. Only with relay does this device name its addresses to nobody
     #[arg(long, value_name = "PATH", default_value = "any")]
     pub path: Allowed,
+    /// Look for seeders on the local network too; with a relay or without. They must run with --lan
+    #[arg(long)]
+    pub lan: bool,
     /// Take from at most N seeders at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = parse_jobs)]
     pub jobs: usize,

@@ -122,6 +122,9 @@ async fn one(
     }
 }
 
+/// How long the relay may take where the local network is asked too.
+const BESIDE_LAN: Duration = Duration::from_secs(2);
+
 /// Connects `space` and brings its catalogues up to date.
 ///
 /// # Errors
@@ -132,7 +135,8 @@ pub async fn online(
     space: SpaceState,
 ) -> Result<Connection, Failure> {
     let relay = relay_of(&speaker.profile, &space, common.relay.as_ref())?;
-    let connected = connect(speaker, space, &relay, false, Some(GIVE_UP)).await?;
+    let patience = if speaker.lan { BESIDE_LAN } else { GIVE_UP };
+    let connected = connect(speaker, space, &relay, false, Some(patience)).await?;
     let (online, heads, reading) = Online::start(speaker, connected);
     let bar = SyncBar::new(&speaker.console);
     Sync::new(speaker, &online, &|done, total| bar.set(done, total))?.run(&heads).await?;

@@ -56,7 +56,9 @@ pub async fn run(
             commands::list::run(&speaker, &common, path.as_deref(), offline).await
         }
         Command::Download(args) => {
-            commands::download::run(&speaker.limited(args.limit), &common, args).await
+            sealift_peer::path::check_lan(args.lan, args.path)?;
+            let speaker = speaker.limited(args.limit).on_lan(args.lan);
+            commands::download::run(&speaker, &common, args).await
         }
         Command::Verify(args) => commands::verify::run(&speaker, &common, args).await,
         Command::Ping { person, wait } => {

@@ -1,11 +1,16 @@
-//! A space, online: one task that reads what the relay tells and passes it to whom it concerns.
+//! A space, online: one task that reads what the relay tells and passes it to whom it concerns; where it is wanted, one that
+//! listens on the local network.
+
+mod neighbours;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealift_peer::connect::{Connected, Speaker};
 use sealift_peer::control::{Control, Event, Events};
+use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::members::Members;
+use sealift_peer::path::Way;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{LeecherSession, SessionError, Sessions, Side, WrapChoice};
 use sealift_proto::control::{Address, LogHead};
@@ -13,15 +18,18 @@ use sealift_proto::identity::DeviceId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use neighbours::Neighbours;
+
 /// What others need of a connected space while its events are being read.
 pub struct Online {
     speaker: Speaker,
-    /// Requests go here.
-    pub control: Control,
+    /// The connection to the relay; none where the local network is all there is.
+    control: Option<Control>,
     space: SpaceState,
     members: Mutex<Members>,
     sessions: Sessions,
     serving: watch::Sender<Presence>,
+    neighbours: Neighbours,
     heads: Mutex<Option<mpsc::Receiver<LogHead>>>,
 }
 
@@ -45,16 +53,48 @@ impl Online {
         let presence = Presence { serving: connected.serving, ended: false };
         let online = Arc::new(Self {
             speaker: speaker.clone(),
-            control: connected.control,
+            control: Some(connected.control),
             space: connected.space,
             members: Mutex::new(connected.members),
             sessions: Sessions::paced(speaker.pace.clone()),
             serving: watch::Sender::new(presence),
+            neighbours: Neighbours::default(),
             heads: Mutex::new(Some(receiver)),
         });
         let mut task = JoinSet::new();
         task.spawn(read(online.clone(), connected.events, sender));
+        if speaker.lan {
+            task.spawn(neighbours::listen(online.clone()));
+        }
         (online, connected.heads, Reading(task))
+    }
+
+    /// A space of which the local network is all there is.
+    #[must_use]
+    pub fn alone(speaker: &Speaker, space: SpaceState, members: Members) -> (Arc<Self>, Reading) {
+        let online = Arc::new(Self {
+            speaker: speaker.clone(),
+            control: None,
+            space,
+            members: Mutex::new(members),
+            sessions: Sessions::paced(speaker.pace.clone()),
+            serving: watch::Sender::default(),
+            neighbours: Neighbours::default(),
+            heads: Mutex::new(None),
+        });
+        let mut task = JoinSet::new();
+        task.spawn(neighbours::listen(online.clone()));
+        (online, Reading(task))
+    }
+
+    /// The connection to the relay.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn relay(&self) -> Result<&Control, Failure> {
+        self.control.as_ref().ok_or_else(|| {
+            Failure::new(Exit::Relay, "the relay cannot be reached").next("try again in a moment")
+        })
     }
 
     /// The space.
@@ -92,7 +132,8 @@ impl Online {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Opens a session with the seeder `device`.
+    /// Opens a session with the seeder `device`: on the local network if it was heard of there, else through the relay. Which
+    /// way its first link takes.
     ///
     /// # Errors
     /// [`SessionError`].
@@ -100,22 +141,69 @@ impl Online {
         &self,
         device: DeviceId,
         choice: WrapChoice,
-    ) -> Result<LeecherSession, SessionError> {
-        let seeder = Address { device, connection: 0 };
-        let session = self.sessions.open(&self.side(), &self.control, seeder, choice).await?;
+    ) -> Result<(LeecherSession, Way), SessionError> {
+        let (session, way) = match (self.near(device, choice).await, &self.control) {
+            (Some(Ok(session)), _) => (session, Way::Tcp),
+            (Some(Err(error)), None) => return Err(error),
+            (None, None) => return Err(SessionError::Offline),
+            (_, Some(control)) => {
+                let seeder = Address { device, connection: 0 };
+                let side = self.side();
+                (self.sessions.open(&side, control, seeder, choice).await?, Way::Relay)
+            }
+        };
         // A chain under an invite that others have used up is no member's, whoever signed it.
         if self.members().meet(&session.peer.membership).is_err() {
             return Err(sealift_proto::handshake::HandshakeError::NotAllowed.into());
         }
-        Ok(session)
+        Ok((session, way))
+    }
+
+    /// A session with `device` on the local network; `None` if it was not heard of there. One that does not come about there
+    /// is forgotten there.
+    async fn near(
+        &self,
+        device: DeviceId,
+        choice: WrapChoice,
+    ) -> Option<Result<LeecherSession, SessionError>> {
+        let addresses = self.neighbours.addresses(&device)?;
+        let platform = self.speaker.profile.platform();
+        let opened = match neighbours::connect(platform, &addresses).await {
+            Ok(stream) => self.sessions.open_lan(&self.side(), stream, device, choice).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = &opened {
+            tracing::debug!(%device, %error, "not on the local network");
+            self.neighbours.forget(&device);
+            if self.control.is_none() {
+                self.gone(&device);
+            }
+        }
+        Some(opened)
+    }
+
+    fn here(&self, device: DeviceId) {
+        self.serving.send_modify(|presence| {
+            presence.serving.insert(device);
+        });
+    }
+
+    fn gone(&self, device: &DeviceId) {
+        self.serving.send_modify(|presence| {
+            presence.serving.remove(device);
+        });
     }
 
     fn side(&self) -> Side<'_> {
+        let own = self.speaker.device.key.id();
         Side {
             platform: self.speaker.profile.platform(),
             space: &self.space,
             key: &self.speaker.device.key,
-            address: self.control.address(),
+            address: self
+                .control
+                .as_ref()
+                .map_or(Address { device: own, connection: 0 }, Control::address),
         }
     }
 }
@@ -124,15 +212,9 @@ async fn read(online: Arc<Online>, mut events: Events, heads: mpsc::Sender<LogHe
     while let Some(event) = events.recv().await {
         online.sessions.handle(&online.side(), &event);
         match event {
-            Event::PeerHere(device) => {
-                online.serving.send_modify(|presence| {
-                    presence.serving.insert(device);
-                });
-            }
-            Event::PeerGone(device) => {
-                online.serving.send_modify(|presence| {
-                    presence.serving.remove(&device);
-                });
+            Event::PeerHere(device) => online.here(device),
+            Event::PeerGone(device) if online.neighbours.addresses(&device).is_none() => {
+                online.gone(&device);
             }
             Event::Head(head) if head.log >= sealift_proto::log::FIRST_CATALOGUE => {
                 // News of catalogues are a courtesy: who does not read them learns of them at the next sync.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealift_peer::connect::Speaker;
-use sealift_peer::control::CallError;
+use sealift_peer::control::{CallError, Control};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_platform::disk::{self, Root};
 use sealift_proto::catalogue::{self, Status};
@@ -38,6 +38,7 @@ pub struct Synced {
 pub struct Sync<'a> {
     speaker: &'a Speaker,
     online: &'a Online,
+    control: &'a Control,
     replica: Arc<dyn Root>,
     shown: Shown,
     done: Synced,
@@ -71,8 +72,9 @@ impl<'a> Sync<'a> {
         progress: &'a dyn Fn(u64, u64),
     ) -> Result<Self, Failure> {
         let replica = speaker.profile.cache().root().clone();
-        let shown = Shown::load(speaker, online.space(), &online.control.pin())?;
-        Ok(Self { speaker, online, replica, shown, done: Synced::default(), progress })
+        let control = online.relay()?;
+        let shown = Shown::load(speaker, online.space(), &control.pin())?;
+        Ok(Self { speaker, online, control, replica, shown, done: Synced::default(), progress })
     }
 
     /// Takes each of `heads` that is news; they are all that the relay shows. A catalogue that does not hold is told on the
@@ -105,7 +107,7 @@ impl<'a> Sync<'a> {
                 Ok(()) => {}
                 Err(Trouble::Disk(failure)) => return Err(failure),
                 Err(Trouble::Relay(CallError::Closed)) => {
-                    return Err(CallError::Closed.failure(&self.online.control.place()));
+                    return Err(CallError::Closed.failure(&self.control.place()));
                 }
                 Err(trouble) => {
                     self.done.failed += 1;
@@ -118,7 +120,7 @@ impl<'a> Sync<'a> {
 
     fn tell(&self, device: &DeviceId, trouble: &Trouble) {
         let who = self.online.name_of(device);
-        let place = self.online.control.place();
+        let place = self.control.place();
         let console = &self.speaker.console;
         match trouble {
             Trouble::Tampered(what) => console.warn(
@@ -240,8 +242,7 @@ impl<'a> Sync<'a> {
         let mut from = start;
         while from < head.position {
             let to = head.position.min(from + FETCH_MAX);
-            let control = &self.online.control;
-            let fetching = control.fetch(head.device, head.log, head.log_id, from, to);
+            let fetching = self.control.fetch(head.device, head.log, head.log_id, from, to);
             let segments = fetching.await.map_err(Trouble::Relay)?;
             self.done.segments += to - from;
             self.done.bytes += segments.iter().map(|s| s.len() as u64).sum::<u64>();

@@ -55,6 +55,8 @@ pub struct Speaker {
     pub console: Console,
     /// How fast the links of this process may be together, if that is limited.
     pub pace: Option<Pace>,
+    /// Whether the local network is asked too, by a leecher.
+    pub lan: bool,
 }
 
 impl Speaker {
@@ -64,7 +66,13 @@ impl Speaker {
     /// When the profile is damaged or cannot be written.
     pub fn new(profile: Profile, console: Console) -> Result<Self, Failure> {
         let device = profile.device_or_new()?;
-        Ok(Self { profile, device, console, pace: None })
+        Ok(Self { profile, device, console, pace: None, lan: false })
+    }
+
+    /// The same, which asks the local network too, if `lan`.
+    #[must_use]
+    pub fn on_lan(self, lan: bool) -> Self {
+        Self { lan, ..self }
     }
 
     /// The same, whose links together are no faster than `limit`.

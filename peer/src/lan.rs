@@ -5,6 +5,7 @@
 
 mod announce;
 mod browse;
+mod door;
 
 use data_encoding::BASE32_NOPAD;
 use sealift_platform::random::Random;
@@ -13,6 +14,7 @@ use sealift_proto::keys::LanKey;
 
 pub use announce::Announcement;
 pub use browse::{Browser, Found};
+pub use door::{Caller, Door};
 
 /// The type of service.
 const SERVICE: &str = "_sealift._tcp.local.";

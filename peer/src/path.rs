@@ -5,6 +5,8 @@ use std::str::FromStr;
 use sealift_proto::direct::Transport;
 use serde_json::{Value, json};
 
+use crate::exit::{Exit, Failure};
+
 /// A way between two devices. Ordered from the one that costs others most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Way {
@@ -76,6 +78,19 @@ impl FromStr for Allowed {
             _ => Err("it is one of any, relay, direct".into()),
         }
     }
+}
+
+/// Checks that a device that is to be found by others on the local network may be.
+///
+/// # Errors
+/// When it may not.
+pub fn check_lan(lan: bool, allowed: Allowed) -> Result<(), Failure> {
+    if lan && allowed == Allowed::Relay {
+        return Err(Failure::new(Exit::Usage, "--lan and --path relay exclude each other")
+            .why("on the local network devices see each other's addresses")
+            .next("leave one of them out"));
+    }
+    Ok(())
 }
 
 /// How `parts`, bytes by way, were carried, the most first: `direct QUIC 97 %, relay 3 %`; `None` where nothing was.

@@ -66,6 +66,9 @@ pub struct WatchArgs {
     /// Which path content may take: any, relay or direct. Only with relay does this device name its addresses to nobody
     #[arg(long, value_name = "PATH", default_value = "any")]
     pub path: Allowed,
+    /// Let members on the local network find this seeder there by multicast, and fetch without the relay
+    #[arg(long)]
+    pub lan: bool,
     /// Call this device NAME from now on (otherwise user@host)
     #[arg(long, value_name = "NAME", global = true)]
     pub name: Option<String>,

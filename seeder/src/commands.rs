@@ -6,6 +6,7 @@ use sealift_peer::connect::Speaker;
 use sealift_peer::escape::escape;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
+use sealift_peer::path::check_lan;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::{human, join, manual, roster};
@@ -30,6 +31,7 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
         return Err(Failure::new(Exit::Usage, "nothing to share")
             .next("name a folder: seeder --watch ./share; `seeder --help` shows more"));
     }
+    check_lan(watch.lan, watch.path)?;
     let folders = watch.watch.iter().map(|text| parse_watch(text));
     let folders = folders
         .collect::<Result<_, _>>()
@@ -43,6 +45,7 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
         watching: watch.poll.map_or(Watching::System, Watching::Poll),
         limit: watch.limit,
         path: watch.path,
+        lan: watch.lan,
         console: common.console(),
         answers_status: true,
     })

@@ -35,6 +35,8 @@ pub struct Config {
     pub limit: Option<Rate>,
     /// Which ways content may take.
     pub path: Allowed,
+    /// Whether members on the local network are served without the relay too.
+    pub lan: bool,
     /// Where to tell what happens.
     pub console: Console,
     /// Whether `seeder status` may ask this one; it takes a socket in the profile's folder.

@@ -16,6 +16,7 @@ pub mod hashes;
 pub mod index;
 pub mod invite;
 pub mod journal;
+mod lan;
 mod manager;
 pub mod names;
 pub mod online;

@@ -22,6 +22,7 @@ use crate::catalogue::log::Author;
 use crate::catalogue::plan::{Shown, compare};
 use crate::catalogue::publish::{Ended, Publication, used_twice};
 use crate::invite;
+use crate::lan::Neighbourhood;
 use crate::owner;
 use crate::serve::{Library, Ways};
 use crate::session::Session;
@@ -62,6 +63,8 @@ pub struct Online {
     pub teller: Teller,
     /// What others may know.
     pub live: Arc<Mutex<Live>>,
+    /// Whether members on the local network are served without the relay too.
+    pub lan: bool,
 }
 
 /// Waits until everything is to end.
@@ -100,6 +103,10 @@ impl Online {
     ) -> Result<(), Failure> {
         let mut sessions = JoinSet::new();
         let shown = signal::Sender::new(Arc::new(space.clone()));
+        let mut beside = JoinSet::new();
+        if self.lan {
+            beside.spawn(Neighbourhood::new(&self, shown.subscribe()).serve());
+        }
         let (mut again, mut opened) = (false, 0);
         let mut pause = PAUSE.0;
         loop {
@@ -367,9 +374,10 @@ impl Station<'_> {
             acceptor: self.acceptor.clone(),
             library: self.online.library.clone(),
             ways: self.online.ways.clone(),
-            control: self.control.clone(),
+            control: Some(self.control.clone()),
         };
-        self.sessions.spawn(session.run(ticket));
+        self.sessions
+            .spawn(session.run(async move |acceptor, side| acceptor.link(side, ticket).await));
         self.count_sessions();
     }
 

@@ -122,6 +122,7 @@ fn online(speaker: &Speaker, config: &Config, engine: Handle, log: Log, teller: 
         relay: config.relay.clone(),
         publication,
         ways: Ways { allowed: config.path, direct },
+        lan: config.lan,
         library: Library { engine, log, head, teller: teller.clone() },
         teller,
         live: Arc::new(Mutex::new(Live::default())),

@@ -1,11 +1,11 @@
-//! One session: from the ticket for its link to its end.
+//! One session: from the ticket for its link, or a call on the local network, to its end.
 
 use std::sync::Arc;
 
 use sealift_peer::connect::Speaker;
 use sealift_peer::control::Control;
 use sealift_peer::profile::space::SpaceState;
-use sealift_peer::session::{Acceptor, Side, Ticket};
+use sealift_peer::session::{Acceptor, SeederSession, SessionError, Side};
 use sealift_proto::control::Address;
 use sealift_proto::space::Membership;
 use sealift_proto::wrap::Suite;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::activity::Activity;
 use crate::serve::{Library, Ways, serve};
 
-/// A session, from its ticket to its end.
+/// A session, from how it comes about to its end.
 pub(crate) struct Session {
     /// Names it in what is told.
     pub(crate) number: u64,
@@ -33,13 +33,16 @@ pub(crate) struct Session {
     pub(crate) library: Library,
     /// Which ways content may take.
     pub(crate) ways: Ways,
-    /// The connection to the relay.
-    pub(crate) control: Control,
+    /// The connection to the relay; none where the session came without it.
+    pub(crate) control: Option<Control>,
 }
 
 impl Session {
-    /// Serves until one side ends it, or the owner removes the leecher.
-    pub(crate) async fn run(self, ticket: Ticket) {
+    /// Opens it by `open` and serves until one side ends it, or the owner removes the leecher.
+    pub(crate) async fn run(
+        self,
+        open: impl AsyncFnOnce(&Acceptor, &Side<'_>) -> Result<SeederSession, SessionError>,
+    ) {
         let space = self.space.borrow().clone();
         let side = Side {
             platform: self.speaker.profile.platform(),
@@ -47,7 +50,7 @@ impl Session {
             key: &self.speaker.device.key,
             address: self.address,
         };
-        let session = match self.acceptor.link(&side, ticket).await {
+        let session = match open(&self.acceptor, &side).await {
             Ok(session) => session,
             Err(error) => {
                 let who = &self.who;
@@ -67,7 +70,7 @@ impl Session {
         self.library.teller.tell(Activity::Session { number, who: self.who.clone(), suite });
         let removed = removed(self.space.clone(), session.peer.membership, || self.speaker.now());
         let why = tokio::select! {
-            end = serve(&self.library, number, session, self.ways, &self.control) => end.err().map(|error| error.to_string()),
+            end = serve(&self.library, number, session, self.ways, self.control) => end.err().map(|error| error.to_string()),
             () = removed => Some("the owner removed this device".to_owned()),
         };
         self.library.teller.tell(Activity::Ended { number, why });

@@ -10,7 +10,7 @@ use sealift_peer::connect::Speaker;
 use sealift_peer::direct::{Direct, Outcome};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::path::Way;
-use sealift_peer::session::WrapChoice;
+use sealift_peer::session::{SessionError, WrapChoice};
 use sealift_proto::identity::DeviceId;
 use serde_json::json;
 
@@ -76,10 +76,11 @@ async fn paths(
     online: &Online,
     device: DeviceId,
     wait: Duration,
-) -> Result<Vec<Row>, sealift_peer::session::SessionError> {
-    let session = online.session(device, WrapChoice::Auto).await?;
+) -> Result<Vec<Row>, SessionError> {
+    let (session, _) = online.session(device, WrapChoice::Auto).await?;
+    let control = online.relay().map_err(|_| SessionError::Closed)?;
     let direct = Direct::new(speaker.profile.platform().clone());
-    let (probe, through_relay) = Probe::begin(session, &direct, &online.control).await?;
+    let (probe, through_relay) = Probe::begin(session, &direct, control).await?;
     let relay = Row { way: Way::Relay, place: None, result: Ok(through_relay) };
     let mut rows = vec![relay];
     for tried in probe.search(wait).await? {

@@ -11,6 +11,7 @@ use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::{Speaker, jittered};
 use sealift_peer::direct::Direct;
 use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::members::Members;
 use sealift_peer::path::Allowed;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{SessionError, WrapChoice};
@@ -18,7 +19,7 @@ use sealift_proto::identity::DeviceId;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::background;
 use super::elsewhere::Elsewhere;
@@ -36,6 +37,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const TICK: Duration = Duration::from_millis(250);
 /// One source is enough for so few bytes, as long as it is quick.
 const SMALL: u64 = 8 * 1024 * 1024;
+/// How long the local network is listened to where there is nothing else.
+const LISTEN: Duration = Duration::from_secs(4);
 /// After so long it is not quick.
 const QUICK: Duration = Duration::from_secs(1);
 
@@ -226,6 +229,9 @@ impl<'a> Download<'a> {
                 self.lost.clear();
                 return Some(online);
             }
+            Err(failure) if failure.exit == Exit::Relay && self.speaker.lan => {
+                return self.on_lan(failure).await;
+            }
             Err(failure)
                 if failure.exit != Exit::Relay || !self.started && self.manner.wait.is_none() =>
             {
@@ -242,6 +248,34 @@ impl<'a> Download<'a> {
             }
         }
         None
+    }
+
+    /// There is no relay: whoever is on the local network has to do. `None` when nobody is there after a moment.
+    async fn on_lan(&mut self, failure: Failure) -> Option<Arc<Online>> {
+        let members = Members::load(&self.speaker.profile, &self.space, self.speaker.now());
+        let members = match members {
+            Ok(members) => members,
+            Err(failure) => {
+                self.end_all(&failure);
+                return None;
+            }
+        };
+        if !std::mem::replace(&mut self.told, true) {
+            words::tell_on_lan(self.speaker, &failure);
+        }
+        let (online, reading) = Online::alone(self.speaker, self.space.clone(), members);
+        let mut presence = online.presence();
+        if timeout(LISTEN, presence.wait_for(|now| !now.serving.is_empty())).await.is_err() {
+            if !self.started && self.manner.wait.is_none() {
+                self.end_all(&words::nobody_near(&failure));
+            } else if self.running.is_empty() {
+                self.pause_or_end(&failure).await;
+            }
+            return None;
+        }
+        self.lost.clear();
+        self.connection = Some(Connection { online: online.clone(), reading });
+        Some(online)
     }
 
     /// The relay is lost, and direct links bring what they can.
@@ -317,7 +351,7 @@ impl<'a> Download<'a> {
         let (online, shared, wrap) = (online.clone(), self.shared.clone(), self.manner.wrap);
         let ways = Ways {
             direct: self.direct.clone(),
-            control: online.control.clone(),
+            control: online.relay().ok().cloned(),
             teller: Teller::new(self.speaker.console.clone(), online.name_of(&device), self.begin),
         };
         self.sources.spawn(async move {

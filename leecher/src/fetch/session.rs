@@ -1,4 +1,4 @@
-//! One session with a seeder: its link through the relay, and the direct ones that come and go beside it.
+//! One session with a seeder: its first link, mostly through the relay, and the direct ones that come and go beside it.
 
 mod tell;
 
@@ -37,8 +37,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) struct Ways {
     /// `None` where this device is to be reached by nobody.
     pub(super) direct: Option<Direct>,
-    /// The connection that the session came over.
-    pub(super) control: Control,
+    /// The connection to the relay, if there is one.
+    pub(super) control: Option<Control>,
     /// Where it is told.
     pub(super) teller: Teller,
 }
@@ -50,12 +50,12 @@ pub(super) struct Ways {
 pub(super) async fn fetch(
     shared: &Arc<Shared>,
     device: DeviceId,
-    session: LeecherSession,
+    (session, way): (LeecherSession, Way),
     ways: Ways,
 ) -> Result<(), SessionError> {
     let (aside, mut heard) = mpsc::channel(ASIDE);
     let mut links = Links::new(shared.clone(), device, ways, aside);
-    links.first(session);
+    links.first(session, way);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -103,6 +103,8 @@ struct Links {
     /// How the session ends unless something graver happens.
     end: Result<(), SessionError>,
     ends: Option<Box<LeecherEnds>>,
+    /// The way of the first link.
+    first: Way,
     search: Option<Search>,
     /// How many of the links that run are direct, and since when none has been.
     direct: usize,
@@ -121,6 +123,7 @@ impl Links {
             running: JoinSet::new(),
             end: Err(SessionError::Closed),
             ends: None,
+            first: Way::Relay,
             search: None,
             direct: 0,
             without: Instant::now(),
@@ -128,11 +131,13 @@ impl Links {
         }
     }
 
-    /// Starts the link through the relay; what the other side is worth is known once READY has come.
-    fn first(&mut self, session: LeecherSession) {
+    /// Starts the first link, which takes this way; what the other side is worth is known once READY has come.
+    fn first(&mut self, session: LeecherSession, way: Way) {
+        self.first = way;
+        self.direct += usize::from(way.is_direct());
         let LeecherSession { writer, reader, .. } = session;
         let (shared, aside) = (self.shared.clone(), self.aside.clone());
-        let line = Line { device: self.device, way: Way::Relay, writer, aside: aside.clone() };
+        let line = Line { device: self.device, way, writer, aside: aside.clone() };
         self.running.spawn(async move {
             let reader = async {
                 let (reader, ends) = reader.confirm().await?;
@@ -141,14 +146,14 @@ impl Links {
                 Ok(reader)
             };
             let result = carry(&shared, line, reader).await;
-            Ended { way: Way::Relay, place: None, result }
+            Ended { way, place: None, result }
         });
     }
 
     fn heard(&mut self, aside: Aside) {
         match aside {
             Aside::Confirmed(ends) => {
-                self.ways.teller.up(Way::Relay, None);
+                self.ways.teller.up(self.first, None);
                 self.ends = Some(ends);
             }
             Aside::Candidates(candidates) => {
@@ -161,11 +166,13 @@ impl Links {
 
     /// Begins to look for direct links, if they are wanted.
     async fn begin_search(&mut self) {
-        let (Some(direct), Some(ends)) = (&self.ways.direct, &self.ends) else { return };
-        if self.search.is_some() || !self.is_worth_it() {
+        let Ways { direct: Some(direct), control: Some(control), .. } = &self.ways else { return };
+        let Some(ends) = &self.ends else { return };
+        // Nothing is better than the local network.
+        if self.search.is_some() || self.first.is_direct() || !self.is_worth_it() {
             return;
         }
-        self.search = Some(Search::begin(direct, ends.proofs(), &self.ways.control).await);
+        self.search = Some(Search::begin(direct, ends.proofs(), control).await);
     }
 
     fn is_worth_it(&self) -> bool {
@@ -221,6 +228,8 @@ impl Links {
         if way.is_direct() {
             self.direct -= 1;
             self.without = Instant::now();
+        }
+        if place.is_some() {
             if !error.is_passing() {
                 // Whoever alters what passes there is on the way, not at its end.
                 self.search = None;

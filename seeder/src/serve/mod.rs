@@ -50,7 +50,7 @@ pub struct Ways {
     pub direct: Option<Direct>,
 }
 
-/// Serves `session` until the leecher ends it. `number` names it in what is told.
+/// Serves `session` until the leecher ends it. `number` names it in what is told; it came over `control`, or directly.
 ///
 /// # Errors
 /// Why it ended otherwise.
@@ -59,17 +59,18 @@ pub async fn serve(
     number: u64,
     session: SeederSession,
     ways: Ways,
-    control: &Control,
+    control: Option<Control>,
 ) -> Result<(), SessionError> {
     let (aside, mut heard) = mpsc::channel(ASIDE);
     let SeederSession { writer, reader, ends, .. } = session;
     let head = library.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let head = FromSeeder::Head { statement: Bytes::new(head).unwrap_or_default() };
-    let (library, carries) = (library.clone(), ways.allowed != Allowed::Direct);
+    let way = if control.is_some() { Way::Relay } else { Way::Tcp };
+    let (library, carries) = (library.clone(), way.is_direct() || ways.allowed != Allowed::Direct);
     let first = Line {
         library: library.clone(),
         number,
-        way: Way::Relay,
+        way,
         carries,
         writer,
         reader,
@@ -83,13 +84,13 @@ pub async fn serve(
         aside,
         running: JoinSet::new(),
         end: Err(SessionError::Closed),
-        control: control.clone(),
+        control,
         search: None,
         answer: None,
     };
-    links.running.spawn(async move {
-        Ended { way: Way::Relay, place: None, result: first.serve(Some(head)).await }
-    });
+    links
+        .running
+        .spawn(async move { Ended { way, place: None, result: first.serve(Some(head)).await } });
     loop {
         tokio::select! {
             Some(ended) = links.running.join_next() => {
@@ -131,7 +132,7 @@ struct Links {
     running: JoinSet<Ended>,
     /// How the session ends unless something graver happens.
     end: Result<(), SessionError>,
-    control: Control,
+    control: Option<Control>,
     search: Option<Search>,
     /// To where the leecher spoke last of its addresses.
     answer: Option<mpsc::WeakSender<Job>>,
@@ -141,7 +142,7 @@ impl Links {
     /// The leecher wants direct links. It is told this device's addresses in turn, or that there are none.
     async fn heard(&mut self, said: Said) {
         self.answer = Some(said.answer);
-        let Some(direct) = &self.ways.direct else {
+        let (Some(direct), Some(control)) = (&self.ways.direct, &self.control) else {
             return self.send_own(List::default());
         };
         if let Some(search) = &mut self.search {
@@ -149,7 +150,7 @@ impl Links {
             let own = search.own();
             return self.send_own(own);
         }
-        let mut search = Search::begin(direct, self.ends.proofs(), &self.control).await;
+        let mut search = Search::begin(direct, self.ends.proofs(), control).await;
         search.set_peer(&said.candidates);
         self.search = Some(search);
     }

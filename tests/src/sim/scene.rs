@@ -232,6 +232,7 @@ fn seeder_config(name: &str) -> sealift_seeder::Config {
         limit: None,
         path: sealift_peer::path::Allowed::Relay,
         console: Console::captured(false).0,
+        lan: false,
         answers_status: false,
     }
 }

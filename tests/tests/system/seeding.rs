@@ -98,6 +98,7 @@ impl World {
             limit: None,
             path: sealift_peer::path::Allowed::Relay,
             console,
+            lan: false,
             answers_status: true,
         };
         let (stop, stopped) = oneshot::channel();

@@ -28,6 +28,23 @@ pub(super) fn tell_without_relay(speaker: &Speaker, failure: &Failure) {
     );
 }
 
+pub(super) fn tell_on_lan(speaker: &Speaker, failure: &Failure) {
+    let why = failure.why.as_ref().unwrap_or(&failure.what);
+    speaker.console.note(
+        format!("no relay ({why}); looking on the local network"),
+        &json!({"type": "interrupted", "why": why, "going_on": "on the local network"}),
+    );
+}
+
+/// Neither the relay nor anybody on the local network is there.
+pub(super) fn nobody_near(failure: &Failure) -> Failure {
+    let why = failure.why.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();
+    failure
+        .clone()
+        .why(format!("{why}and no seeder of the space was heard of on the local network"))
+        .next("start the seeder there with --lan, or try again when the relay is back")
+}
+
 /// Nobody serves a file, at the start or after something of it has come.
 pub(super) fn lost(started: bool, why: &str) -> Failure {
     let what = if started { "the seeders were lost" } else { "no seeder of it is online" };

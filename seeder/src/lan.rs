@@ -1,0 +1,119 @@
+//! Members on the local network, served without the relay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sealift_peer::connect::Speaker;
+use sealift_peer::lan::{Announcement, Caller, Door};
+use sealift_peer::members::Members;
+use sealift_peer::profile::space::SpaceState;
+use sealift_peer::session::Acceptor;
+use sealift_proto::control::Address;
+use sealift_proto::identity::DeviceId;
+use sealift_proto::space::Membership;
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::online::Online;
+use crate::serve::{Library, Ways};
+use crate::session::Session;
+
+/// Sessions at once.
+const SESSIONS: usize = 64;
+/// What came without the relay is numbered from here.
+const FIRST: u64 = 1 << 32;
+/// How long to wait when the machine has no network.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// The local network, as long as the seeder runs.
+pub(crate) struct Neighbourhood {
+    speaker: Speaker,
+    space: watch::Receiver<Arc<SpaceState>>,
+    library: Library,
+    ways: Ways,
+    acceptor: Arc<Acceptor>,
+    opened: u64,
+}
+
+impl Neighbourhood {
+    pub(crate) fn new(online: &Online, space: watch::Receiver<Arc<SpaceState>>) -> Self {
+        let speaker = online.speaker.clone();
+        let acceptor = Arc::new(Acceptor::paced(speaker.pace.clone()));
+        let (library, ways) = (online.library.clone(), online.ways.clone());
+        Self { speaker, space, library, ways, acceptor, opened: FIRST }
+    }
+
+    /// Announces this device and serves who calls, until it is dropped.
+    pub(crate) async fn serve(mut self) {
+        let mut sessions = JoinSet::new();
+        loop {
+            if let Err(why) = self.open(&mut sessions).await {
+                self.speaker.console.warn(
+                    format!(
+                        "the local network is not served: {why}; trying again in half a minute"
+                    ),
+                    &json!({"type": "lan", "state": "failed", "why": why}),
+                );
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    async fn open(&mut self, sessions: &mut JoinSet<()>) -> Result<(), String> {
+        let platform = self.speaker.profile.platform().clone();
+        let mut door = Door::open(&platform).await.map_err(|error| error.to_string())?;
+        let device = self.speaker.device.key.id();
+        loop {
+            // A new epoch has new names.
+            let space = self.space.borrow_and_update().clone();
+            let (key, epoch) = (space.keys().lan.clone(), space.epoch());
+            let random = platform.random.clone();
+            let _announced = Announcement::new(key, device, door.port(), random)
+                .map_err(|error| error.to_string())?;
+            self.speaker.console.detail(
+                "members on the local network find this seeder there",
+                &json!({"type": "lan", "state": "announced", "port": door.port()}),
+            );
+            while self.space.borrow().epoch() == epoch {
+                tokio::select! {
+                    caller = door.next() => self.answer(caller.ok_or("the port was closed")?, sessions),
+                    Some(_) = sessions.join_next() => {}
+                    changed = self.space.changed() => changed.map_err(|_| "the seeder ends")?,
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, caller: Caller, sessions: &mut JoinSet<()>) {
+        if sessions.len() >= SESSIONS {
+            tracing::warn!("too many sessions at once; a call on the local network was not taken");
+            return;
+        }
+        let Ok(device) = DeviceId::new(caller.device) else { return };
+        let space = self.space.borrow().clone();
+        let members = Members::load(&self.speaker.profile, &space, self.speaker.now());
+        let Ok(mut members) = members else { return };
+        self.opened += 1;
+        let session = Session {
+            number: self.opened,
+            who: members.display_name(&device),
+            speaker: self.speaker.clone(),
+            space: self.space.clone(),
+            address: Address { device: self.speaker.device.key.id(), connection: 0 },
+            acceptor: self.acceptor.clone(),
+            library: self.library.clone(),
+            ways: self.ways.clone(),
+            control: None,
+        };
+        let profile = self.speaker.profile.clone();
+        // Who came by which invite must not be forgotten: without that, nobody new comes in.
+        let admit = move |member: &Membership| {
+            members.meet(member).is_ok() && members.save(&profile).is_ok()
+        };
+        sessions.spawn(session.run(async move |acceptor, side| {
+            acceptor.lan(side, caller.stream, caller.device, admit).await
+        }));
+    }
+}

@@ -1,0 +1,72 @@
+//! Other ways in which two homes are connected, and changes while a download runs.
+
+use sealift_tests::lab::{Lab, Line, Nat};
+
+use crate::scene::Scene;
+
+/// A rate at which a download lasts long enough to be interrupted.
+const SLOW: u64 = 40_000_000;
+const SIZE: usize = 24 << 20;
+
+/// The small internet; without one, says so.
+fn lab(relay_rate: u64) -> Option<Lab> {
+    Lab::new(Some(relay_rate)).map_err(|why| println!("skipped: {why}")).ok()
+}
+
+fn limited(nat: Option<Nat>) -> Line {
+    Line { rate: Some(10 * SLOW), ..Line::new(nat) }
+}
+
+#[test]
+fn two_in_one_home_meet_there() {
+    let Some(lab) = lab(SLOW) else { return };
+    let home = lab.home(1, limited(Some(Nat::Symmetric)), 2).unwrap();
+    let scene = Scene::set(&lab, &home.hosts[0], &home.hosts[1], SIZE);
+    let told = scene.download(&[]);
+    assert!(told.direct() > 0.5 && told.carried_by().contains("TCP"), "{told:?}");
+}
+
+#[test]
+fn neighbours_need_no_relay() {
+    let Some(lab) = lab(SLOW) else { return };
+    let home = lab.home(1, limited(Some(Nat::Symmetric)), 2).unwrap();
+    let scene = Scene::set_with(&lab, &home.hosts[0], &home.hosts[1], SIZE, &["--lan"]);
+    lab.cut_relay().unwrap();
+    let told = scene.download(&["--lan"]);
+    assert!(told.direct() == 1.0 && told.carried_by() == "TCP", "{told:?}");
+}
+
+#[test]
+fn neighbours_are_found_only_where_both_sides_want_it() {
+    let Some(lab) = lab(SLOW) else { return };
+    let home = lab.home(1, limited(Some(Nat::Symmetric)), 2).unwrap();
+    let scene = Scene::set(&lab, &home.hosts[0], &home.hosts[1], 1000);
+    lab.cut_relay().unwrap();
+    let fetch = |more: &[&str]| {
+        scene.friend.run("leecher", &[&["download", "big", "--out", "out"], more].concat())
+    };
+    let alone = fetch(&["--lan"]).expect(7);
+    assert!(alone.says("seeder there with --lan"), "{alone}");
+    let contradiction = fetch(&["--lan", "--path", "relay"]).expect(2);
+    assert!(contradiction.says("exclude each other"), "{contradiction}");
+}
+
+#[test]
+fn who_wants_the_relay_alone_shows_nobody_an_address() {
+    let Some(lab) = lab(4 * SLOW) else { return };
+    let homes = [1, 2].map(|n| lab.home(n, limited(None), 1).unwrap());
+    let scene =
+        Scene::set_with(&lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE, &["--path", "relay"]);
+    // What comes from the seeder's home to the other one is counted where it would pass.
+    homes[1]
+        .gateway
+        .shell(
+            "nft 'add table ip watch; add chain ip watch pass { type filter hook forward priority 20; }; \
+             add rule ip watch pass ip saddr 5.1.0.0/16 counter; add rule ip watch pass ip daddr 5.1.0.0/16 counter'",
+        )
+        .unwrap();
+    let told = scene.download(&[]);
+    assert!(told.direct() == 0.0, "{told:?}");
+    let counted = homes[1].gateway.shell("nft list table ip watch").unwrap();
+    assert_eq!(counted.matches("counter packets 0 bytes 0").count(), 2, "{counted}");
+}
