@@ -228,6 +228,8 @@ fn logs_are_json_when_asked_for() {
 #[test]
 fn the_key_is_copied_and_put_in_place_but_nothing_is_replaced() {
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Only root can; the folder of a service has another owner.
+    let _ = std::os::unix::fs::chown(other.path(), Some(12_345), None);
     let backup = home.path().join("key backup");
     let backup = backup.to_str().unwrap();
     assert_eq!(ask(home.path(), &["key", "export", backup]).0, 8, "there is none yet");
@@ -241,6 +243,8 @@ fn the_key_is_copied_and_put_in_place_but_nothing_is_replaced() {
     assert!(code == 8 && told.contains("is there already"), "{told}");
     assert_eq!(ask(other.path(), &["key", "import", backup]), (0, pin.clone(), String::new()));
     assert_eq!(ask(other.path(), &["key", "pin"]).1, pin);
+    let owner = |path: &Path| std::os::unix::fs::MetadataExt::uid(&path.metadata().unwrap());
+    assert_eq!(owner(&other.path().join("relay/relay.key")), owner(other.path()));
     let (code, _, told) = ask(other.path(), &["key", "import", backup]);
     assert!(code == 8 && told.contains("is there already"), "{told}");
     let running = Running::start(other.path(), &ANYWHERE);

@@ -44,7 +44,9 @@ pub(super) fn run(
         KeyCommand::Import { file } => {
             let made = disk.open_or_create(home, true);
             made.map_err(|error| NotCopied::To(own.clone(), error.into()))?;
-            copy(disk, file, &own)?
+            let pin = copy(disk, file, &own)?;
+            hand_over(home).map_err(|error| NotCopied::To(own.clone(), error.into()))?;
+            pin
         }
     };
     let pin = base32(&pin);
@@ -55,6 +57,27 @@ pub(super) fn run(
     };
     // Who closed standard output has what it wanted.
     let _ = writeln!(io::stdout().lock(), "{line}");
+    Ok(())
+}
+
+/// What root put in place belongs to whom the folder around it belongs to: a service has a user of its own.
+#[cfg(unix)]
+fn hand_over(home: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let around = home.canonicalize()?;
+    let Some(around) = around.parent() else { return Ok(()) };
+    let owner = std::fs::metadata(around)?;
+    for path in [home.to_owned(), home.join(FILE)] {
+        chown(path, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn hand_over(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
