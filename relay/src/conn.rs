@@ -147,7 +147,8 @@ impl Door {
         let exporter = hello::exporter(session)?;
         let (reader, writer) = tokio::io::split(tls);
         let mut greeting = hello::Greeting::new(reader, writer);
-        let verified = within(deadline, &mut place, greeting.hello(&self.hub, &exporter)).await;
+        let verified =
+            within(deadline, &mut place, greeting.hello(&self.hub, &exporter, from.ip())).await;
         drop(place);
         match verified {
             Ok(hello::Guest::Member { membership, serving }) => {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::admission::Allowed;
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::report::{Report, report};
@@ -43,12 +44,12 @@ impl Handle {
         matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(())))
     }
 
-    /// Puts other limits in force, and carries only `allowed_spaces` from now on. What is connected and stored already stays,
+    /// Puts other limits in force, and carries only what is `allowed` from now on. What is connected and stored already stays,
     /// but members of a space that is no longer carried are told so. False when the relay has ended.
-    pub fn change(&self, limits: Limits, allowed_spaces: Vec<String>) -> bool {
+    pub fn change(&self, limits: Limits, allowed: Allowed) -> bool {
         let Some(hub) = self.0.upgrade() else { return false };
         hub.limits.set(limits);
-        hub.set_allowed(allowed_spaces);
+        hub.set_allowed(allowed);
         true
     }
 }

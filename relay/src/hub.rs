@@ -1,8 +1,9 @@
 //! What all connections share: switchboard, store, links and the ways between them.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -14,6 +15,7 @@ use sealift_proto::control::{Address, FromRelay, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Membership, Serial, SpaceId};
 
+use crate::admission::{Admission, Allowed, Verdict};
 use crate::gate::Gate;
 use crate::limits::InForce;
 use crate::metrics::Metrics;
@@ -21,7 +23,7 @@ use crate::outbox::{Outbox, encode};
 use crate::rate::Pace;
 use crate::room::Room;
 use crate::splice::{self, End, Meter, Pipes};
-use crate::store::Store;
+use crate::store::{Facts, Present, Store};
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
 use crate::udp::Probes;
 
@@ -37,8 +39,7 @@ pub(crate) struct Hub {
     /// What clients know the relay by.
     pub(crate) pin: String,
     listening: Mutex<Vec<String>>,
-    /// Spaces carried; none named means all.
-    allowed: RwLock<Vec<String>>,
+    admission: Mutex<Admission>,
     state: Mutex<State>,
     pipes: Pipes,
     started: Instant,
@@ -61,6 +62,8 @@ pub(crate) struct Entered {
     pub(crate) address: Address,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) pace: Pace,
+    /// Keeps the store from dropping the space.
+    pub(crate) present: Present,
 }
 
 /// A link, waiting for its second half or at work.
@@ -90,7 +93,7 @@ impl Hub {
         platform: Platform,
         limits: InForce,
         store: Store,
-        allowed: Vec<String>,
+        allowed: Allowed,
         pin: String,
     ) -> Self {
         let first_number = u32::from_be_bytes(platform.random.bytes());
@@ -113,7 +116,7 @@ impl Hub {
             moved: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             link_ended: Notify::new(),
-            allowed: RwLock::new(allowed),
+            admission: Mutex::new(Admission::new(limits.clone(), allowed)),
             platform,
             limits,
             store,
@@ -138,18 +141,33 @@ impl Hub {
         *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = places;
     }
 
-    /// Carries only these spaces from now on; none named means all. Members of others are told so.
-    pub(crate) fn set_allowed(&self, allowed: Vec<String>) {
-        *self.allowed.write().unwrap_or_else(PoisonError::into_inner) = allowed;
+    fn admission(&self) -> MutexGuard<'_, Admission> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries only what is allowed from now on. Members of other spaces are told so.
+    pub(crate) fn set_allowed(&self, allowed: Allowed) {
+        let mut admission = self.admission();
+        admission.set_allowed(allowed);
         let mut state = self.state();
-        let effects = state.board.close_spaces(|space| !self.allows(space));
+        let effects = state.board.close_spaces(|space| !admission.carries(space));
         state.apply(effects);
     }
 
-    /// Whether the space is carried here.
-    pub(crate) fn allows(&self, space: &SpaceId) -> bool {
-        let allowed = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
-        allowed.is_empty() || allowed.contains(&space.short())
+    /// Lets a space in from there, or says why not; `shown` is the token that its member showed.
+    pub(crate) async fn admit(
+        &self,
+        space: SpaceId,
+        facts: &Facts,
+        shown: Option<&[u8]>,
+        from: IpAddr,
+    ) -> Result<(), Refusal> {
+        let verdict = self.admission().check(&space, facts, shown, from, self.now())?;
+        if let Verdict::Remember(token) = verdict {
+            let date = self.platform.clock.unix_seconds();
+            self.store.admit(space, token, date).await?;
+        }
+        Ok(())
     }
 
     /// A place for a connection that takes an invite.
@@ -164,6 +182,7 @@ impl Hub {
             return Err(Refusal::Shutdown);
         }
         let now = self.now();
+        let present = self.store.presence().enter(member.space)?;
         let mut state = self.state();
         self.room.for_member(&self.pipes)?;
         let (key, address, effects) = state.board.connect(member, serving)?;
@@ -171,7 +190,7 @@ impl Hub {
         let outbox = Arc::new(Outbox::new(&self.limits.get()));
         state.outboxes.insert(key, Arc::clone(&outbox));
         state.apply(effects);
-        Ok(Entered { key, address, outbox, pace })
+        Ok(Entered { key, address, outbox, pace, present })
     }
 
     /// A member's connection has ended.
@@ -255,6 +274,15 @@ impl Hub {
         drop(state);
         self.gate.forget_sources(now);
         self.room.look();
+        self.admission().forget_sources(now);
+    }
+
+    /// Keeps on disk what would be missed after a power cut: which spaces have a device.
+    pub(crate) async fn remember(&self) {
+        let now = self.platform.clock.unix_seconds();
+        if let Err(why) = self.store.remember_presence(now).await {
+            tracing::error!(%why, "it is not remembered which spaces have a device");
+        }
     }
 
     /// Says farewell to every member.

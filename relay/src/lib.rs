@@ -8,6 +8,7 @@
 //! ```
 
 mod admin;
+mod admission;
 pub mod command;
 mod config;
 mod conn;
@@ -28,6 +29,7 @@ mod splice;
 mod store;
 mod switchboard;
 mod tls;
+mod tokens;
 mod udp;
 mod wire;
 
@@ -47,9 +49,11 @@ use sealift_platform::net::Listener;
 use sealift_proto::control::Refusal;
 use sealift_proto::text::base32;
 
+pub use admission::Allowed;
 pub use handle::Handle;
 pub use limits::{Entry, InForce, LimitError, Limits, Unit};
 pub use tls::KeyError;
+pub use tokens::{TokenError, Tokens};
 
 use conn::Door;
 use home::Home;
@@ -71,8 +75,8 @@ pub struct Config {
     pub home: PathBuf,
     /// Its limits.
     pub limits: Limits,
-    /// Short ids of the spaces that it carries; none means all.
-    pub allowed_spaces: Vec<String>,
+    /// Which spaces it carries; nothing means all.
+    pub allowed: Allowed,
 }
 
 /// Why a relay does not run.
@@ -127,7 +131,7 @@ impl Relay {
         let Home { store, closing, identity, lock } =
             Home::open(&platform, &config.home, limits.clone()).await?;
         let pin = base32(&identity.pin);
-        let hub = Arc::new(Hub::new(platform, limits, store, config.allowed_spaces, pin));
+        let hub = Arc::new(Hub::new(platform, limits, store, config.allowed, pin));
         Ok(Self { hub, identity, closing, lock })
     }
 
@@ -190,6 +194,7 @@ impl Relay {
         tasks.shutdown().await;
         ticking.abort();
         let _ = ticking.await;
+        hub.remember().await;
         drop((door, hub));
         self.closing.wait().await;
         drop(self.lock);
@@ -219,6 +224,7 @@ async fn tick(hub: Arc<Hub>) {
             if let Err(why @ Refusal::Internal) = hub.store.sweep_invites(now).await {
                 tracing::error!(%why, "old invites stay");
             }
+            hub.remember().await;
         }
         ticks = ticks.wrapping_add(1);
         tokio::time::sleep(TICK).await;

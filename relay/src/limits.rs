@@ -122,7 +122,7 @@ limits! {
     "Handshakes, which cost processor time; those too many wait for their turn, or are refused" {
         /// Begun, in all
         handshakes_per_second: u64, PerSecond, 1 => 1000;
-        /// At once
+        /// How many of those at once
         handshake_burst: u64, Count, 1 => 4000;
         /// Begun from one IPv4 address or IPv6 /64
         handshakes_per_second_per_source: u64, PerSecond, 1 => 100;
@@ -148,6 +148,8 @@ limits! {
         idle: Duration, Time, 1 => 45 * SECOND;
         /// How long one frame may take to leave for a device that does not read
         write_stall: Duration, Time, 1 => 30 * SECOND;
+        /// Tokens from one IPv4 address or IPv6 /64 that a private relay does not know, in an hour
+        wrong_tokens_per_hour: u64, Count, 1 => 20;
         /// How long connections have to take their farewell when the relay stops
         farewell: Duration, Time, 0 => 3 * SECOND;
         /// Messages from one member over all its connections, in the long run; beyond, they are read more slowly
@@ -191,7 +193,11 @@ limits! {
         /// Datagrams answered in all, read at start
         probes_total_per_second: u64, PerSecond, 1 => 20_000;
     }
-    "The store" {
+    "The store; when it is full, the space that had no device connected for longest is dropped, for devices publish again" {
+        /// Spaces, in all
+        spaces: u64, Count, 1 => 100_000;
+        /// Spaces that the relay did not know, from one IPv4 address or IPv6 /64 in a day
+        new_spaces_per_day: u64, Count, 0 => 100;
         /// Stored, in all
         total_bytes: u64, Bytes, 0 => 16 * GIB;
         /// Of one space; a million catalogue entries take about 100 MB, twice that while written anew

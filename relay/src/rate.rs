@@ -21,6 +21,18 @@ impl Rate {
         Self { per_second, burst, tokens: burst, last: now }
     }
 
+    /// So many in each `period`, and as many at once.
+    #[expect(clippy::cast_precision_loss, reason = "nobody notices the last of 2^53 tokens")]
+    pub(crate) fn over(period: Duration, count: u64, now: Duration) -> Self {
+        let per_second = count as f64 / period.as_secs_f64();
+        Self { per_second, burst: count as f64, tokens: count as f64, last: now }
+    }
+
+    /// What was taken last was not used.
+    pub(crate) const fn give_back(&mut self) {
+        self.tokens += 1.0;
+    }
+
     /// Takes `count` tokens, on credit if there are too few, and says how long to wait until the debt is paid.
     #[expect(clippy::cast_precision_loss, reason = "nobody notices the last of 2^53 tokens")]
     pub(crate) fn take(&mut self, count: u64, now: Duration) -> Duration {
@@ -35,7 +47,7 @@ impl Rate {
         if wait <= most {
             return Some(wait);
         }
-        self.tokens += 1.0;
+        self.give_back();
         None
     }
 

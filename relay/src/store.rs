@@ -7,7 +7,9 @@
 mod core;
 mod heads;
 mod invites;
+mod presence;
 mod read;
+mod spaces;
 mod staging;
 mod tables;
 #[cfg(test)]
@@ -28,7 +30,9 @@ use sealift_proto::space::{Role, Serial, SpaceId};
 use self::core::{Core, Shared};
 use crate::limits::InForce;
 
+pub(crate) use presence::{Presence, Present};
 pub(crate) use read::{Cursor, SegmentRange};
+pub(crate) use spaces::{Facts, TokenName};
 
 /// Name of the database in the relay's home.
 pub(crate) const FILE: &str = "relay.redb";
@@ -144,6 +148,8 @@ enum Op {
     Change(Writer, Change),
     TakeInvite { device: DeviceId, id: [u8; 16], now: u64 },
     SweepInvites { now: u64 },
+    Admit { space: SpaceId, token: Option<TokenName>, now: u64 },
+    Seen { spaces: Vec<SpaceId>, now: u64 },
     Answer,
 }
 
@@ -229,6 +235,32 @@ impl Store {
         let request = Request { op, answer: Some(answer) };
         self.requests.send(request).await.map_err(|_| Refusal::Internal)?;
         answered.await.unwrap_or(Err(Refusal::Internal))
+    }
+
+    /// Remembers a space from `now` on, unix seconds, and the token that admitted it; for a new one, another may have to go.
+    pub(crate) async fn admit(
+        &self,
+        space: SpaceId,
+        token: Option<TokenName>,
+        now: u64,
+    ) -> Result<Outcome, Refusal> {
+        self.ask(Op::Admit { space, token, now }).await
+    }
+
+    /// Remembers that the spaces of [`Self::presence`] have, or had, a device connected `now`, unix seconds.
+    pub(crate) async fn remember_presence(&self, now: u64) -> Result<Outcome, Refusal> {
+        let spaces = self.presence().seen();
+        self.ask(Op::Seen { spaces, now }).await
+    }
+
+    /// Which spaces have a device connected.
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.shared.presence
+    }
+
+    /// What is known of a space before anybody of it comes in.
+    pub(crate) async fn facts(&self, space: SpaceId) -> Result<Facts, StoreError> {
+        self.read(move |shared| shared.facts(&space)).await
     }
 
     /// The serials that the owner of `space` has removed.

@@ -6,8 +6,10 @@ mod common;
 use std::time::Duration;
 
 use common::*;
+use sealift_proto::codec::{Bytes, Extensions, List};
+use sealift_proto::control::{FromRelay, Refusal, TOKEN, ToRelay};
 use sealift_proto::frame::ALPN;
-use sealift_relay::Limits;
+use sealift_relay::{Allowed, Config, Limits, Tokens};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn relay_with(limits: Limits) -> (tempfile::TempDir, TestRelay) {
@@ -81,4 +83,91 @@ async fn strangers_of_one_address_lose_their_own_places() {
         let reading = tokio::time::timeout(Duration::from_millis(30), stream.read(&mut byte));
         assert!(reading.await.is_err(), "still open");
     }
+}
+
+async fn refused_from(relay: &TestRelay, last: u8, who: &Member, why: Refusal) {
+    let (mut client, answer) = relay.hello_from(last, who, false).await;
+    assert_eq!(answer, FromRelay::Refused(why));
+    assert_eq!(client.receive().await, None);
+}
+
+#[tokio::test]
+async fn an_address_brings_few_new_spaces() {
+    let limits = Limits { new_spaces_per_day: 2, ..Limits::default() };
+    let (_home, relay) = relay_with(limits).await;
+    for owner in [1, 4] {
+        relay.hello_from(2, &Member::new(owner, 2), false).await.0.nothing_more().await;
+    }
+    refused_from(&relay, 2, &Member::new(5, 2), Refusal::NewSpaces).await;
+    // Known spaces and other addresses are not concerned.
+    relay.hello_from(2, &Member::new(1, 3), false).await.0.nothing_more().await;
+    relay.hello_from(3, &Member::new(5, 2), false).await.0.nothing_more().await;
+    relay.hello_from(2, &Member::new(5, 3), false).await.0.nothing_more().await;
+}
+
+#[tokio::test]
+async fn a_full_store_drops_a_space_without_devices_and_never_one_with() {
+    let limits = Limits { total_bytes: 200_000, ..Limits::default() };
+    let (_home, relay) = relay_with(limits).await;
+    let done = |request| FromRelay::Done { request };
+    let segments: Vec<Vec<u8>> = (0..2_u8).map(|n| vec![n; 50_000]).collect();
+    let publish_all = async |client: &mut Client, owner| {
+        for (position, segment) in (0..).zip(&segments) {
+            client.send(&put(position, segment)).await;
+        }
+        client.ask(&publish(1, 2, None, &head_in(owner, 2, &segments))).await
+    };
+    let mut gone = relay.connect(&Member::new(1, 2), true).await;
+    assert_eq!(publish_all(&mut gone, 1).await, done(1));
+    // While it is connected, nobody takes its place.
+    let mut other = relay.connect(&Member::new(4, 2), true).await;
+    let full = FromRelay::Failed { request: 1, why: Refusal::Full };
+    assert_eq!(publish_all(&mut other, 4).await, full);
+    gone.send(&ToRelay::Bye).await;
+    while gone.receive().await.is_some() {}
+    // The relay may notice its end a little later than the client.
+    while publish_all(&mut other, 4).await != done(1) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut back = relay.connect(&Member::new(1, 2), true).await;
+    assert_eq!(back.ask(&ToRelay::Heads).await, FromRelay::HeadsEnd);
+    assert_eq!(publish_all(&mut back, 1).await, full);
+}
+
+#[tokio::test]
+async fn a_token_admits_a_space_once_and_for_all_its_members() {
+    let home = tempfile::tempdir().unwrap();
+    let tokens = Tokens::parse(b"a token that is good").unwrap();
+    let allowed = Allowed { spaces: vec![space_of(4).short()], tokens };
+    let limits = Limits { wrong_tokens_per_hour: 2, ..Limits::default() };
+    let config = Config { home: home.path().to_owned(), limits, allowed };
+    let relay = TestRelay::start_config(config.clone(), 0).await;
+    let (port, member) = (relay.port, Member::new(1, 2));
+    let show = async |relay: &TestRelay, last, token: &[u8]| {
+        let mut body = member.body(true);
+        let list = List::new(vec![(TOKEN, Bytes::new(token.to_vec()).unwrap())]).unwrap();
+        body.extensions = Extensions::new(list).unwrap();
+        let tls = TestRelay::tls_on(relay.tcp_from(last).await, &[ALPN]).await.unwrap();
+        Client { tls, welcome: None }.say_hello(&member, body).await.1
+    };
+    relay.hello_from(2, &Member::new(4, 2), false).await.0.nothing_more().await;
+    refused_from(&relay, 2, &member, Refusal::SpaceNotAllowed).await;
+    for _ in 0..2 {
+        let answer = show(&relay, 2, b"a token that is bad!").await;
+        assert_eq!(answer, FromRelay::Refused(Refusal::Token));
+    }
+    let answer = show(&relay, 2, b"a token that is good").await;
+    assert_eq!(answer, FromRelay::Refused(Refusal::Busy), "too many guesses from there");
+    assert!(matches!(show(&relay, 3, b"a token that is good").await, FromRelay::Welcome(_)));
+    relay.hello_from(2, &Member::new(1, 3), false).await.0.nothing_more().await;
+    relay.stop().await;
+    let relay = TestRelay::start_config(config.clone(), port).await;
+    relay.hello_from(2, &Member::new(1, 3), false).await.0.nothing_more().await;
+    relay.stop().await;
+    // The operator takes the token back, and with it what it admitted.
+    let tokens = Tokens::parse(b"a token for somebody else").unwrap();
+    let allowed = Allowed { tokens, ..config.allowed };
+    let relay = TestRelay::start_config(Config { allowed, ..config }, port).await;
+    refused_from(&relay, 2, &Member::new(1, 3), Refusal::SpaceNotAllowed).await;
+    relay.hello_from(2, &Member::new(4, 2), false).await.0.nothing_more().await;
 }

@@ -57,6 +57,9 @@ pub(super) struct Args {
     /// Carry only the space with this short id (`seeder status` shows it); may be given several times
     #[arg(long, value_name = "ID")]
     pub(super) allow_space: Vec<String>,
+    /// Carry only spaces that a seeder brings with a token of FILE, one on each line (`seeder --relay-token`), beside those allowed
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) token_file: Option<PathBuf>,
     /// Read FILE instead of relay.toml in the folder of key and store, or /etc/sealift/relay.toml; flags come before it
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) config: Option<PathBuf>,

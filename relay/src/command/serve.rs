@@ -68,7 +68,7 @@ fn config(settings: &Settings) -> Config {
     Config {
         home: settings.home.clone(),
         limits: settings.limits.clone(),
-        allowed_spaces: settings.allowed_spaces.clone(),
+        allowed: settings.allowed.clone(),
     }
 }
 
@@ -142,7 +142,7 @@ fn reload(
             let waiting = new.needs_a_start(running);
             log.set_level(new.log_level);
             log.set_rate(new.limits.log_lines_per_second);
-            relay.change(new.limits.clone(), new.allowed_spaces.clone());
+            relay.change(new.limits.clone(), new.allowed.clone());
             tracing::info!("the configuration was read again");
             if !waiting.is_empty() {
                 let names = waiting.join(", ");

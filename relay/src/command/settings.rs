@@ -9,9 +9,10 @@ use etcetera::BaseStrategy;
 use sealift_platform::disk::{Disk, read_all};
 
 use super::args::{Args, Public};
-use crate::Limits;
 use crate::config::{ConfigError, File, LARGEST, Mistake, NAME, OF_THE_SYSTEM};
 use crate::log::{Format, Level};
+use crate::tokens;
+use crate::{Allowed, Limits, TokenError, Tokens};
 
 /// Everything that a relay is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +23,7 @@ pub(super) struct Settings {
     pub(super) listen: Vec<SocketAddr>,
     pub(super) public: Option<Public>,
     pub(super) metrics: Option<SocketAddr>,
-    pub(super) allowed_spaces: Vec<String>,
+    pub(super) allowed: Allowed,
     pub(super) limits: Limits,
     pub(super) log_format: Format,
     pub(super) log_level: Level,
@@ -40,6 +41,12 @@ pub(super) enum SettingsError {
     /// A flag is wrong.
     #[error("--drain: {0}")]
     Drain(crate::LimitError),
+    /// The file of tokens cannot be read.
+    #[error("cannot read the tokens in {0}: {1}")]
+    TokenFile(PathBuf, io::Error),
+    /// It holds no tokens.
+    #[error("{0}: {1}")]
+    Tokens(PathBuf, TokenError),
 }
 
 impl Settings {
@@ -67,9 +74,15 @@ impl Settings {
             listen: or_file(&args.listen, file.listen),
             public: args.public.clone().or(file.public),
             metrics: args.metrics.or(file.metrics),
-            allowed_spaces: match &args.allow_space[..] {
-                [] => file.allow_spaces.unwrap_or_default(),
-                named => named.to_vec(),
+            allowed: Allowed {
+                spaces: match &args.allow_space[..] {
+                    [] => file.allow_spaces.unwrap_or_default(),
+                    named => named.to_vec(),
+                },
+                tokens: match args.token_file.as_ref().or(file.token_file.as_ref()) {
+                    Some(path) => read_tokens(disk, path)?,
+                    None => Tokens::default(),
+                },
             },
             limits,
             log_format: args.log_format.or(json).or(file.log_format).unwrap_or_default(),
@@ -92,6 +105,12 @@ impl Settings {
         }
         names
     }
+}
+
+fn read_tokens(disk: &dyn Disk, path: &Path) -> Result<Tokens, SettingsError> {
+    let text = read(disk, path, tokens::LARGEST);
+    let text = text.map_err(|error| SettingsError::TokenFile(path.to_owned(), error))?;
+    Tokens::parse(&text).map_err(|error| SettingsError::Tokens(path.to_owned(), error))
 }
 
 /// The relay's folder. A configuration file is asked only where no flag names one.
@@ -123,14 +142,15 @@ fn default_home() -> Option<PathBuf> {
 /// The named file; else the one in the home; else, if no home was named, the system's.
 fn read_file(args: &Args, disk: &dyn Disk) -> Result<(Option<PathBuf>, File), ConfigError> {
     if let Some(path) = &args.config {
-        let text = read(disk, path).map_err(|error| ConfigError::Disk(path.clone(), error))?;
+        let text =
+            read(disk, path, LARGEST).map_err(|error| ConfigError::Disk(path.clone(), error))?;
         return parse(path, &text);
     }
     let in_home = args.home.as_ref().map(|home| home.join("relay")).or_else(default_home);
     let of_system = args.home.is_none().then(|| PathBuf::from(OF_THE_SYSTEM));
     let places = in_home.map(|home| home.join(NAME)).into_iter().chain(of_system);
     for path in places {
-        match read(disk, &path) {
+        match read(disk, &path, LARGEST) {
             Ok(text) => return parse(&path, &text),
             Err(error) if is_absent(&error) => {}
             Err(error) => return Err(ConfigError::Disk(path, error)),
@@ -143,13 +163,13 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+fn read(disk: &dyn Disk, path: &Path, largest: usize) -> io::Result<Vec<u8>> {
     // Its owner named it, and may have put a link there.
     let real = std::fs::canonicalize(path)?;
     let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
         return Err(io::ErrorKind::IsADirectory.into());
     };
-    read_all(&*disk.open(folder)?, Path::new(name), LARGEST)
+    read_all(&*disk.open(folder)?, Path::new(name), largest)
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<(Option<PathBuf>, File), ConfigError> {
@@ -210,7 +230,7 @@ mod tests {
         let running = gather(home.path(), &[]).unwrap();
         let mut new = running.clone();
         new.limits.links = 3;
-        new.allowed_spaces = vec!["x".into()];
+        new.allowed.spaces = vec!["x".into()];
         new.log_level = Level::Debug;
         assert!(new.needs_a_start(&running).is_empty());
         new.metrics = Some("127.0.0.1:1".parse().unwrap());

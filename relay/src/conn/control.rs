@@ -19,7 +19,7 @@ use crate::hub::{Entered, Hub, JoinPlace};
 use crate::outbox::{Job, Outbox};
 use crate::rate::Pace;
 use crate::reason;
-use crate::store::{Change, Outcome, SegmentRange, Writer};
+use crate::store::{Change, Outcome, Present, SegmentRange, Writer};
 use crate::switchboard::Key;
 use crate::udp::Grant;
 use crate::wire::{FrameReader, WireError};
@@ -36,14 +36,14 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let Entered { key, address, outbox, pace } = match hub.enter(membership, serving) {
+    let Entered { key, address, outbox, pace, present } = match hub.enter(membership, serving) {
         Ok(entered) => entered,
         Err(why) => {
             greeting.refuse(why, hub.limits.get().farewell).await;
             return Err(Rejected::Refused(why));
         }
     };
-    let _seat = Seat { hub, key };
+    let _seat = Seat { hub, key, _present: present };
     tracing::debug!(device = %address.device, connection = address.connection, "connected");
     let device = Writer {
         space: membership.space,
@@ -121,6 +121,7 @@ fn welcome(hub: &Hub, address: Address, from: SocketAddr) -> FromRelay {
 struct Seat<'a> {
     hub: &'a Hub,
     key: Key,
+    _present: Present,
 }
 
 impl Drop for Seat<'_> {

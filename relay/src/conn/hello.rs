@@ -1,12 +1,13 @@
 //! Who a control connection is: the Hello and what it proves.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use sealift_proto::codec;
-use sealift_proto::control::{FromRelay, HelloBody, Purpose, Refusal, ToRelay};
+use sealift_proto::control::{FromRelay, HelloBody, Purpose, Refusal, TOKEN, ToRelay};
 use sealift_proto::frame::{EXPORTER_LABEL, VERSION};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Chain, ChainError, Membership};
@@ -14,6 +15,7 @@ use sealift_proto::space::{Chain, ChainError, Membership};
 use super::Rejected;
 use crate::hub::{Hub, JoinPlace};
 use crate::outbox::encode;
+use crate::store::StoreError;
 use crate::switchboard::rests_on;
 use crate::wire::FrameReader;
 
@@ -48,6 +50,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<R, W> {
         &mut self,
         hub: &'a Hub,
         exporter: &[u8; 32],
+        from: IpAddr,
     ) -> Result<Guest<'a>, Rejected> {
         let Some(frame) = self.reader.next().await? else {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
@@ -60,7 +63,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<R, W> {
             }
             Purpose::Member { chain, serving } => {
                 let membership = verify(hub, &chain, &body.device).map_err(Rejected::Refused)?;
-                check_removed(hub, &membership).await.map_err(Rejected::Refused)?;
+                let token = body.extensions.get(TOKEN);
+                admit(hub, &membership, token, from).await.map_err(Rejected::Refused)?;
                 Ok(Guest::Member { membership, serving })
             }
         }
@@ -92,17 +96,30 @@ fn verify(hub: &Hub, chain: &Chain, device: &DeviceId) -> Result<Membership, Ref
         ChainError::Expired { .. } => Refusal::Expired,
         ChainError::Removed => Refusal::Removed,
     })?;
-    if membership.device != *device {
-        return Err(Refusal::NotMember);
+    if membership.device == *device { Ok(membership) } else { Err(Refusal::NotMember) }
+}
+
+/// Whether the space is carried, and the owner has not removed the device.
+async fn admit(
+    hub: &Hub,
+    membership: &Membership,
+    token: Option<&[u8]>,
+    from: IpAddr,
+) -> Result<(), Refusal> {
+    let facts = hub.store.facts(membership.space).await.map_err(|error| unreadable(&error))?;
+    if rests_on(membership, &facts.removed) {
+        return Err(Refusal::Removed);
     }
-    if hub.allows(&membership.space) { Ok(membership) } else { Err(Refusal::SpaceNotAllowed) }
+    hub.admit(membership.space, &facts, token, from).await
+}
+
+fn unreadable(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "the store cannot be read");
+    Refusal::Internal
 }
 
 /// Whether the owner has removed the device, by the record that is on disk.
 pub(super) async fn check_removed(hub: &Hub, membership: &Membership) -> Result<(), Refusal> {
-    let removed = hub.store.removed(membership.space).await.map_err(|error| {
-        tracing::error!(%error, "the store cannot be read");
-        Refusal::Internal
-    })?;
+    let removed = hub.store.removed(membership.space).await.map_err(|error| unreadable(&error))?;
     if rests_on(membership, &removed) { Err(Refusal::Removed) } else { Ok(()) }
 }

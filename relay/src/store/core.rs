@@ -10,6 +10,7 @@ use sealift_platform::disk::Root;
 use sealift_platform::redb_file;
 use sealift_proto::control::Refusal;
 
+use super::presence::Presence;
 use super::staging::{SentAhead, Staged};
 use super::tables::{LogKey, META, Tables};
 use super::{Change, FILE, Op, Outcome, StoreError};
@@ -46,6 +47,7 @@ impl<E: Into<StoreError>> From<E> for Failure {
 pub(crate) struct Shared {
     pub(super) root: Arc<dyn Root>,
     cache: usize,
+    pub(crate) presence: Presence,
     /// Transactions that the disk failed.
     pub(super) failures: Counter,
     /// `None` only while, or after, opening it again failed.
@@ -91,7 +93,7 @@ impl Core {
         let limits = in_force.get();
         let cache = limits.store_cache;
         let (failures, database) = (Counter::default(), RwLock::new(None));
-        let shared = Shared { root, cache, failures, database };
+        let shared = Shared { root, cache, presence: Presence::default(), failures, database };
         let mut database = shared.open_database()?;
         let len = shared.root.stat(Path::new(FILE))?.len;
         if len <= VERIFIED_AT_START && !database.check_integrity()? {
@@ -163,6 +165,8 @@ impl Core {
             }
             Op::TakeInvite { device, id, now } => Self::take_invite(tables, device, &id, now),
             Op::SweepInvites { now } => self.sweep_invites(tables, now),
+            Op::Admit { space, token, now } => self.admit(tables, &space, token, now),
+            Op::Seen { spaces, now } => Self::seen(tables, spaces, now),
             Op::Answer => Ok(Outcome::Done),
         }
     }
@@ -175,13 +179,15 @@ impl Core {
         let shared = self.shared();
         self.limits = self.in_force.get();
         let room = shared.root.free_bytes()? > self.limits.disk_reserve;
-        shared.with(|database| {
+        let done = shared.with(|database| {
             let mut transaction = database.begin_write()?;
             let (result, durability) = work(self, &mut Tables::open(&transaction, room)?)?;
             transaction.set_durability(durability)?;
             transaction.commit()?;
             Ok(result)
-        })
+        });
+        shared.presence.dropped();
+        done
     }
 
     /// What an earlier process kept aside has nobody who would publish it.
@@ -196,6 +202,7 @@ impl Core {
             for log in logs {
                 core.clear_staged(tables, &log)?;
             }
+            Self::know_spaces(tables)?;
             Ok(((), Durability::Immediate))
         })
     }

@@ -189,7 +189,7 @@ impl Core {
     }
 
     fn replace(
-        &self,
+        &mut self,
         tables: &mut Tables<'_>,
         writer: &Writer,
         device: DeviceId,
@@ -202,7 +202,10 @@ impl Core {
             statements: i64::from(old.is_none()),
             invites: 0,
         };
-        tables.charge(&writer.space, Some(&device), charge, &self.limits)?;
+        let limits = self.limits.clone();
+        self.charge(tables, &writer.space, |tables| {
+            tables.charge(&writer.space, Some(&device), charge, &limits)
+        })?;
         tables.statements.insert(key, &checked(key, new)[..])?;
         Ok(())
     }

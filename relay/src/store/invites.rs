@@ -27,7 +27,7 @@ impl Core {
     /// Keeps a package. The same one again, until it is used, is acknowledged again.
     #[allow(clippy::too_many_arguments, reason = "the fields of the message")]
     pub(super) fn put_invite(
-        &self,
+        &mut self,
         tables: &mut Tables<'_>,
         space: &SpaceId,
         id: &[u8; 16],
@@ -49,7 +49,8 @@ impl Core {
         }
         let invite = Invite { space: *space, deadline, uses, takers: List::default() };
         let charge = Charge { bytes: cost(package), statements: 0, invites: 1 };
-        tables.charge(space, None, charge, &self.limits)?;
+        let limits = self.limits.clone();
+        self.charge(tables, space, |tables| tables.charge(space, None, charge, &limits))?;
         tables.packages.insert(id, &checked(id, package)[..])?;
         keep(tables, id, &invite)?;
         Ok(Outcome::Done)
@@ -98,6 +99,22 @@ impl Core {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// Removes all invites of a space; what they used is not accounted for.
+pub(super) fn drop_all(tables: &mut Tables<'_>, space: &SpaceId) -> Result<(), StoreError> {
+    let mut ids = Vec::new();
+    for found in tables.invites.iter()? {
+        let (id, value) = found?;
+        if decode(id.value(), value.value())?.space == *space {
+            ids.push(*id.value());
+        }
+    }
+    for id in ids {
+        tables.invites.remove(&id)?;
+        tables.packages.remove(&id)?;
+    }
+    Ok(())
 }
 
 fn invite(tables: &Tables<'_>, id: &[u8; 16]) -> Result<Option<Invite>, StoreError> {

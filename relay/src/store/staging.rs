@@ -103,8 +103,12 @@ impl Core {
         let kept = if staged.next - staged.from > most || tables.segments.get(&place)?.is_some() {
             Err(Refusal::Invalid.into())
         } else {
-            tables.charge(&writer.space, Some(&writer.device), charge, &self.limits)
+            let limits = self.limits.clone();
+            self.charge(tables, &writer.space, |tables| {
+                tables.charge(&writer.space, Some(&writer.device), charge, &limits)
+            })
         };
+        let Some(staged) = self.staged.get_mut(&key) else { return Err(Refusal::Internal.into()) };
         match kept {
             Ok(()) => {}
             Err(Failure::Refused(why)) => {

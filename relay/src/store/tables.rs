@@ -33,6 +33,10 @@ pub(super) const PACKAGES: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::
 /// (bytes, statements, invites) in all (empty key), of a space (space) and of a device (space ‖ device).
 pub(super) const USAGE: TableDefinition<&[u8], (u64, u64, u64)> = TableDefinition::new("usage");
 
+/// (unix seconds at which a device was last connected, name of the token that admitted it or zeros) of each space.
+pub(super) const SPACES: TableDefinition<&[u8; 32], (u64, &[u8; 16])> =
+    TableDefinition::new("spaces");
+
 /// What a stored value costs beside its own length: key and bookkeeping, bytes.
 const OVERHEAD: u64 = 128;
 /// Length of the check behind each value.
@@ -115,6 +119,9 @@ pub(super) struct Tables<'t> {
     pub(super) invites: Table<'t, &'static [u8; 16], &'static [u8]>,
     pub(super) packages: Table<'t, &'static [u8; 16], &'static [u8]>,
     usage: Table<'t, &'static [u8], (u64, u64, u64)>,
+    pub(super) spaces: Table<'t, &'static [u8; 32], (u64, &'static [u8; 16])>,
+    /// Whether something was refused because of what others store.
+    pub(super) crowded: bool,
     /// Whether the disk has room for more.
     pub(super) room: bool,
 }
@@ -128,6 +135,8 @@ impl<'t> Tables<'t> {
             invites: transaction.open_table(INVITES)?,
             packages: transaction.open_table(PACKAGES)?,
             usage: transaction.open_table(USAGE)?,
+            spaces: transaction.open_table(SPACES)?,
+            crowded: false,
             room,
         })
     }
@@ -170,6 +179,7 @@ impl<'t> Tables<'t> {
                 || (charge.statements > 0 && statements > most.1)
                 || (charge.invites > 0 && invites > most.2);
             if over {
+                self.crowded = key.is_empty();
                 return Err(Refusal::Full.into());
             }
             changed.push((key, (bytes, statements, invites)));
@@ -182,5 +192,32 @@ impl<'t> Tables<'t> {
             }
         }
         Ok(())
+    }
+
+    /// What `space` used is free; everything of it is gone.
+    pub(super) fn forget_usage(&mut self, space: &SpaceId) -> Result<(), StoreError> {
+        let prefix = space.as_bytes().as_slice();
+        let used = self.usage.remove(prefix)?.map_or((0, 0, 0), |found| found.value());
+        let end = [prefix, &[0xff; 33]].concat();
+        self.usage.retain_in::<&[u8], _>(prefix..=&end[..], |_, _| false)?;
+        let all = self.usage.get(&[][..])?.map_or((0, 0, 0), |found| found.value());
+        let left = (
+            all.0.saturating_sub(used.0),
+            all.1.saturating_sub(used.1),
+            all.2.saturating_sub(used.2),
+        );
+        self.usage.insert(&[][..], left)?;
+        Ok(())
+    }
+
+    /// The spaces that have anything stored.
+    pub(super) fn spaces_with_usage(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let mut spaces = Vec::new();
+        for found in self.usage.iter()? {
+            if let Ok(space) = <[u8; 32]>::try_from(found?.0.value()) {
+                spaces.push(space);
+            }
+        }
+        Ok(spaces)
     }
 }

@@ -1,4 +1,5 @@
 mod crash;
+mod room;
 
 use std::sync::Arc;
 

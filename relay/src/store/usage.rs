@@ -34,7 +34,7 @@ impl Store {
 }
 
 impl Shared {
-    fn usage(&self) -> Result<Usage, StoreError> {
+    pub(super) fn usage(&self) -> Result<Usage, StoreError> {
         let disk_free = self.root.free_bytes()?;
         self.with(|database| {
             let reading = database.begin_read()?;

@@ -25,7 +25,7 @@ use sealift_proto::frame::{self, ALPN, EXPORTER_LABEL, LinkKind, Preamble};
 use sealift_proto::identity::{DeviceId, SecretKey, Signed, Statement};
 use sealift_proto::log::{Head, chain_next, chain_start};
 use sealift_proto::space::{Card, Certificate, Chain, Role, SerialNumber, SpaceId, SpaceRecord};
-use sealift_relay::{Config, Limits, Relay, RelayError};
+use sealift_relay::{Allowed, Config, Limits, Relay, RelayError};
 
 pub(crate) struct TestRelay {
     pub(crate) port: u16,
@@ -45,8 +45,11 @@ impl TestRelay {
         allowed_spaces: Vec<String>,
         port: u16,
     ) -> Self {
-        let home = home.to_owned();
-        let config = Config { home, limits, allowed_spaces };
+        let allowed = Allowed { spaces: allowed_spaces, ..Allowed::default() };
+        Self::start_config(Config { home: home.to_owned(), limits, allowed }, port).await
+    }
+
+    pub(crate) async fn start_config(config: Config, port: u16) -> Self {
         let listener = SystemNet.listen(([127, 0, 0, 1], port).into()).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let relay = Relay::open(Platform::system(), config).await.unwrap();
@@ -365,10 +368,15 @@ pub(crate) fn card(seed: u8, number: u64) -> Vec<u8> {
 }
 
 pub(crate) fn head(seed: u8, segments: &[Vec<u8>]) -> Vec<u8> {
+    head_in(OWNER, seed, segments)
+}
+
+/// In the space of another owner.
+pub(crate) fn head_in(owner: u8, seed: u8, segments: &[Vec<u8>]) -> Vec<u8> {
     let chain = segments.iter().fold(chain_start(&[7; 16], 0), |c, s| chain_next(&c, s));
     let head = Head {
         version: 1,
-        space: space_of(OWNER),
+        space: space_of(owner),
         device: key(seed).id(),
         log: 2,
         log_id: [7; 16],

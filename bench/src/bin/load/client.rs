@@ -268,7 +268,11 @@ impl Client {
 }
 
 /// This side's half of a link.
-pub(crate) async fn half(relay: SocketAddr, from: Ipv4Addr, ticket: [u8; 32]) -> io::Result<TcpStream> {
+pub(crate) async fn half(
+    relay: SocketAddr,
+    from: Ipv4Addr,
+    ticket: [u8; 32],
+) -> io::Result<TcpStream> {
     let mut stream = tcp(relay, from).await?;
     let preamble = Preamble { kind: LinkKind::Relay, value: ticket };
     stream.write_all(&preamble.to_bytes()).await?;

@@ -39,12 +39,24 @@ impl Report {
     }
 
     /// A figure that must be `least` at least.
-    pub(crate) fn at_least(&mut self, what: impl Into<String>, figure: f64, least: f64, unit: &str) {
+    pub(crate) fn at_least(
+        &mut self,
+        what: impl Into<String>,
+        figure: f64,
+        least: f64,
+        unit: &str,
+    ) {
         self.judge(what.into(), figure, format!("≥ {}", number(least)), figure >= least, unit);
     }
 
     /// Something that must hold.
-    pub(crate) fn must(&mut self, what: impl Into<String>, found: impl Display, target: &str, good: bool) {
+    pub(crate) fn must(
+        &mut self,
+        what: impl Into<String>,
+        found: impl Display,
+        target: &str,
+        good: bool,
+    ) {
         let verdict = if good { Verdict::Good } else { Verdict::Missed };
         self.push(what.into(), found.to_string(), target.to_owned(), verdict);
     }

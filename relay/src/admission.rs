@@ -1,0 +1,219 @@
+//! Which spaces are carried: all or those named, those that a token admits, and how many new ones an address may bring.
+//! Pure state; times are durations since the relay started.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sealift_proto::control::Refusal;
+use sealift_proto::space::SpaceId;
+
+use crate::gate::source_of;
+use crate::limits::InForce;
+use crate::rate::Rate;
+use crate::store::{Facts, TokenName};
+use crate::tokens::Tokens;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What a private relay carries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Short ids of spaces.
+    pub spaces: Vec<String>,
+    /// Tokens that admit any space.
+    pub tokens: Tokens,
+}
+
+impl Allowed {
+    /// Whether everybody may bring a space.
+    fn is_public(&self) -> bool {
+        self.spaces.is_empty() && self.tokens.is_empty()
+    }
+
+    /// Whether the space is carried, if `token` admitted it.
+    fn carries(&self, space: &SpaceId, token: Option<&TokenName>) -> bool {
+        self.is_public()
+            || self.spaces.contains(&space.short())
+            || token.is_some_and(|token| self.tokens.has(token))
+    }
+}
+
+/// What is to be remembered of a space that may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing new.
+    Known,
+    /// That it exists, and the token that admitted it.
+    Remember(Option<TokenName>),
+}
+
+/// Decides about spaces.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    limits: InForce,
+    allowed: Allowed,
+    /// Spaces that came in by a token.
+    by_token: HashMap<SpaceId, TokenName>,
+    /// New spaces and wrong tokens by the address they came from.
+    newcomers: HashMap<IpAddr, Rate>,
+    wrong: HashMap<IpAddr, Rate>,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: InForce, allowed: Allowed) -> Self {
+        let (by_token, newcomers, wrong) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { limits, allowed, by_token, newcomers, wrong }
+    }
+
+    /// Goes by other rules from now on.
+    pub(crate) fn set_allowed(&mut self, allowed: Allowed) {
+        self.allowed = allowed;
+    }
+
+    /// Whether a space that was let in is still carried.
+    pub(crate) fn carries(&self, space: &SpaceId) -> bool {
+        self.allowed.carries(space, self.by_token.get(space))
+    }
+
+    /// Whether a member of `space` may come in from there; `shown` is the token that it showed.
+    pub(crate) fn check(
+        &mut self,
+        space: &SpaceId,
+        facts: &Facts,
+        shown: Option<&[u8]>,
+        from: IpAddr,
+        now: Duration,
+    ) -> Result<Verdict, Refusal> {
+        let source = source_of(from);
+        let mut verdict = if facts.known { Verdict::Known } else { Verdict::Remember(None) };
+        if let Some(token) = facts.token.filter(|token| self.allowed.tokens.has(token)) {
+            self.by_token.insert(*space, token);
+        } else if !self.allowed.carries(space, None) {
+            let token = self.check_token(shown, source, now)?;
+            self.by_token.insert(*space, token);
+            verdict = Verdict::Remember(Some(token));
+        }
+        if !facts.known {
+            self.count_newcomer(source, now)?;
+        }
+        Ok(verdict)
+    }
+
+    fn check_token(
+        &mut self,
+        shown: Option<&[u8]>,
+        source: IpAddr,
+        now: Duration,
+    ) -> Result<TokenName, Refusal> {
+        let shown = shown.filter(|_| !self.allowed.tokens.is_empty());
+        let shown = shown.ok_or(Refusal::SpaceNotAllowed)?;
+        let most = self.limits.get().wrong_tokens_per_hour;
+        let wrong = self.wrong.entry(source).or_insert_with(|| Rate::over(HOUR, most, now));
+        // One who has guessed too often is not told whether the next guess is right.
+        if !wrong.try_take(now) {
+            return Err(Refusal::Busy);
+        }
+        let name = self.allowed.tokens.find(shown).ok_or(Refusal::Token)?;
+        wrong.give_back();
+        Ok(name)
+    }
+
+    fn count_newcomer(&mut self, source: IpAddr, now: Duration) -> Result<(), Refusal> {
+        let most = self.limits.get().new_spaces_per_day;
+        let rate = self.newcomers.entry(source).or_insert_with(|| Rate::over(DAY, most, now));
+        if rate.try_take(now) { Ok(()) } else { Err(Refusal::NewSpaces) }
+    }
+
+    /// Forgets addresses that owe nothing.
+    pub(crate) fn forget_sources(&mut self, now: Duration) {
+        self.newcomers.retain(|_, rate| !rate.is_full(now));
+        self.wrong.retain(|_, rate| !rate.is_full(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    const GOOD: &[u8] = b"a token that is good";
+
+    fn space(number: u8) -> SpaceId {
+        SpaceId::from_bytes([number; 32])
+    }
+
+    fn at(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    fn admission(allowed: Allowed) -> Admission {
+        let limits =
+            Limits { new_spaces_per_day: 2, wrong_tokens_per_hour: 3, ..Limits::default() };
+        Admission::new(InForce::new(limits), allowed)
+    }
+
+    fn by_token() -> Allowed {
+        Allowed { spaces: Vec::new(), tokens: Tokens::parse(GOOD).unwrap() }
+    }
+
+    #[test]
+    fn an_address_brings_few_new_spaces_a_day() {
+        let mut admission = admission(Allowed::default());
+        let new = Facts::default();
+        let mut check = |number, from, hours: u64| {
+            let now = HOUR * u32::try_from(hours).unwrap();
+            admission.check(&space(number), &new, None, at(from), now)
+        };
+        assert_eq!(check(1, 1, 0), Ok(Verdict::Remember(None)));
+        assert_eq!(check(2, 1, 0), Ok(Verdict::Remember(None)));
+        assert_eq!(check(3, 1, 0), Err(Refusal::NewSpaces));
+        assert_eq!(check(3, 2, 0), Ok(Verdict::Remember(None)), "another address");
+        assert_eq!(check(4, 1, 11), Err(Refusal::NewSpaces));
+        assert_eq!(check(4, 1, 13), Ok(Verdict::Remember(None)));
+        let known = Facts { known: true, ..Facts::default() };
+        let again = admission.check(&space(1), &known, None, at(1), HOUR * 13);
+        assert_eq!(again, Ok(Verdict::Known));
+        admission.forget_sources(HOUR * 99);
+        assert!(admission.newcomers.is_empty());
+    }
+
+    #[test]
+    fn a_private_relay_carries_named_spaces_and_those_that_showed_a_token_once() {
+        let allowed = Allowed { spaces: vec![space(1).short()], ..by_token() };
+        let mut admission = admission(allowed);
+        let new = Facts::default();
+        let mut check = |number, facts: &Facts, shown| {
+            admission.check(&space(number), facts, shown, at(number), HOUR)
+        };
+        assert_eq!(check(1, &new, None), Ok(Verdict::Remember(None)));
+        assert_eq!(check(2, &new, None), Err(Refusal::SpaceNotAllowed));
+        assert_eq!(check(2, &new, Some(b"a token that is bad.")), Err(Refusal::Token));
+        let Ok(Verdict::Remember(Some(token))) = check(2, &new, Some(GOOD)) else { panic!() };
+        let known = Facts { known: true, token: Some(token), ..Facts::default() };
+        assert_eq!(check(2, &known, None), Ok(Verdict::Known), "its other devices need none");
+        assert!(admission.carries(&space(1)) && admission.carries(&space(2)));
+        assert!(!admission.carries(&space(3)));
+        // The operator takes the token back.
+        let other = Allowed { spaces: Vec::new(), tokens: Tokens::parse(&[b'x'; 20]).unwrap() };
+        admission.set_allowed(other);
+        assert!(!admission.carries(&space(1)) && !admission.carries(&space(2)));
+        let refused = admission.check(&space(2), &known, None, at(2), HOUR);
+        assert_eq!(refused, Err(Refusal::SpaceNotAllowed));
+    }
+
+    #[test]
+    fn tokens_are_not_guessed_at_leisure() {
+        let mut admission = admission(by_token());
+        let new = Facts::default();
+        let mut show =
+            |shown, from, now| admission.check(&space(9), &new, Some(shown), at(from), now);
+        for _ in 0..3 {
+            assert_eq!(show(&[b'?'; 20], 1, HOUR), Err(Refusal::Token));
+        }
+        assert_eq!(show(GOOD, 1, HOUR), Err(Refusal::Busy), "right or wrong");
+        assert!(show(GOOD, 2, HOUR).is_ok());
+        assert!(show(GOOD, 1, HOUR * 2).is_ok());
+    }
+}
