@@ -133,7 +133,8 @@ class Sealift(Peer):
         """Starts the seeder, waits until all files are hashed and published, and gives the seconds that took."""
         address = side(self.address) if side else self.address
         command = [self.machine.binary("seeder"), "--watch", self.folder, "--relay", f"{address}#{self.pin}"]
-        command += ["--home", self.tag / "ana", "--name", "ana", "--json"]
+        # What is compared is the way through the relay.
+        command += ["--home", self.tag / "ana", "--name", "ana", "--path", "relay", "--json"]
         files = files or sum(len(names) for _, _, names in os.walk(self.folder))
         self.servers["seeder"] = self.machine.start("seeder", command)
         self.servers["seeder"].wait_for(rf'"files":{files},"type":"offering"', 300)

@@ -334,8 +334,15 @@ fn tell_landed(speaker: &Speaker, job: &Job, landing: &Landing, number: usize) -
 
 /// Several files, some of which failed: each is told, and the command ends with the gravest code.
 fn summary(speaker: &Speaker, all: usize, failures: &[(String, Failure)]) -> Failure {
-    let gravest =
-        [Exit::Tampered, Exit::Disk, Exit::Refused, Exit::Relay, Exit::Offline, Exit::NotFound];
+    let gravest = [
+        Exit::Tampered,
+        Exit::Disk,
+        Exit::Refused,
+        Exit::Relay,
+        Exit::NoPath,
+        Exit::Offline,
+        Exit::NotFound,
+    ];
     for (label, failure) in failures {
         let why = failure.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
         speaker.console.warn(

@@ -40,7 +40,7 @@ impl Pair {
         let log = folder.path().join("seeder.log");
         let seeder = Command::new(programs()?.join("seeder"))
             .args(["--watch", "share", "--relay", &relay.place, "--limit", LIMIT])
-            .args(["--name", "load"])
+            .args(["--name", "load", "--path", "relay"])
             .env("HOME", folder.path().join("ana"))
             .current_dir(folder.path())
             .stdin(Stdio::null())
