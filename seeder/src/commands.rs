@@ -156,6 +156,9 @@ fn tell_running(common: &CommonArgs, running: Option<&Report>) {
         report.waiting,
         report.sessions,
     )];
+    for carried in &report.sent {
+        lines.push(format!("sent     {}, {}", human::size(carried.bytes), escape(&carried.path)));
+    }
     for folder in &report.folders {
         let place = escape(&folder.place.display().to_string()).into_owned();
         let gone = if folder.here { "" } else { "  (gone)" };

@@ -27,6 +27,7 @@ pub mod qr;
 pub mod rules;
 mod run;
 pub mod scan;
+pub mod sent;
 pub mod serve;
 mod session;
 pub mod settle;

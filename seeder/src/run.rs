@@ -101,7 +101,12 @@ async fn start(
     let progress = Progress::new(config.console.clone(), shared.clone());
     let progress = tokio::spawn(progress.run(heard));
     let online = online(speaker, config, handle, log, teller);
-    let source = Source { space: space.id().short(), shared, live: online.live.clone() };
+    let source = Source {
+        space: space.id().short(),
+        shared,
+        live: online.live.clone(),
+        sent: online.library.sent.clone(),
+    };
     Ok(Started { engine, progress, online, source })
 }
 
@@ -123,7 +128,7 @@ fn online(speaker: &Speaker, config: &Config, engine: Handle, log: Log, teller: 
         publication,
         ways: Ways { allowed: config.path, direct },
         lan: config.lan,
-        library: Library { engine, log, head, teller: teller.clone() },
+        library: Library { engine, log, head, sent: Arc::default(), teller: teller.clone() },
         teller,
         live: Arc::new(Mutex::new(Live::default())),
     }

@@ -6,10 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sealift_peer::path::Way;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Shared;
 use crate::online::Live;
+use crate::sent::Sent;
 
 /// Name of the socket in the profile's folder.
 pub const SOCKET: &str = "seeder.sock";
@@ -37,6 +39,18 @@ pub struct Report {
     pub members: usize,
     /// Sessions open.
     pub sessions: usize,
+    /// Bytes of content sent since its start, by the way they took.
+    #[serde(default)]
+    pub sent: Vec<Carried>,
+}
+
+/// What went one way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Carried {
+    /// Name of the way.
+    pub path: String,
+    /// Bytes.
+    pub bytes: u64,
 }
 
 /// One folder of a running seeder.
@@ -58,6 +72,8 @@ pub struct Source {
     pub shared: Arc<Shared>,
     /// The connection.
     pub live: Arc<Mutex<Live>>,
+    /// What has been sent.
+    pub sent: Arc<Sent>,
 }
 
 impl Source {
@@ -71,6 +87,8 @@ impl Source {
             here: folder.root().is_some(),
         });
         let folders = folders.collect();
+        let carried = |(way, bytes): (Way, u64)| Carried { path: way.name().to_owned(), bytes };
+        let sent = self.sent.list().into_iter().map(carried).collect();
         let index = self.shared.index();
         let status = index.status();
         Report {
@@ -84,6 +102,7 @@ impl Source {
             scanning: status.scanning,
             members: live.members,
             sessions: live.sessions,
+            sent,
         }
     }
 }

@@ -278,6 +278,7 @@ impl Writing<'_> {
         let told = prepared.told();
         let (mut writer, changed) = prepared.send(&library.engine, writer).await?;
         if let Some((name, bytes)) = told {
+            library.sent.add(way, bytes);
             library.teller.tell(Activity::Sent { number, way, name, bytes });
         }
         for root in changed {

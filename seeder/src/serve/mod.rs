@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::activity::{Activity, Teller};
 use crate::catalogue::log::Log;
 use crate::engine::Handle;
+use crate::sent::Sent;
 use link::{Job, Line, Said};
 
 /// Messages aside from content that may wait.
@@ -37,6 +38,8 @@ pub struct Library {
     pub log: Arc<Mutex<Log>>,
     /// The newest head that the relay has, encoded; empty if there is none.
     pub head: Arc<Mutex<Vec<u8>>>,
+    /// What has been sent.
+    pub sent: Arc<Sent>,
     /// Where to tell what happens.
     pub teller: Teller,
 }

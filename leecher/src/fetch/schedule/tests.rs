@@ -1,5 +1,7 @@
 //! The schedule against made-up sources with rates of their own, in made-up time.
 
+mod ways;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -51,6 +53,8 @@ struct Play {
     now: Instant,
     start: Instant,
     taken: u64,
+    /// Bytes per second of what all links have in common.
+    common: f64,
     /// Chunks asked for, with repetitions.
     asked: u64,
 }
@@ -78,6 +82,7 @@ impl Play {
             now,
             start: now,
             taken: 0,
+            common: f64::INFINITY,
             asked: 0,
         }
     }
@@ -129,10 +134,13 @@ impl Play {
     }
 
     fn step(&mut self) {
+        let busy = |seeder: &&Seeder| seeder.there && !seeder.queue.is_empty();
+        let wanted: f64 = self.seeders.iter().filter(busy).map(|seeder| seeder.rate).sum();
+        let part = (self.common / wanted.max(1.0)).min(1.0);
         for at in 0..self.seeders.len() {
             if self.seeders[at].there {
                 self.ask(at);
-                self.send(at);
+                self.send(at, part);
             }
         }
         while let Some((job, index, ..)) = self.schedule.next_check() {
@@ -188,15 +196,15 @@ impl Play {
         }
     }
 
-    /// Sends what the rate allows, chunk by chunk.
-    fn send(&mut self, at: usize) {
+    /// Sends what `part` of the rate allows, chunk by chunk.
+    fn send(&mut self, at: usize, part: f64) {
         let seeder = &mut self.seeders[at];
         // A seeder that has nothing to send does not save up.
         if seeder.queue.is_empty() {
             seeder.credit = 0.0;
             return;
         }
-        let allowance = seeder.rate * STEP.as_secs_f64();
+        let allowance = seeder.rate * part * STEP.as_secs_f64();
         seeder.credit += allowance;
         if allowance > 0.0 {
             self.schedule.heard(seeder.id, allowance as u64, self.now);
@@ -425,58 +433,6 @@ fn what_an_earlier_process_left_is_read_again_and_fetched_only_if_it_is_damaged(
     assert!(play.all_done());
     // The odd ones turn out to be damaged.
     assert_eq!(play.taken, (10 + 4990 / 2) * CHUNK);
-}
-
-/// A device with a link by the relay and another that is direct; the rates of both.
-fn with_direct(size: u64, relay: f64, direct: f64) -> Play {
-    let mut play = Play::with(&[size], &[relay]);
-    play.link(0, Way::Tcp, direct);
-    play
-}
-
-#[test]
-fn a_direct_link_relieves_the_relay_and_one_that_dies_brings_it_back() {
-    let mut play = with_direct(400 * CHUNK, 20.0 * MB, 30.0 * MB);
-    while play.schedule.is_resting(device(0)) == Some(false) {
-        play.step();
-    }
-    assert!(play.now - play.start < Duration::from_secs(3));
-    let before = play.seeders[0].sent;
-    for _ in 0..300 {
-        play.step();
-    }
-    assert_eq!(play.seeders[0].sent, before, "nothing more by the relay");
-    play.leave(1);
-    play.run();
-    assert!(play.all_done());
-    assert_eq!(play.taken, 400 * CHUNK);
-}
-
-#[test]
-fn a_direct_link_that_falls_silent_costs_a_moment() {
-    let mut play = with_direct(200 * CHUNK, 20.0 * MB, 30.0 * MB);
-    for _ in 0..250 {
-        play.step();
-    }
-    assert_eq!(play.schedule.is_resting(device(0)), Some(true));
-    play.seeders[1].rate = 0.0;
-    let (left, since) = (200 * CHUNK - play.taken, play.now);
-    play.run();
-    let took = (play.now - since).as_secs_f64();
-    assert!(play.all_done() && took < left as f64 / (20.0 * MB) + 3.0, "{took} s");
-}
-
-#[test]
-fn links_of_one_device_are_added_up_and_where_no_relay_may_carry_it_does_not() {
-    let mut play = with_direct(300 * CHUNK, 20.0 * MB, 15.0 * MB);
-    play.link(0, Way::Quic, 4.0 * MB);
-    let time = play.run().as_secs_f64();
-    assert!(time < 300.0 * CHUNK as f64 / (39.0 * MB) * 1.1 + 0.3, "{time} s");
-    let mut play = with_direct(50 * CHUNK, 20.0 * MB, 5.0 * MB);
-    play.schedule.let_relay_carry(false);
-    play.run();
-    assert!(play.all_done());
-    assert_eq!(play.seeders[0].sent, 0);
 }
 
 proptest! {
