@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Direct links must do as well for so long, and do worse for so long.
-const SUSTAINED: Duration = Duration::from_secs(1);
+/// Direct links must do as well for so long. A mistake costs little: each byte until then costs the relay.
+const AS_WELL: Duration = Duration::from_millis(400);
+/// They must do worse for so long.
+const DO_WORSE: Duration = Duration::from_secs(1);
 /// Below this part of what the relay's link was worth the direct ones do worse.
 const WORSE: f64 = 0.95;
 /// What the relay's link was worth is taken for so much less after each try that failed: it may have been a short burst.
@@ -89,7 +91,7 @@ impl Standby {
             return State::Works { enough: None };
         }
         let enough = enough.unwrap_or(now);
-        if now.saturating_duration_since(enough) < SUSTAINED {
+        if now.saturating_duration_since(enough) < AS_WELL {
             return State::Works { enough: Some(enough) };
         }
         // If all together carry less than the relay's link alone did once, the way has become worse for all.
@@ -116,7 +118,7 @@ impl Standby {
             return State::StandsBy { since, worse: None };
         }
         let worse = worse.unwrap_or(now);
-        if now.saturating_duration_since(worse) < SUSTAINED {
+        if now.saturating_duration_since(worse) < DO_WORSE {
             return State::StandsBy { since, worse: Some(worse) };
         }
         self.worth *= FORGET;
@@ -149,21 +151,23 @@ mod tests {
         }
 
         fn play(&mut self, seconds: u32, relay: f64, direct: f64, common: f64) {
-            for _ in 0..seconds * 10 {
-                let wanted = if self.stands_by { 0.0 } else { relay } + direct;
-                let part = (common / wanted.max(1e-9)).min(1.0);
-                let rates = (if self.stands_by { 0.0 } else { relay * part }, direct * part);
-                let look = Look {
-                    relay: Some(relay * part),
-                    busy: !self.stands_by,
-                    direct: (direct > 0.0).then_some(rates.1),
-                    silent: direct == 0.0,
-                };
-                let step = STEP.as_secs_f64();
-                self.came = (self.came.0 + rates.0 * step, self.came.1 + rates.1 * step);
-                self.now += STEP;
-                self.stands_by = self.standby.look(&look, self.now);
-            }
+            (0..seconds * 10).for_each(|_| self.step(relay, direct, common));
+        }
+
+        fn step(&mut self, relay: f64, direct: f64, common: f64) {
+            let wanted = if self.stands_by { 0.0 } else { relay } + direct;
+            let part = (common / wanted.max(1e-9)).min(1.0);
+            let rates = (if self.stands_by { 0.0 } else { relay * part }, direct * part);
+            let look = Look {
+                relay: Some(relay * part),
+                busy: !self.stands_by,
+                direct: (direct > 0.0).then_some(rates.1),
+                silent: direct == 0.0,
+            };
+            let step = STEP.as_secs_f64();
+            self.came = (self.came.0 + rates.0 * step, self.came.1 + rates.1 * step);
+            self.now += STEP;
+            self.stands_by = self.standby.look(&look, self.now);
         }
     }
 
@@ -172,7 +176,7 @@ mod tests {
         let mut net = Net::new();
         net.play(3, 50.0, 0.0, 1000.0);
         assert!(!net.stands_by);
-        net.play(1, 50.0, 60.0, 1000.0);
+        net.step(50.0, 60.0, 1000.0);
         assert!(!net.stands_by, "not at once");
         net.play(1, 50.0, 60.0, 1000.0);
         assert!(net.stands_by);
