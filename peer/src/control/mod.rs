@@ -10,3 +10,4 @@ pub(crate) use error::remedy;
 pub use error::{CallError, DialError};
 pub use events::{Event, Events};
 pub use tls::Pin;
+pub(crate) use tls::any_key;

@@ -70,6 +70,12 @@ impl ServerCertVerifier for PinVerifier {
     }
 }
 
+/// For TLS whose other side proves in some other way who it is: takes every key, but the other side must have it.
+pub(crate) fn any_key() -> Arc<dyn ServerCertVerifier> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    Arc::new(PinVerifier { expected: None, seen: Mutex::new(None), provider })
+}
+
 fn pin_of(certificate: &CertificateDer<'_>) -> Result<Pin, Error> {
     let certificate = webpki::EndEntityCert::try_from(certificate)
         .map_err(|_| Error::General("the relay's certificate cannot be read".into()))?;

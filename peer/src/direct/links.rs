@@ -53,12 +53,24 @@ impl Links {
     }
 
     /// Whether a link to `ip` would be taken now. Two to one address share one way, mostly; over TCP the system does more of
-    /// the work than over QUIC, so that TCP takes the place of QUIC.
+    /// the work than over QUIC, so that TCP takes the place of QUIC, and QUIC is not begun beside TCP.
     pub(super) fn wants(&self, ip: IpAddr, transport: Transport) -> bool {
-        match self.live.iter().find(|live| live.ip == ip) {
-            Some(live) => live.transport == Transport::Udp && transport == Transport::Tcp,
-            None => !self.enough(),
+        let there = self.live.iter().find(|live| live.ip == ip);
+        match (there, transport) {
+            (Some(live), Transport::Tcp) => live.transport == Transport::Udp,
+            (Some(_), Transport::Udp) => false,
+            (None, Transport::Tcp) => !self.enough(),
+            (None, Transport::Udp) => !self.enough() && !self.any(Transport::Tcp),
         }
+    }
+
+    fn any(&self, transport: Transport) -> bool {
+        self.live.iter().any(|live| live.transport == transport)
+    }
+
+    /// The addresses of those that stand.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        self.live.iter().map(|live| live.ip).collect()
     }
 
     /// The leecher takes a link: its number.
@@ -219,7 +231,8 @@ mod tests {
         assert_eq!(links.take(ip(1), Transport::Tcp), Some(2));
         assert!(closed.load(std::sync::atomic::Ordering::Relaxed), "QUIC gives way to TCP");
         assert_eq!(links.take(ip(1), Transport::Tcp), None);
-        assert_eq!(links.take(ip(2), Transport::Udp), Some(3));
+        assert_eq!(links.take(ip(2), Transport::Udp), None, "no QUIC beside TCP");
+        assert_eq!(links.take(ip(2), Transport::Tcp), Some(3));
         assert_eq!(links.take(ip(3), Transport::Tcp), None);
         links.remove(2);
         assert_eq!(links.take(ip(3), Transport::Tcp), Some(4));

@@ -9,8 +9,10 @@ use sealift_platform::net::Listener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::own::{Own, Ports};
 use super::session::Sessions;
 use super::tcp;
+use super::udp::Udp;
 
 /// Connections that have not shown yet which session they are for; further ones are closed at once.
 const STRANGERS: usize = 64;
@@ -19,14 +21,12 @@ const RETRY: Duration = Duration::from_millis(200);
 
 /// What listens. Dropping it closes the sockets and ends the openings under way.
 pub(super) struct Opened {
-    /// Port of the listener of each family.
-    pub(super) tcp_v4: Option<u16>,
-    pub(super) tcp_v6: Option<u16>,
+    pub(super) ports: Arc<Ports>,
     _tasks: JoinSet<()>,
 }
 
 /// Opens what can be opened, on ports that the system chooses. What cannot is missing among the addresses of this side.
-pub(super) async fn open(platform: &Platform, sessions: &Arc<Sessions>) -> Opened {
+pub(super) async fn open(platform: &Platform, sessions: &Arc<Sessions>, own: &Arc<Own>) -> Opened {
     let mut tasks = JoinSet::new();
     let gate = Arc::new(Semaphore::new(STRANGERS));
     let mut ports = [None, None];
@@ -48,7 +48,12 @@ pub(super) async fn open(platform: &Platform, sessions: &Arc<Sessions>) -> Opene
         tasks.spawn(accept(listener, platform, sessions, gate));
     }
     let [tcp_v4, tcp_v6] = ports;
-    Opened { tcp_v4, tcp_v6, _tasks: tasks }
+    let udp = Udp::open(platform, sessions, own, &mut tasks)
+        .inspect_err(|error| tracing::debug!(%error, "no direct links by UDP"))
+        .ok();
+    let ports = Arc::new(Ports { tcp_v4, tcp_v6, udp });
+    tasks.spawn(Arc::clone(own).keep(Arc::clone(&ports), Arc::clone(sessions)));
+    Opened { ports, _tasks: tasks }
 }
 
 async fn accept(

@@ -7,6 +7,7 @@
 //! Paths           one per session: tries what the other side named until links stand
 //!   tcp, udp      one try                             links      which links are wanted; those that stand
 //!   ways          knocks: through routers, to where the other end really is (pure)
+//!   socket        what is QUIC and what is not        quic, stream
 //! ```
 //!
 //! Nothing here is sent to an address that the authenticated other end did not name or knock from. Everything ends when
@@ -17,11 +18,16 @@ mod listen;
 mod opening;
 mod own;
 mod paths;
+mod quic;
 mod report;
 mod session;
+mod socket;
+mod stream;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod udp;
+mod ways;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,7 +56,7 @@ struct Inner {
     platform: Platform,
     sessions: Arc<Sessions>,
     opened: OnceCell<Opened>,
-    own: Own,
+    own: Arc<Own>,
 }
 
 /// A direct link that both ends have proved themselves on; nothing else has passed yet.
@@ -72,7 +78,7 @@ impl Direct {
     #[must_use]
     pub fn new(platform: Platform) -> Self {
         let sessions = Arc::new(Sessions::default());
-        let own = Own::new(platform.clone());
+        let own = Arc::new(Own::new(platform.clone()));
         let inner = Inner { platform, sessions, opened: OnceCell::new(), own };
         Self { inner: Arc::new(inner) }
     }
@@ -80,15 +86,26 @@ impl Direct {
     /// Lets the session `ends` have direct links: from now on the other end can reach this one. `control` is the connection to
     /// the relay that the session came over; it is asked what address the relay sees, and not kept.
     pub async fn join(&self, ends: Ends, control: &Control) -> Paths {
-        self.enter(ends, control.remote().ip().to_canonical().is_loopback()).await
+        let paths = self.enter(ends, control.remote().ip().to_canonical().is_loopback()).await;
+        let (inner, control) = (Arc::downgrade(&self.inner), control.clone());
+        tokio::spawn(async move {
+            let Some(inner) = inner.upgrade() else { return };
+            let (own, ports) =
+                (Arc::clone(&inner.own), inner.opened.get().map(|it| Arc::clone(&it.ports)));
+            drop(inner);
+            if let Some(ports) = ports {
+                own.see(&ports, control).await;
+            }
+        });
+        paths
     }
 
     /// `loopback` says whether the other end may be on this machine.
     async fn enter(&self, ends: Ends, loopback: bool) -> Paths {
         let inner = &self.inner;
-        let opened =
-            inner.opened.get_or_init(|| listen::open(&inner.platform, &inner.sessions)).await;
-        inner.own.renew(opened, loopback);
-        Paths::new(inner, ends, loopback)
+        let opening = || listen::open(&inner.platform, &inner.sessions, &inner.own);
+        let opened = inner.opened.get_or_init(opening).await;
+        inner.own.begin(&opened.ports, loopback);
+        Paths::new(inner, opened.ports.udp.clone(), ends, loopback)
     }
 }

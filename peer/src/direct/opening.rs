@@ -26,9 +26,9 @@ pub(super) enum OpenError {
     /// Not the other end of this session.
     #[error(transparent)]
     Direct(#[from] DirectError),
-    /// Other links do already.
+    /// The other end is there, so long away; but other links do already.
     #[error("not needed beside the links that stand")]
-    NotWanted,
+    NotWanted(Duration),
     /// Too slow.
     #[error("no answer within 5 s")]
     Timeout,
@@ -66,7 +66,7 @@ where
         let mut acceptor_nonce = [0; NONCE_LEN];
         stream.read_exact(&mut acceptor_nonce).await?;
         let asked = (call.nonce, acceptor_nonce);
-        let place = prove(stream, session, way, session.ends.end, asked, &[]).await?;
+        let place = prove(stream, session, way, session.ends.end, asked, &[], start).await?;
         Ok(Stands { place, round_trip: start.elapsed() })
     };
     timeout(TIME, opening).await.unwrap_or(Err(OpenError::Timeout))
@@ -90,7 +90,8 @@ where
         if session.ends.end == End::Leecher {
             send(stream, &nonce).await?;
         }
-        let place = prove(stream, session, way, connector, (call.nonce, nonce), &nonce).await?;
+        let place =
+            prove(stream, session, way, connector, (call.nonce, nonce), &nonce, start).await?;
         Ok(Stands { place, round_trip: start.elapsed() })
     };
     timeout(TIME, opening).await.unwrap_or(Err(OpenError::Timeout))
@@ -104,6 +105,7 @@ async fn prove<S>(
     connector: End,
     (connector_nonce, acceptor_nonce): ([u8; NONCE_LEN], [u8; NONCE_LEN]),
     before: &[u8],
+    start: Instant,
 ) -> Result<Place, OpenError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -124,7 +126,9 @@ where
             let mut proof = [0; PROOF_LEN];
             stream.read_exact(&mut proof).await?;
             let verified = AtLeecher::new(ends, &terms).verify(&proof)?;
-            let place = session.take(remote, transport).ok_or(OpenError::NotWanted)?;
+            let place = session
+                .take(remote, transport)
+                .ok_or_else(|| OpenError::NotWanted(start.elapsed()))?;
             send(stream, &verified.take(place.number())).await?;
             Ok(place)
         }

@@ -1,62 +1,169 @@
-//! The addresses of this side.
+//! The addresses of this side: those of its interfaces, and the one that the relay sees.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sealift_platform::Platform;
-use sealift_proto::direct::{Candidate, Candidates, Origin, Transport};
+use sealift_proto::direct::{CANDIDATES_MAX, Candidate, Candidates, Origin, Transport};
+use sealift_proto::probe::{Answer, Ask, ProbeKey};
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
-use super::listen::Opened;
+use super::session::Sessions;
+use super::udp::Udp;
+use crate::control::{Control, Probe};
 
 /// Most addresses of one family that are named: who has more, has them for something else.
 const PER_FAMILY: usize = 4;
+/// How long the relay may take to say where its UDP service is.
+const GRANT: Duration = Duration::from_secs(5);
+/// Pauses between asks of one round; a datagram or its answer may be lost.
+const ASKS: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+];
+/// Most addresses of the relay that are asked.
+const RELAY_ADDRESSES: usize = 4;
+/// How often the interfaces are looked at while sessions live, and after how many of those looks the relay is asked again:
+/// so often that the routers on the way keep the port open.
+const LOOK: Duration = Duration::from_secs(4);
+const LOOKS: u32 = 5;
+
+/// The ports of this side's sockets.
+pub(super) struct Ports {
+    pub(super) tcp_v4: Option<u16>,
+    pub(super) tcp_v6: Option<u16>,
+    pub(super) udp: Option<Arc<Udp>>,
+}
 
 /// What is known of the addresses of this side.
 pub(super) struct Own {
     platform: Platform,
-    known: Arc<Known>,
-}
-
-/// Kept by the tasks that find addresses.
-struct Known {
-    parts: Mutex<Parts>,
+    state: Mutex<State>,
     list: watch::Sender<Candidates>,
 }
 
 #[derive(Default)]
-struct Parts {
+struct State {
+    loopback: bool,
     interfaces: Vec<Candidate>,
+    seen: [Option<Candidate>; 2],
+    relay: Option<Relay>,
+    /// Asks that wait for their answer.
+    asked: HashMap<[u8; 16], (ProbeKey, SocketAddr)>,
+}
+
+/// Where the relay's UDP service is.
+#[derive(Clone)]
+struct Relay {
+    host: String,
+    probe: Probe,
 }
 
 impl Own {
     pub(super) fn new(platform: Platform) -> Self {
-        let known = Known { parts: Mutex::default(), list: watch::Sender::default() };
-        Self { platform, known: Arc::new(known) }
+        Self { platform, state: Mutex::default(), list: watch::Sender::default() }
     }
 
-    /// Looks again, for a session that begins now.
-    pub(super) fn renew(&self, opened: &Opened, loopback: bool) {
-        let addresses = self.platform.net.addresses().unwrap_or_else(|error| {
-            tracing::debug!(%error, "cannot list the addresses of this machine");
-            Vec::new()
-        });
-        let interfaces = of_interfaces(&addresses, opened, loopback);
-        self.known.change(|parts| parts.interfaces = interfaces);
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The addresses now, and each change of them.
     pub(super) fn watch(&self) -> watch::Receiver<Candidates> {
-        self.known.list.subscribe()
+        self.list.subscribe()
     }
-}
 
-impl Known {
-    fn change(&self, change: impl FnOnce(&mut Parts)) {
+    /// Looks at the interfaces, for a session that begins now; `loopback` says whether its other end may be on this machine.
+    pub(super) fn begin(&self, ports: &Ports, loopback: bool) {
+        self.state().loopback = loopback;
+        self.look(ports);
+    }
+
+    fn look(&self, ports: &Ports) {
+        let addresses = self.platform.net.addresses().unwrap_or_else(|error| {
+            tracing::debug!(%error, "cannot list the addresses of this machine");
+            Vec::new()
+        });
+        self.change(|state| state.interfaces = of_interfaces(&addresses, ports, state.loopback));
+    }
+
+    /// Asks over `control` where the UDP service is, then there how this side is seen. The connection is not kept.
+    pub(super) async fn see(&self, ports: &Ports, control: Control) {
+        let Some(udp) = &ports.udp else { return };
+        let granted = timeout(GRANT, control.probe()).await;
+        let host = control.relay().host.as_str().to_owned();
+        drop(control);
+        match granted {
+            Ok(Ok(probe)) => self.state().relay = Some(Relay { host, probe }),
+            Ok(Err(error)) => return tracing::debug!(%error, "the relay tells no UDP address"),
+            Err(_) => return,
+        }
+        self.ask(udp).await;
+    }
+
+    /// One round of asks; it ends early once each family has its answer.
+    async fn ask(&self, udp: &Udp) {
+        let Some(Relay { host, probe }) = self.state().relay.clone() else { return };
+        let mut places = self.platform.net.resolve(&host, probe.port).await.unwrap_or_default();
+        places.truncate(RELAY_ADDRESSES);
+        self.state().asked.clear();
+        for pause in ASKS {
+            for place in &places {
+                let nonce = self.platform.random.bytes();
+                self.state().asked.insert(nonce, (probe.key.clone(), *place));
+                udp.send(*place, &Ask { token: probe.token, nonce }.to_bytes(&probe.key));
+            }
+            sleep(pause).await;
+            // What is asked again is what has not answered.
+            let asked = &self.state().asked;
+            places.retain(|place| asked.values().any(|(_, asked)| asked == place));
+            if places.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// A datagram that may be an answer of the relay.
+    pub(super) fn answered(&self, datagram: &[u8]) {
+        let Some(nonce) = Answer::nonce(datagram) else { return };
+        let Some((key, place)) = self.state().asked.get(&nonce).cloned() else { return };
+        let Some(answer) = Answer::from_bytes(datagram, &key) else { return };
+        self.change(|state| {
+            state.asked.retain(|_, (_, asked)| *asked != place);
+            let seen = Candidate::new(Transport::Udp, Origin::Seen, answer.seen);
+            let family = usize::from(answer.seen.is_ipv6());
+            state.seen[family] = seen.place(state.loopback).is_ok().then_some(seen);
+        });
+    }
+
+    /// Keeps the addresses fresh as long as there are sessions.
+    pub(super) async fn keep(self: Arc<Self>, ports: Arc<Ports>, sessions: Arc<Sessions>) {
+        let mut looks = 0_u32;
+        loop {
+            sleep(LOOK).await;
+            if sessions.is_empty() {
+                continue;
+            }
+            self.look(&ports);
+            looks += 1;
+            if looks.is_multiple_of(LOOKS)
+                && let Some(udp) = &ports.udp
+            {
+                self.ask(udp).await;
+            }
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let list = {
-            let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-            change(&mut parts);
-            parts.list()
+            let mut state = self.state();
+            change(&mut state);
+            state.list()
         };
         self.list.send_if_modified(|known| {
             let differs = *known != list;
@@ -68,40 +175,66 @@ impl Known {
     }
 }
 
-impl Parts {
+impl State {
+    /// All addresses, each once.
     fn list(&self) -> Candidates {
         let mut all: Vec<Candidate> = Vec::new();
-        for candidate in &self.interfaces {
-            let known = |other: &Candidate| {
-                (other.transport, other.address, other.port)
-                    == (candidate.transport, candidate.address, candidate.port)
-            };
-            if !all.iter().any(known) {
+        for candidate in self.interfaces.iter().chain(self.seen.iter().flatten()) {
+            let key = |of: &Candidate| (of.transport, of.address, of.port);
+            if all.iter().all(|other| key(other) != key(candidate)) {
                 all.push(*candidate);
             }
         }
-        all.truncate(sealift_proto::direct::CANDIDATES_MAX);
+        all.truncate(CANDIDATES_MAX);
         Candidates::new(all).unwrap_or_default()
     }
 }
 
 /// The addresses of interfaces at which others can reach the sockets of this side.
-fn of_interfaces(addresses: &[IpAddr], opened: &Opened, loopback: bool) -> Vec<Candidate> {
+fn of_interfaces(addresses: &[IpAddr], ports: &Ports, loopback: bool) -> Vec<Candidate> {
     let mut found = Vec::new();
-    let (mut v4, mut v6) = (0, 0);
+    let mut counts = [0; 2];
     for address in addresses {
-        let (count, port) = match address {
-            IpAddr::V4(_) => (&mut v4, opened.tcp_v4),
-            IpAddr::V6(_) => (&mut v6, opened.tcp_v6),
-        };
-        let Some(port) = port.filter(|_| *count < PER_FAMILY) else { continue };
-        let place = SocketAddr::new(*address, port);
-        let candidate = Candidate::new(Transport::Tcp, Origin::Interface, place);
-        // What the other side would not try need not be named.
-        if candidate.place(loopback).is_ok() {
-            *count += 1;
-            found.push(candidate);
+        let count = &mut counts[usize::from(address.is_ipv6())];
+        let tcp = if address.is_ipv4() { ports.tcp_v4 } else { ports.tcp_v6 };
+        let udp = ports.udp.as_ref().and_then(|udp| udp.port(address));
+        let places = [(Transport::Tcp, tcp), (Transport::Udp, udp)];
+        let candidates = places.into_iter().filter_map(|(transport, port)| {
+            let place = SocketAddr::new(*address, port?);
+            let candidate = Candidate::new(transport, Origin::Interface, place);
+            // What the other side would not try need not be named.
+            candidate.place(loopback).is_ok().then_some(candidate)
+        });
+        let before = found.len();
+        if *count < PER_FAMILY {
+            found.extend(candidates);
         }
+        *count += usize::from(found.len() > before);
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_nobody_could_use_are_not_named() {
+        let ports = Ports { tcp_v4: Some(4000), tcp_v6: Some(6000), udp: None };
+        let some = ["127.0.0.1", "10.0.0.5", "::1", "fe80::1", "2001:db8::5", "169.254.1.1"];
+        let addresses = some.map(|text| text.parse().unwrap());
+        let named = |loopback| {
+            let found = of_interfaces(&addresses, &ports, loopback);
+            found.iter().map(|own| own.place(true).unwrap().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(named(false), ["10.0.0.5:4000", "[2001:db8::5]:6000"]);
+        assert_eq!(named(true).len(), 4);
+    }
+
+    #[test]
+    fn a_machine_with_many_addresses_names_some() {
+        let ports = Ports { tcp_v4: Some(4000), tcp_v6: None, udp: None };
+        let addresses: Vec<IpAddr> = (1..200).map(|last| IpAddr::from([10, 0, 0, last])).collect();
+        assert_eq!(of_interfaces(&addresses, &ports, false).len(), PER_FAMILY);
+    }
 }

@@ -1,7 +1,5 @@
 //! The direct links of one session, as whoever runs the session sees them.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::report::Tried;
 use super::session::{Session, Sessions};
+use super::udp::{self, Udp};
 use super::{DirectLink, Inner, tcp};
 
 /// Head start of one address before the next is tried beside it.
@@ -20,6 +19,9 @@ const HEAD_START: Duration = Duration::from_millis(50);
 /// Pauses between rounds of tries, the last one for ever; each counts from the end of the round before.
 const PAUSES: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(30)];
+
+/// Pause before what was just made and lost is made again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Looks for direct links of one session until it is dropped.
 pub struct Paths {
@@ -32,12 +34,14 @@ pub struct Paths {
 }
 
 impl Paths {
-    pub(super) fn new(inner: &Inner, ends: Ends, loopback: bool) -> Self {
+    pub(super) fn new(inner: &Inner, udp: Option<Arc<Udp>>, ends: Ends, loopback: bool) -> Self {
         let (session, links) = Session::new(ends, loopback);
         inner.sessions.insert(&session);
         let (peer, named) = watch::channel(Vec::new());
         let mut tasks = JoinSet::new();
-        tasks.spawn(look(inner.platform.clone(), Arc::clone(&session), named));
+        let looking =
+            Looking { platform: inner.platform.clone(), session: Arc::clone(&session), udp };
+        tasks.spawn(looking.run(named));
         Self {
             session,
             sessions: Arc::clone(&inner.sessions),
@@ -56,7 +60,7 @@ impl Paths {
 
     /// What the other end has sent by Paths; tries begin at once, and anew if it differs from before.
     pub fn set_peer(&self, candidates: &Candidates) {
-        self.session.report().name(candidates, self.session.loopback);
+        self.session.name(candidates);
         let list = candidates.to_vec();
         self.peer.send_if_modified(|known| {
             let differs = *known != list;
@@ -91,73 +95,102 @@ impl Drop for Paths {
 }
 
 /// Tries again and again, as long as links are wanted.
-async fn look(
+struct Looking {
     platform: Platform,
     session: Arc<Session>,
-    mut named: watch::Receiver<Vec<Candidate>>,
-) {
-    let mut round = 0;
-    loop {
-        let candidates = named.borrow_and_update().clone();
-        tokio::select! {
-            () = try_tcp(&platform, &session, &candidates) => {}
-            changed = named.changed() => {
-                if changed.is_err() {
-                    return;
+    udp: Option<Arc<Udp>>,
+}
+
+impl Looking {
+    async fn run(self, mut named: watch::Receiver<Vec<Candidate>>) {
+        let mut round = 0;
+        loop {
+            let candidates = named.borrow_and_update().clone();
+            let had = tokio::select! {
+                () = self.round(&candidates, round) => self.session.links().count(),
+                () = self.lost() => {
+                    sleep(AGAIN).await;
+                    round = 1;
+                    continue;
                 }
-                round = 0;
-                continue;
-            }
-        }
-        let pause = PAUSES[round.min(PAUSES.len() - 1)];
-        round += 1;
-        let had = session.links().count();
-        tokio::select! {
-            () = rest(&session, pause, had) => {
-                // One was lost: another try is worth it at once.
-                if session.links().count() < had {
+                changed = named.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    round = 0;
+                    continue;
+                }
+            };
+            let pause = PAUSES[round.min(PAUSES.len() - 1)];
+            round += 1;
+            tokio::select! {
+                () = self.rest(pause, had) => {
+                    // One was lost: it is worth as much as at the beginning.
+                    if self.session.links().count() < had {
+                        round = 1;
+                    }
+                }
+                changed = named.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
                     round = 0;
                 }
             }
-            changed = named.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                round = 0;
+        }
+    }
+
+    /// One try at each address, over TCP and UDP side by side. What goes on when this is dropped is given up.
+    async fn round(&self, candidates: &[Candidate], round: usize) {
+        if candidates.is_empty() {
+            return;
+        }
+        if round > 0 {
+            self.session.ways().begin();
+        }
+        let by_udp = async {
+            if let Some(udp) = &self.udp {
+                udp::attempt(udp, &self.session).await;
+            }
+        };
+        tokio::join!(self.by_tcp(candidates), by_udp);
+    }
+
+    async fn by_tcp(&self, candidates: &[Candidate]) {
+        let mut tries = JoinSet::new();
+        for place in self.session.places(candidates, Transport::Tcp) {
+            tries.spawn(tcp::attempt(self.platform.clone(), Arc::clone(&self.session), place));
+            sleep(HEAD_START).await;
+        }
+        while tries.join_next().await.is_some() {}
+    }
+
+    /// Waits until a link is lost.
+    async fn lost(&self) {
+        let mut had = self.session.links().count();
+        loop {
+            self.session.change().await;
+            let count = self.session.links().count();
+            if count < had {
+                return;
+            }
+            had = count;
+        }
+    }
+
+    /// Waits until another round is worth it: after `pause` while there is no link, and when there are fewer than `had`.
+    async fn rest(&self, pause: Duration, had: usize) {
+        let until = Instant::now() + pause;
+        loop {
+            let count = self.session.links().count();
+            if count < had {
+                return;
+            }
+            if count > 0 {
+                self.session.change().await;
+            } else if timeout(until - Instant::now(), self.session.change()).await.is_err() {
+                return;
             }
         }
     }
-}
-
-/// Waits until another round is worth it: after `pause` while there is no link, and when there are fewer than `had`.
-async fn rest(session: &Session, pause: Duration, had: usize) {
-    let until = Instant::now() + pause;
-    loop {
-        let count = session.links().count();
-        if count < had {
-            return;
-        }
-        if count > 0 {
-            session.change().await;
-        } else if timeout(until - Instant::now(), session.change()).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// One try at each address, side by side. Those that go on when this is dropped are given up.
-async fn try_tcp(platform: &Platform, session: &Arc<Session>, candidates: &[Candidate]) {
-    let places: BTreeSet<SocketAddr> = candidates
-        .iter()
-        .filter(|candidate| candidate.transport == Transport::Tcp)
-        .filter_map(|candidate| candidate.place(session.loopback).ok())
-        .collect();
-    let mut tries = JoinSet::new();
-    for place in places {
-        if session.links().wants(place.ip(), Transport::Tcp) {
-            tries.spawn(tcp::attempt(platform.clone(), Arc::clone(session), place));
-            sleep(HEAD_START).await;
-        }
-    }
-    while tries.join_next().await.is_some() {}
 }

@@ -61,7 +61,7 @@ impl Report {
         }
     }
 
-    /// Tells what became of an address. That it answered once is not forgotten for a later failure of another try.
+    /// Tells what became of an address.
     pub(super) fn tell(&mut self, transport: Transport, at: SocketAddr, outcome: Outcome) {
         let unnamed = self.of.values().filter(|(origin, _)| origin.is_none()).count();
         match self.of.get_mut(&(transport, at)) {
@@ -73,9 +73,11 @@ impl Report {
         }
     }
 
-    /// Whether an address has answered.
-    pub(super) fn is_up(&self, transport: Transport, at: SocketAddr) -> bool {
-        matches!(self.of.get(&(transport, at)), Some((_, Outcome::Up(_))))
+    /// An address of which nothing was heard until now.
+    pub(super) fn give_up(&mut self, transport: Transport, at: SocketAddr, words: &str) {
+        if let Some((_, outcome @ Outcome::Trying)) = self.of.get_mut(&(transport, at)) {
+            *outcome = Outcome::Failed(words.to_owned());
+        }
     }
 
     pub(super) fn list(&self) -> Vec<Tried> {

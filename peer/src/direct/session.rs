@@ -1,21 +1,26 @@
 //! Sessions that wait for direct links, found by their id.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use sealift_platform::net::BoxStream;
-use sealift_proto::direct::{Ends, Transport};
+use sealift_proto::direct::{Candidate, Ends, Transport};
 use sealift_proto::handshake::SessionId;
 use tokio::sync::{Notify, mpsc};
 
 use super::DirectLink;
 use super::links::{Closer, Held, Links, Place, canonical};
 use super::opening::Stands;
-use super::report::Report;
+use super::report::{Outcome, Report};
+use super::socket::Allowed;
+use super::ways::Ways;
 
 /// Links that may wait for the session to take them.
 const READY: usize = 8;
+/// Addresses from which QUIC of one session is let in.
+const ALLOWED: usize = 64;
 
 /// All of a process.
 #[derive(Default)]
@@ -36,6 +41,10 @@ impl Sessions {
         self.lock().remove(id);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Weak<Session>>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,6 +59,12 @@ pub(super) struct Session {
     report: Mutex<Report>,
     ready: mpsc::Sender<DirectLink>,
     changed: Notify,
+    ways: Mutex<Ways>,
+    way_stands: Notify,
+    /// From where QUIC of this session is let in.
+    allowed: Mutex<BTreeMap<SocketAddr, Allowed>>,
+    /// Where a QUIC connection is being made.
+    under_way: Mutex<BTreeSet<SocketAddr>>,
 }
 
 impl Session {
@@ -62,6 +77,10 @@ impl Session {
             report: Mutex::default(),
             ready,
             changed: Notify::new(),
+            ways: Mutex::default(),
+            way_stands: Notify::new(),
+            allowed: Mutex::default(),
+            under_way: Mutex::default(),
         };
         (Arc::new(session), links)
     }
@@ -72,6 +91,48 @@ impl Session {
 
     pub(super) fn report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ways(&self) -> MutexGuard<'_, Ways> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the addresses that the other end names now.
+    pub(super) fn name(&self, candidates: &[Candidate]) {
+        self.report().name(candidates, self.loopback);
+        let places = self.places(candidates, Transport::Udp);
+        self.ways().name(places);
+    }
+
+    /// Those of `candidates` that may be tried over `transport`, each once.
+    pub(super) fn places(&self, candidates: &[Candidate], transport: Transport) -> Vec<SocketAddr> {
+        let fit = candidates.iter().filter(|candidate| candidate.transport == transport);
+        let places: BTreeSet<_> =
+            fit.filter_map(|candidate| candidate.place(self.loopback).ok()).collect();
+        places.into_iter().collect()
+    }
+
+    /// A way stands: QUIC is let in from there.
+    pub(super) fn stands(&self, at: SocketAddr, round_trip: Duration, leave: Allowed) {
+        self.report().tell(Transport::Udp, at, Outcome::Up(round_trip));
+        let mut allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowed.len() >= ALLOWED {
+            let live = self.links().addresses();
+            allowed.retain(|at, _| live.contains(&at.ip()));
+        }
+        allowed.insert(at, leave);
+        self.way_stands.notify_one();
+    }
+
+    /// Waits until another way stands.
+    pub(super) async fn way(&self) {
+        self.way_stands.notified().await;
+    }
+
+    /// Whether nobody else makes a QUIC connection to `at` now; the caller does as long as it holds this.
+    pub(super) fn begin(self: &Arc<Self>, at: SocketAddr) -> Option<UnderWay> {
+        let new = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(at);
+        new.then(|| UnderWay { session: Arc::clone(self), at })
     }
 
     /// Wakes whoever tries: links came or went, or there are new addresses.
@@ -119,5 +180,17 @@ impl Session {
         let link = DirectLink { stream, transport, remote, number, round_trip };
         let _ = self.ready.send(link).await;
         self.changed();
+    }
+}
+
+/// A QUIC connection is being made, until this is dropped.
+pub(super) struct UnderWay {
+    session: Arc<Session>,
+    at: SocketAddr,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.session.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.at);
     }
 }

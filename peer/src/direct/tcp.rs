@@ -23,8 +23,7 @@ pub(super) async fn attempt(platform: Platform, session: Arc<Session>, at: Socke
     let tried = connect(&platform, &session, at).await;
     let outcome = match tried {
         Ok(round_trip) => Outcome::Up(round_trip),
-        Err(OpenError::NotWanted) if session.report().is_up(Transport::Tcp, at) => return,
-        // Its proof held, so it is the one that was looked for.
+        Err(OpenError::NotWanted(round_trip)) => Outcome::Up(round_trip),
         Err(why) => Outcome::Failed(words(&why)),
     };
     session.report().tell(Transport::Tcp, at, outcome);
