@@ -214,8 +214,13 @@ impl Attempt<'_> {
     ) -> Result<(Control, Events), Failure> {
         let speaker = self.speaker;
         let platform = speaker.profile.platform();
+        let token = match &relay.pin {
+            Some(pin) => speaker.profile.relay_token(pin)?,
+            None => None,
+        };
         loop {
-            let purpose = Purpose::Member { chain: space.chain().clone(), serving: self.serving };
+            let (chain, token) = (space.chain().clone(), token.clone());
+            let purpose = Purpose::Member { chain, serving: self.serving, token };
             let first = vec![ToRelay::Heads, ToRelay::Peers];
             let left = self
                 .patience
@@ -267,11 +272,18 @@ fn explain(speaker: &Speaker, error: DialError, relay: &RelayArg, space: &SpaceS
     let failure = error.failure(relay);
     match error {
         DialError::Refused(Refusal::Expired) => failure.why(expired_words(speaker, space)),
-        DialError::Refused(Refusal::SpaceNotAllowed) => {
-            failure.next(format!("ask its operator to allow the space {}", space.id().short()))
-        }
+        DialError::Refused(Refusal::SpaceNotAllowed) => failure.next(not_allowed(space)),
         _ => failure,
     }
+}
+
+/// What to do at a private relay: the line for its operator.
+fn not_allowed(space: &SpaceState) -> String {
+    let id = space.id().short();
+    format!(
+        "give its operator the id of this space, for one of:\n    relay --allow-space {id}\n    allow_spaces = [\"{id}\"]   (in \
+         relay.toml)\n  or ask for a token, and name its file once: seeder --relay-token FILE"
+    )
 }
 
 /// What this device's own clock says of a certificate that has ended by the relay's.

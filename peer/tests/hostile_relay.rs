@@ -141,7 +141,8 @@ impl Member {
     }
 
     async fn control(&self, relay: &RelayArg) -> (Control, Events) {
-        let purpose = Purpose::Member { chain: self.space.chain().clone(), serving: false };
+        let purpose =
+            Purpose::Member { chain: self.space.chain().clone(), serving: false, token: None };
         let key = &self.speaker.device.key;
         dial(&Platform::system(), relay, key, purpose, Vec::new()).await.unwrap()
     }

@@ -1,6 +1,7 @@
 //! The command line of `seeder`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -69,6 +70,9 @@ pub struct WatchArgs {
     /// Let members on the local network find this seeder there by multicast, and fetch without the relay
     #[arg(long)]
     pub lan: bool,
+    /// Show a private relay the token in FILE, which its operator gave; it is remembered for that relay
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub relay_token: Option<PathBuf>,
     /// Call this device NAME from now on (otherwise user@host)
     #[arg(long, value_name = "NAME", global = true)]
     pub name: Option<String>,

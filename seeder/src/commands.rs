@@ -22,7 +22,7 @@ use crate::qr;
 use crate::status::{self, Report};
 use crate::watch::Watching;
 
-/// What the flags of sharing ask for.
+/// What the flags of sharing ask for. A token for a private relay is remembered.
 ///
 /// # Errors
 /// When no folder is named or one cannot be understood.
@@ -32,12 +32,17 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
             .next("name a folder: seeder --watch ./share; `seeder --help` shows more"));
     }
     check_lan(watch.lan, watch.path)?;
+    let home = Home::find(common.home.as_deref())?;
+    if let Some(file) = &watch.relay_token {
+        let profile = Profile::open(&Platform::system(), &home)?;
+        profile.remember_relay_token(file, common.relay.as_ref())?;
+    }
     let folders = watch.watch.iter().map(|text| parse_watch(text));
     let folders = folders
         .collect::<Result<_, _>>()
         .map_err(|why| Failure::new(Exit::Usage, "a folder cannot be understood").why(why))?;
     Ok(Config {
-        home: Home::find(common.home.as_deref())?,
+        home,
         watch: folders,
         relay: common.relay.clone(),
         space: common.space.clone(),

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
-use sealift_proto::codec::{self, Extensions, List};
+use sealift_proto::codec::{self, Bytes, CodecError, Extensions, List};
 use sealift_proto::control::{
-    Address, FromRelay, Hello, HelloBody, Purpose as WirePurpose, Refusal, ToRelay, Welcome,
+    Address, FromRelay, Hello, HelloBody, Purpose as WirePurpose, Refusal, TOKEN, ToRelay, Welcome,
 };
 use sealift_proto::frame::{self, VERSION};
 use sealift_proto::identity::{DeviceId, SecretKey};
@@ -28,6 +28,7 @@ use super::error::{CallError, DialError};
 use super::events::{self, Event, EventSender, Events};
 use super::tls::{self, Pin};
 use crate::args::RelayArg;
+use crate::profile::tokens::RelayToken;
 
 /// How long dialling may take in all.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,6 +50,8 @@ pub enum Purpose {
         chain: Chain,
         /// Whether others may reach it.
         serving: bool,
+        /// Shown to a private relay, if the key of the relay is known.
+        token: Option<RelayToken>,
     },
     /// Taking an invite package.
     Join,
@@ -133,6 +136,13 @@ async fn dial_now(
     first: Vec<ToRelay>,
 ) -> Result<(Control, Events), DialError> {
     let (mut stream, pin) = connect_tls(platform, relay).await?;
+    let purpose = match purpose {
+        // Never to a key that was met only now.
+        Purpose::Member { chain, serving, .. } if relay.pin.is_none() => {
+            Purpose::Member { chain, serving, token: None }
+        }
+        purpose => purpose,
+    };
     let exporter =
         tls::exporter(stream.get_ref().1).map_err(|error| DialError::Foreign(error.to_string()))?;
     let hello = hello(key, purpose, &exporter)?;
@@ -194,19 +204,24 @@ fn unreadable(error: io::Error) -> DialError {
 }
 
 fn hello(key: &SecretKey, purpose: Purpose, exporter: &[u8; 32]) -> Result<Hello, DialError> {
-    let purpose = match purpose {
-        Purpose::Member { chain, serving } => WirePurpose::Member { chain, serving },
-        Purpose::Join => WirePurpose::Join,
+    let (purpose, token) = match purpose {
+        Purpose::Member { chain, serving, token } => {
+            (WirePurpose::Member { chain, serving }, token)
+        }
+        Purpose::Join => (WirePurpose::Join, None),
     };
     let versions = List::new(vec![VERSION]);
-    let body = versions.map(|versions| HelloBody {
-        versions,
-        device: key.id(),
-        purpose,
-        extensions: Extensions::default(),
+    let body = versions.and_then(|versions| {
+        let extensions = extensions(token.as_ref())?;
+        Ok(HelloBody { versions, device: key.id(), purpose, extensions })
     });
     body.and_then(|body| Hello::sign(&body, exporter, key))
         .map_err(|_| DialError::Refused(Refusal::Malformed))
+}
+
+fn extensions(token: Option<&RelayToken>) -> Result<Extensions, CodecError> {
+    let token = token.map(|token| Ok((TOKEN, Bytes::new(token.as_bytes().to_vec())?)));
+    Extensions::new(List::new(token.into_iter().collect::<Result<_, CodecError>>()?)?)
 }
 
 /// Messages to the relay are built from bounded parts and fit a frame.

@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod space;
+pub mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::Path;

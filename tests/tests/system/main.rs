@@ -9,6 +9,7 @@ mod killed;
 mod limit;
 mod manual;
 mod partial;
+mod private;
 mod removing;
 mod seeding;
 mod sparse;
