@@ -8,12 +8,15 @@ mod client;
 mod crowd;
 mod honest;
 mod host;
+mod hostile;
 mod links;
 mod report;
 mod rows;
+mod soak;
 mod transfer;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -33,6 +36,9 @@ struct Arguments {
     /// A tenth of everything, to try it out
     #[arg(long)]
     quick: bool,
+    /// Instead of rows: hostile clients and honest transfers at once for so long
+    #[arg(long, value_name = "MINUTES", conflicts_with = "rows")]
+    soak: Option<u64>,
     /// Takes pipes and waits; for this program's own use
     #[arg(long, hide = true)]
     hold_pipes: bool,
@@ -48,6 +54,12 @@ fn main() -> Result<ExitCode> {
         if arguments.rows.is_empty() { Row::value_variants().to_vec() } else { arguments.rows };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut report = Report::default();
+    if let Some(minutes) = arguments.soak {
+        report.begin("soak");
+        runtime.block_on(soak::run(&mut report, Duration::from_secs(60 * minutes)))?;
+        report.print();
+        return Ok(if report.missed() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    }
     for row in rows {
         report.begin(row.name());
         if let Err(error) = runtime.block_on(row.run(&mut report, arguments.quick)) {

@@ -87,7 +87,7 @@ pub(crate) async fn churn(relay: SocketAddr, time: Duration, rate: Option<u32>) 
 }
 
 /// Breaks off at one of four places: within the first message, behind it, within the answer, behind the answer.
-async fn abort(relay: SocketAddr, number: u64) -> io::Result<()> {
+pub(crate) async fn abort(relay: SocketAddr, number: u64) -> io::Result<()> {
     let mut stream = tcp(relay, source(number)).await?;
     let mut hello = Vec::new();
     let mut session = ClientConnection::new(client_config(), ServerName::from(relay.ip()))

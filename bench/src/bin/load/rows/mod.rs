@@ -1,6 +1,6 @@
 //! What is measured, row by row.
 
-mod churn;
+pub(crate) mod churn;
 mod fair;
 mod idle;
 mod readers;
