@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -78,14 +78,9 @@ impl Relay {
         self.child.id()
     }
 
-    /// A folder that goes away with it.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// What it wrote to standard error.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("relay.log")).unwrap_or_default()
+    /// Bytes of its store on disk.
+    pub(crate) fn stored(&self) -> Result<u64> {
+        Ok(std::fs::metadata(self.folder.path().join("home/relay/relay.redb"))?.len())
     }
 
     /// Whether it still runs.

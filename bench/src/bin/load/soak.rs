@@ -1,5 +1,5 @@
 //! The long run: honest transfers, devices that come and go, and hostile clients of every kind at once, while the relay's memory
-//! and descriptors are looked at. `bench/soak.sh` an hour, `bench/soak.sh --minutes 2` in CI.
+//! and descriptors are looked at. `bench/soak.sh` an hour, `bench/soak.sh 2` in CI.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

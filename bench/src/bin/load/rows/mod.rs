@@ -1,7 +1,12 @@
 //! What is measured, row by row.
 
+mod ceiling;
 pub(crate) mod churn;
+mod descriptors;
+mod entries;
 mod fair;
+mod flood;
+mod gone;
 mod idle;
 mod readers;
 mod silent;
@@ -26,8 +31,18 @@ pub(crate) enum Row {
     Fair,
     /// The same when another program of the relay's user has taken all pipes.
     FairWithoutPipes,
+    /// A million catalogue entries: memory, and what they take to fetch.
+    Entries,
     /// Connections that break off within their handshake.
     Churn,
+    /// A relay of 256 descriptors, and a thousand sockets.
+    Descriptors,
+    /// A relay of 256 MiB of memory, and all of this at once.
+    Ceiling,
+    /// Members that send what they can, beside a transfer.
+    Flood,
+    /// A device that serves and vanishes.
+    Gone,
 }
 
 impl Row {
@@ -39,7 +54,12 @@ impl Row {
             Self::Readers => "readers",
             Self::Fair => "fair",
             Self::FairWithoutPipes => "fair, no pipes left",
+            Self::Entries => "entries",
             Self::Churn => "churn",
+            Self::Descriptors => "descriptors",
+            Self::Ceiling => "ceiling",
+            Self::Flood => "flood",
+            Self::Gone => "gone",
         }
     }
 
@@ -51,7 +71,12 @@ impl Row {
             Self::Readers => readers::run(report, quick).await,
             Self::Fair => fair::run(report, quick).await,
             Self::FairWithoutPipes => fair::without_pipes(report, quick).await,
+            Self::Entries => entries::run(report, quick).await,
             Self::Churn => churn::run(report, quick).await,
+            Self::Descriptors => descriptors::run(report, quick).await,
+            Self::Ceiling => ceiling::run(report, quick).await,
+            Self::Flood => flood::run(report, quick).await,
+            Self::Gone => gone::run(report, quick).await,
         }
     }
 }
