@@ -7,6 +7,8 @@ use sealift_proto::control::Refusal;
 
 use crate::splice::Pipes;
 
+use system::Memory;
+
 /// Beyond this part of the memory nobody new comes in: percent. The rest is for what comes without asking, such as the buffers of
 /// links that stand, and for the second until memory is looked at again.
 const MEMORY: u64 = 70;
@@ -22,18 +24,22 @@ const OWN: u64 = 48;
 pub(crate) struct Room {
     descriptors: u64,
     connections: AtomicU64,
-    memory: u64,
+    memory: Memory,
+    most_memory: u64,
     short_of_memory: AtomicBool,
 }
 
 impl Room {
     /// What the system gives now; `memory` bytes at most.
     pub(crate) fn measure(memory: u64) -> Self {
-        let memory = memory.min(system::memory_ceiling().unwrap_or(u64::MAX));
+        let most = memory;
+        let memory = Memory::find();
+        let most_memory = most.min(memory.ceiling);
         let descriptors = system::descriptors().unwrap_or(u64::MAX);
-        tracing::info!(descriptors, memory_mib = memory >> 20, "what the system gives");
+        tracing::info!(descriptors, memory_mib = most_memory >> 20, "what the system gives");
         let connections = AtomicU64::new(0);
-        Self { descriptors, connections, memory, short_of_memory: AtomicBool::new(false) }
+        let short_of_memory = AtomicBool::new(false);
+        Self { descriptors, connections, memory, most_memory, short_of_memory }
     }
 
     /// How many pipes there may be beside connections: each takes two descriptors, all of them a quarter.
@@ -43,10 +49,10 @@ impl Room {
 
     /// Looks at the memory in use again.
     pub(crate) fn look(&self) {
-        let Some(used) = system::memory_used() else { return };
-        let short = used / 100 >= self.memory / 100 * MEMORY / 100;
+        let Some(used) = self.memory.used() else { return };
+        let short = used / MEMORY >= self.most_memory / 100;
         if self.short_of_memory.swap(short, Ordering::Relaxed) != short {
-            let (used, most) = (used >> 20, self.memory >> 20);
+            let (used, most) = (used >> 20, self.most_memory >> 20);
             if short {
                 tracing::warn!(
                     used_mib = used,
@@ -103,15 +109,49 @@ mod system {
         rustix::process::getrlimit(rustix::process::Resource::Nofile).current
     }
 
-    /// The least of what the machine has and what this process's groups may take, bytes.
-    pub(super) fn memory_ceiling() -> Option<u64> {
-        let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let limits = groups.lines().flat_map(group_limits);
-        limits.chain(field("/proc/meminfo", "MemTotal:").map(|kib| kib * 1024)).min()
+    /// A control group with a limit of memory (cgroups(7)).
+    #[derive(Debug)]
+    struct Group {
+        limit: u64,
+        folder: PathBuf,
+        second: bool,
     }
 
-    /// Resident memory of the process, and what the kernel keeps for TCP in its network namespace, bytes.
-    pub(super) fn memory_used() -> Option<u64> {
+    /// Where memory is counted: in the control group with the least limit, or else by what the process and its sockets take.
+    #[derive(Debug)]
+    pub(super) struct Memory {
+        group: Option<Group>,
+        /// Bytes there may be.
+        pub(super) ceiling: u64,
+    }
+
+    impl Memory {
+        /// The least of what the machine has and what the groups of this process may take.
+        pub(super) fn find() -> Self {
+            let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
+            let least = groups.lines().flat_map(limits_of).min_by_key(|group| group.limit);
+            let machine = field(Path::new("/proc/meminfo"), "MemTotal:");
+            let machine = machine.map_or(u64::MAX, |kib| kib * 1024);
+            let group = least.filter(|group| group.limit < machine);
+            let ceiling = group.as_ref().map_or(machine, |group| group.limit);
+            Self { group, ceiling }
+        }
+
+        /// Bytes in use, pages of files left out: the system takes those back by itself.
+        pub(super) fn used(&self) -> Option<u64> {
+            let Some(group) = &self.group else { return own() };
+            let (current, cached) = match group.second {
+                true => ("memory.current", "file"),
+                false => ("memory.usage_in_bytes", "total_cache"),
+            };
+            let all: u64 = number(&group.folder.join(current))?;
+            let files = field(&group.folder.join("memory.stat"), cached).unwrap_or(0);
+            Some(all.saturating_sub(files))
+        }
+    }
+
+    /// Resident memory of the process, and what the kernel keeps for TCP in its network namespace.
+    fn own() -> Option<u64> {
         let page = rustix::param::page_size() as u64;
         let resident: u64 =
             read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
@@ -121,8 +161,8 @@ mod system {
         Some((resident + tcp) * page)
     }
 
-    /// The limits of a line of /proc/self/cgroup, `NUMBER:CONTROLLERS:PATH`, and of all groups above it (cgroups(7)).
-    fn group_limits(line: &str) -> Vec<u64> {
+    /// The limits of a line of /proc/self/cgroup, `NUMBER:CONTROLLERS:PATH`: of that group and all above it.
+    fn limits_of(line: &str) -> Vec<Group> {
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
             return Vec::new();
@@ -133,16 +173,21 @@ mod system {
             _ => return Vec::new(),
         };
         let own = Path::new(base).join(path.trim_start_matches('/'));
-        let above = own.ancestors().take_while(|folder| folder.starts_with(base));
-        let files = above.map(|folder| folder.join(name));
+        let folders = own.ancestors().take_while(|folder| folder.starts_with(base));
         // The word `max` is no number, and no limit.
-        files.filter_map(|file: PathBuf| read_to_string(file).ok()?.trim().parse().ok()).collect()
+        let limits = folders.filter_map(|folder| Some((number(&folder.join(name))?, folder)));
+        let second = controllers.is_empty();
+        limits.map(|(limit, folder)| Group { limit, folder: folder.to_owned(), second }).collect()
     }
 
-    fn field(file: &str, name: &str) -> Option<u64> {
+    fn number(file: &Path) -> Option<u64> {
+        read_to_string(file).ok()?.trim().parse().ok()
+    }
+
+    fn field(file: &Path, name: &str) -> Option<u64> {
         let text = read_to_string(file).ok()?;
-        let line = text.lines().find(|line| line.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse().ok()
+        let mut words = text.lines().map(str::split_whitespace);
+        words.find_map(|mut line| (line.next() == Some(name)).then(|| line.next()?.parse().ok())?)
     }
 
     #[cfg(test)]
@@ -151,11 +196,26 @@ mod system {
 
         #[test]
         fn the_system_tells() {
-            let (ceiling, used) = (memory_ceiling().unwrap(), memory_used().unwrap());
-            assert!(used > 1 << 20 && ceiling > used, "{used} of {ceiling}");
+            let memory = Memory::find();
+            let used = memory.used().unwrap();
+            assert!(used > 1 << 20 && memory.ceiling > used, "{used} of {memory:?}");
+            assert!(own().unwrap() > 1 << 20);
             assert!(descriptors().unwrap() > 16);
-            assert!(group_limits("nonsense").is_empty());
-            assert!(group_limits("3:cpuset:/").is_empty());
+            assert!(limits_of("nonsense").is_empty());
+            assert!(limits_of("3:cpuset:/").is_empty());
+        }
+
+        #[test]
+        fn what_a_group_takes_is_what_counts_in_it() {
+            let folder = tempfile::tempdir().unwrap();
+            let write = |name: &str, text: &str| {
+                std::fs::write(folder.path().join(name), text).unwrap();
+            };
+            write("memory.current", "900\n");
+            write("memory.stat", "anon 700\nfile 150\nfile_mapped 3\n");
+            let group = Group { limit: 1000, folder: folder.path().to_owned(), second: true };
+            let memory = Memory { group: Some(group), ceiling: 1000 };
+            assert_eq!(memory.used(), Some(750));
         }
     }
 }
@@ -167,12 +227,20 @@ mod system {
         None
     }
 
-    pub(super) const fn memory_ceiling() -> Option<u64> {
-        None
+    /// As much as anybody wants.
+    #[derive(Debug)]
+    pub(super) struct Memory {
+        pub(super) ceiling: u64,
     }
 
-    pub(super) const fn memory_used() -> Option<u64> {
-        None
+    impl Memory {
+        pub(super) const fn find() -> Self {
+            Self { ceiling: u64::MAX }
+        }
+
+        pub(super) const fn used(&self) -> Option<u64> {
+            None
+        }
     }
 }
 
@@ -180,9 +248,10 @@ mod system {
 mod tests {
     use super::*;
 
-    fn room(descriptors: u64, memory: u64) -> Room {
+    fn room(descriptors: u64, most_memory: u64) -> Room {
         let (connections, short_of_memory) = (AtomicU64::new(0), AtomicBool::new(false));
-        Room { descriptors, connections, memory, short_of_memory }
+        let memory = Memory::find();
+        Room { descriptors, connections, memory, most_memory, short_of_memory }
     }
 
     #[test]

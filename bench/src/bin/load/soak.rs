@@ -42,6 +42,8 @@ struct Look {
 /// Runs for `time` and tells how it went.
 pub(crate) async fn run(report: &mut Report, time: Duration) -> Result<()> {
     let relay = Relay::start(&Start::default())?;
+    // What it opens when it has said that it is ready is there by then; nothing but this comparison rests on it.
+    tokio::time::sleep(LOOK).await;
     let quiet = relay.descriptors()?;
     let stop = Arc::new(AtomicBool::new(false));
     let honest = Arc::new(Honest::default());

@@ -62,7 +62,7 @@ async fn vanish(how: impl Fn(Ipv4Addr) -> Result<()>) -> Result<f64> {
 /// Nothing goes to or from the address any more. The table goes away with the network namespace.
 fn drop_packets(address: Ipv4Addr) -> Result<()> {
     let rules = format!(
-        "table ip sealift_load {{ chain in {{ type filter hook input priority 0; ip saddr {address} drop; ip daddr {address} drop; }} }}"
+        "table ip sealift_load {{ chain in {{ type filter hook input priority 0; ip saddr {address} drop; ip daddr {address} drop; }}; }}"
     );
     let status = Command::new("nft").arg(rules).status().context("no nft")?;
     ensure!(status.success(), "nft refuses");
