@@ -16,13 +16,14 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Membership, Serial, SpaceId};
 
 use crate::admission::{Admission, Allowed, Verdict};
+use crate::budget::{Budget, Traffic};
 use crate::gate::Gate;
 use crate::limits::InForce;
 use crate::metrics::Metrics;
 use crate::outbox::{Outbox, encode};
 use crate::rate::Pace;
 use crate::room::Room;
-use crate::splice::{self, End, Meter, Pipes};
+use crate::splice::{self, Bandwidth, Brakes, End, Meter, Pipes};
 use crate::store::{Facts, Present, Store};
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
 use crate::udp::Probes;
@@ -40,6 +41,8 @@ pub(crate) struct Hub {
     pub(crate) pin: String,
     listening: Mutex<Vec<String>>,
     admission: Mutex<Admission>,
+    bandwidth: Mutex<Bandwidth>,
+    traffic: Mutex<Traffic>,
     state: Mutex<State>,
     pipes: Pipes,
     started: Instant,
@@ -78,6 +81,7 @@ struct Held {
     pair: Pair,
     cut: Arc<Notify>,
     meter: Arc<Meter>,
+    brakes: Brakes,
 }
 
 /// What a half that showed a good ticket is to do.
@@ -95,6 +99,7 @@ impl Hub {
         store: Store,
         allowed: Allowed,
         pin: String,
+        budget: Budget,
     ) -> Self {
         let first_number = u32::from_be_bytes(platform.random.bytes());
         let now = limits.get();
@@ -116,6 +121,8 @@ impl Hub {
             moved: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             link_ended: Notify::new(),
+            bandwidth: Mutex::default(),
+            traffic: Mutex::new(Traffic::new(budget)),
             admission: Mutex::new(Admission::new(limits.clone(), allowed)),
             platform,
             limits,
@@ -222,6 +229,9 @@ impl Hub {
         if self.is_draining() {
             return Err(Refusal::Shutdown);
         }
+        if self.traffic().spent {
+            return Err(Refusal::Traffic);
+        }
         let tickets = [self.platform.random.bytes(), self.platform.random.bytes()];
         let now = self.now();
         let mut state = self.state();
@@ -270,11 +280,38 @@ impl Hub {
         let mut effects = state.board.expire_tickets(now);
         effects.extend(state.board.expire_members(date));
         state.board.forget_paces(now);
+        if self.count_traffic(&state, date) {
+            effects.extend(state.board.cut_all_links());
+        }
         state.apply(effects);
         drop(state);
         self.gate.forget_sources(now);
         self.room.look();
         self.admission().forget_sources(now);
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what links have carried since the last time; true if no more may be carried this month.
+    fn count_traffic(&self, state: &State, date: u64) -> bool {
+        let total = self.moved(state);
+        self.traffic().count(total, self.limits.get().bytes_per_month, date)
+    }
+
+    /// Bytes carried on links since the start.
+    fn moved(&self, state: &State) -> u64 {
+        let under_way: u64 = state.links.values().map(|link| link.meter.total()).sum();
+        self.moved.load(Ordering::Relaxed).saturating_add(under_way)
+    }
+
+    /// Keeps on disk how much of the month's bytes is used up.
+    pub(crate) async fn remember_traffic(&self) {
+        let Some(budget) = self.traffic().unsaved() else { return };
+        if let Err(why) = self.store.keep_budget(budget).await {
+            tracing::error!(%why, "it is not remembered how much of the month's bytes is used up");
+        }
     }
 
     /// Keeps on disk what would be missed after a power cut: which spaces have a device.
@@ -324,7 +361,6 @@ impl Hub {
         let unauthenticated = self.gate.len();
         let state = self.state();
         let running = state.links.values().filter(|link| link.second.is_none());
-        let under_way: u64 = state.links.values().map(|link| link.meter.total()).sum();
         Count {
             unauthenticated,
             joining: state.board.joining(),
@@ -333,7 +369,7 @@ impl Hub {
             spaces: state.board.spaces(),
             links: running.count(),
             tickets: state.board.link_count(),
-            bytes: self.moved.load(Ordering::Relaxed).saturating_add(under_way),
+            bytes: self.moved(&state),
         }
     }
 
@@ -370,9 +406,16 @@ impl Hub {
             Side::First { deadline } => {
                 let (sender, second) = oneshot::channel();
                 let (cut, meter) = (Arc::new(Notify::new()), Arc::new(Meter::default()));
-                let held =
-                    Held { pair: half.pair, cut: Arc::clone(&cut), meter: Arc::clone(&meter) };
-                state.links.insert(half.pair, Waiting { second: Some(sender), cut, meter });
+                let waiting = Waiting {
+                    second: Some(sender),
+                    cut: Arc::clone(&cut),
+                    meter: Arc::clone(&meter),
+                };
+                state.links.insert(half.pair, waiting);
+                let limits = self.limits.get();
+                let mut bandwidth = self.bandwidth.lock().unwrap_or_else(PoisonError::into_inner);
+                let brakes = bandwidth.of(half.space, &limits);
+                let held = Held { pair: half.pair, cut, meter, brakes };
                 Some(Role::Wait { held, second, deadline })
             }
             Side::Second => state.links.get_mut(&half.pair)?.second.take().map(Role::Join),
@@ -384,7 +427,7 @@ impl Hub {
         let (pair, limits) = (held.pair, self.limits.get());
         tracing::debug!(link = pair, "link open");
         let end = tokio::select! {
-            end = splice::join(one, other, &limits, &self.pipes, &held.meter) => Some(end),
+            end = splice::join(one, other, &limits, &self.pipes, &held.brakes, &held.meter) => Some(end),
             () = held.cut.notified() => None,
         };
         self.metrics.links_ended.add(match end {

@@ -9,6 +9,7 @@
 
 mod admin;
 mod admission;
+mod budget;
 pub mod command;
 mod config;
 mod conn;
@@ -67,6 +68,9 @@ const TICK: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(5);
 /// How often old invites are forgotten, in ticks.
 const SWEEP: u32 = 600;
+
+/// How often it is kept on disk how much links have carried, in ticks: a power cut gives so much away.
+const KEEP: u32 = 30;
 
 /// What a relay is told.
 #[derive(Debug, Clone, Default)]
@@ -131,7 +135,11 @@ impl Relay {
         let Home { store, closing, identity, lock } =
             Home::open(&platform, &config.home, limits.clone()).await?;
         let pin = base32(&identity.pin);
-        let hub = Arc::new(Hub::new(platform, limits, store, config.allowed, pin));
+        let budget = store
+            .budget()
+            .await
+            .map_err(|error| RelayError::Store(config.home.join(store::FILE), error.to_string()))?;
+        let hub = Arc::new(Hub::new(platform, limits, store, config.allowed, pin, budget));
         Ok(Self { hub, identity, closing, lock })
     }
 
@@ -194,6 +202,8 @@ impl Relay {
         tasks.shutdown().await;
         ticking.abort();
         let _ = ticking.await;
+        hub.tick();
+        hub.remember_traffic().await;
         hub.remember().await;
         drop((door, hub));
         self.closing.wait().await;
@@ -218,6 +228,7 @@ pub async fn run(
 /// Lets time do its work.
 async fn tick(hub: Arc<Hub>) {
     let mut ticks = 0_u32;
+    hub.tick();
     loop {
         if ticks.is_multiple_of(SWEEP) {
             let now = hub.platform.clock.unix_seconds();
@@ -225,6 +236,9 @@ async fn tick(hub: Arc<Hub>) {
                 tracing::error!(%why, "old invites stay");
             }
             hub.remember().await;
+        }
+        if ticks.is_multiple_of(KEEP) {
+            hub.remember_traffic().await;
         }
         ticks = ticks.wrapping_add(1);
         tokio::time::sleep(TICK).await;

@@ -182,6 +182,12 @@ limits! {
         links_to_device: usize, Count, 1 => 4096;
         /// Silence on a link, both ways, after which it is closed
         link_idle: Duration, Time, 4 => 10 * MINUTE;
+        /// Bytes on all links together
+        bytes_per_second: Option<u64>, BytesPerSecond, 64 * KIB => u64::MAX;
+        /// Bytes on the links of one space
+        space_bytes_per_second: Option<u64>, BytesPerSecond, 64 * KIB => u64::MAX;
+        /// Bytes on links in a calendar month (UTC), those before a restart included; then no link is carried until the next
+        bytes_per_month: Option<u64>, Bytes, 0 => u64::MAX;
         /// How long links at work may go on when the relay stops
         drain: Duration, Time, 0 => 30 * SECOND;
     }

@@ -2,6 +2,7 @@
 //! system can (Linux), else by copying. Nothing is buffered beyond one block or pipe per direction, so that a slow
 //! reader slows its own sender and nobody else's.
 
+mod brake;
 mod copy;
 #[cfg(target_os = "linux")]
 mod kernel;
@@ -18,9 +19,11 @@ use tokio::sync::Notify;
 
 use sealift_platform::net::BoxStream;
 
+pub(crate) use brake::{Bandwidth, Brakes};
 pub(crate) use pipes::Pipes;
 
 use crate::limits::Limits;
+use brake::Way;
 
 /// How long the one direction may take to end after the other has failed.
 const AFTERMATH: Duration = Duration::from_secs(5);
@@ -59,20 +62,23 @@ pub(crate) async fn join(
     other: BoxStream,
     limits: &Limits,
     pipes: &Pipes,
+    brakes: &Brakes,
     meter: &Meter,
 ) -> End {
+    let there = Way { moved: &meter.there, brakes };
+    let back = Way { moved: &meter.back, brakes };
     #[cfg(target_os = "linux")]
     if let (Some(left), Some(right)) = (one.tcp(), other.tcp()) {
-        let there = kernel::pump(left, right, pipes, limits.copy_first, &meter.there);
-        let back = kernel::pump(right, left, pipes, limits.copy_first, &meter.back);
+        let there = kernel::pump(left, right, pipes, limits.copy_first, there);
+        let back = kernel::pump(right, left, pipes, limits.copy_first, back);
         return both(there, back, limits.link_idle, meter).await;
     }
     #[cfg(not(target_os = "linux"))]
     let _ = pipes;
     let (left_in, left_out) = tokio::io::split(one);
     let (right_in, right_out) = tokio::io::split(other);
-    let there = copy::pump(left_in, right_out, &meter.there);
-    let back = copy::pump(right_in, left_out, &meter.back);
+    let there = copy::pump(left_in, right_out, there);
+    let back = copy::pump(right_in, left_out, back);
     both(there, back, limits.link_idle, meter).await
 }
 

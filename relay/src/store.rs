@@ -28,6 +28,7 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Role, Serial, SpaceId};
 
 use self::core::{Core, Shared};
+use crate::budget::Budget;
 use crate::limits::InForce;
 
 pub(crate) use presence::{Presence, Present};
@@ -150,6 +151,7 @@ enum Op {
     SweepInvites { now: u64 },
     Admit { space: SpaceId, token: Option<TokenName>, now: u64 },
     Seen { spaces: Vec<SpaceId>, now: u64 },
+    KeepBudget(Budget),
     Answer,
 }
 
@@ -251,6 +253,16 @@ impl Store {
     pub(crate) async fn remember_presence(&self, now: u64) -> Result<Outcome, Refusal> {
         let spaces = self.presence().seen();
         self.ask(Op::Seen { spaces, now }).await
+    }
+
+    /// How much of a month's bytes was used up when that was last kept.
+    pub(crate) async fn budget(&self) -> Result<Budget, StoreError> {
+        self.read(Shared::budget).await
+    }
+
+    /// Keeps it.
+    pub(crate) async fn keep_budget(&self, budget: Budget) -> Result<Outcome, Refusal> {
+        self.ask(Op::KeepBudget(budget)).await
     }
 
     /// Which spaces have a device connected.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use common::*;
 use sealift_proto::codec::{Bytes, Extensions, List};
-use sealift_proto::control::{FromRelay, Refusal, TOKEN, ToRelay};
+use sealift_proto::control::{Address, FromRelay, Refusal, TOKEN, ToRelay};
 use sealift_proto::frame::ALPN;
 use sealift_relay::{Allowed, Config, Limits, Tokens};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 async fn relay_with(limits: Limits) -> (tempfile::TempDir, TestRelay) {
     let home = tempfile::tempdir().unwrap();
@@ -170,4 +171,88 @@ async fn a_token_admits_a_space_once_and_for_all_its_members() {
     let relay = TestRelay::start_config(Config { allowed, ..config }, port).await;
     refused_from(&relay, 2, &Member::new(1, 3), Refusal::SpaceNotAllowed).await;
     relay.hello_from(2, &Member::new(4, 2), false).await.0.nothing_more().await;
+}
+
+/// A link between two members, both ends.
+async fn link(
+    relay: &TestRelay,
+    seeder: &mut Client,
+    leecher: &mut Client,
+    to: Address,
+) -> [TcpStream; 2] {
+    leecher.send(&ToRelay::OpenLink { to, tag: [9; 16] }).await;
+    let near = ticket_of(leecher.receive().await.unwrap());
+    let far = ticket_of(seeder.receive().await.unwrap());
+    [relay.link(near).await, relay.link(far).await]
+}
+
+fn ticket_of(message: FromRelay) -> [u8; 32] {
+    match message {
+        FromRelay::LinkTicket { ticket, .. } => ticket,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How long it takes to move `bytes` over a link, both ends of which are here.
+async fn time_to_move(link: &mut [TcpStream; 2], bytes: usize) -> Duration {
+    let start = std::time::Instant::now();
+    let [one, other] = link;
+    let (data, mut got) = (vec![1; bytes], vec![0; bytes]);
+    let (sent, received) = tokio::join!(one.write_all(&data), other.read_exact(&mut got));
+    assert!(sent.is_ok() && received.is_ok());
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn links_are_as_fast_as_all_and_a_space_may_be() {
+    let (alice, bob) = (Member::new(1, 2), Member::new(1, 3));
+    let slow = Some(4 << 20);
+    for (all, space, copy_first) in [(slow, None, 0), (None, slow, u64::MAX)] {
+        let limits = Limits {
+            bytes_per_second: all,
+            space_bytes_per_second: space,
+            copy_first,
+            ..Limits::default()
+        };
+        let (_home, relay) = relay_with(limits).await;
+        let mut seeder = relay.connect(&alice, true).await;
+        let mut leecher = relay.connect(&bob, false).await;
+        let mut first = link(&relay, &mut seeder, &mut leecher, alice.at(0)).await;
+        let mut second = link(&relay, &mut seeder, &mut leecher, alice.at(0)).await;
+        let (one, other) =
+            tokio::join!(time_to_move(&mut first, 1 << 20), time_to_move(&mut second, 1 << 20));
+        // 2 MiB at 4 MiB/s, of which a quarter of a second's worth and the last turn may pass at once.
+        assert!(one.max(other) >= Duration::from_millis(200), "{one:?} {other:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_month_s_bytes_end_links_and_outlive_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let limits = Limits { bytes_per_month: Some(1 << 20), ..Limits::default() };
+    let relay = TestRelay::start(home.path(), limits.clone()).await;
+    let (alice, bob) = (Member::new(1, 2), Member::new(1, 3));
+    let mut seeder = relay.connect(&alice, true).await;
+    let mut leecher = relay.connect(&bob, false).await;
+    let mut ends = link(&relay, &mut seeder, &mut leecher, alice.at(0)).await;
+    time_to_move(&mut ends, 1 << 20).await;
+    // The relay counts each second, and then ends it.
+    let ended = tokio::time::timeout(PATIENCE, ends[0].read(&mut [0])).await.unwrap();
+    assert_eq!(ended.unwrap_or(0), 0);
+    let spent = FromRelay::Undeliverable { to: alice.at(0), why: Refusal::Traffic };
+    let ask = ToRelay::OpenLink { to: alice.at(0), tag: [9; 16] };
+    assert_eq!(leecher.ask(&ask).await, spent);
+    leecher.nothing_more().await;
+    relay.stop().await;
+    let relay = TestRelay::start(home.path(), limits).await;
+    let _seeder = relay.connect(&alice, true).await;
+    let mut leecher = relay.connect(&bob, false).await;
+    assert_eq!(leecher.ask(&ask).await, spent);
+    relay.stop().await;
+    // The operator gives more.
+    let relay = TestRelay::start(home.path(), Limits::default()).await;
+    let mut seeder = relay.connect(&alice, true).await;
+    let mut leecher = relay.connect(&bob, false).await;
+    let mut ends = link(&relay, &mut seeder, &mut leecher, alice.at(0)).await;
+    time_to_move(&mut ends, 1 << 20).await;
 }

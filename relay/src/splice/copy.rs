@@ -1,9 +1,10 @@
 //! One direction of a link by copying.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::brake::Way;
 
 /// Bytes copied at once.
 const BLOCK: usize = 64 << 10;
@@ -12,7 +13,7 @@ const BLOCK: usize = 64 << 10;
 pub(super) async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    moved: &AtomicU64,
+    way: Way<'_>,
 ) -> io::Result<()> {
     let mut block = vec![0; BLOCK];
     loop {
@@ -22,7 +23,7 @@ pub(super) async fn pump(
         }
         to.write_all(&block[..count]).await?;
         to.flush().await?;
-        moved.fetch_add(count as u64, Ordering::Relaxed);
+        way.passed(count as u64).await;
     }
 }
 
@@ -35,7 +36,7 @@ pub(super) async fn between(
     from: &tokio::net::TcpStream,
     to: &tokio::net::TcpStream,
     limit: u64,
-    moved: &AtomicU64,
+    way: Way<'_>,
 ) -> io::Result<bool> {
     let (mut done, mut size) = (0_u64, BLOCK);
     while done < limit {
@@ -54,7 +55,7 @@ pub(super) async fn between(
             }
         }
         done += count as u64;
-        moved.fetch_add(count as u64, Ordering::Relaxed);
+        way.passed(count as u64).await;
         tokio::task::yield_now().await;
     }
     Ok(false)

@@ -11,7 +11,6 @@
 //! - if the first call is refused, nothing has been moved, and copying goes on.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -19,6 +18,7 @@ use rustix::pipe::SpliceFlags;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+use super::brake::Way;
 use super::copy;
 use super::pipes::{Pipe, Pipes};
 
@@ -38,16 +38,16 @@ pub(super) async fn pump(
     to: &TcpStream,
     pipes: &Pipes,
     first: u64,
-    moved: &AtomicU64,
+    way: Way<'_>,
 ) -> io::Result<()> {
     allow_unsent(to, UNSENT.0);
     let mut copied = first;
-    while !copy::between(from, to, copied, moved).await? {
+    while !copy::between(from, to, copied, way).await? {
         let Some(pipe) = pipes.pipe() else {
             copied = AGAIN;
             continue;
         };
-        if splice(from, to, pipe, moved).await? {
+        if splice(from, to, pipe, way).await? {
             break;
         }
         copied = u64::MAX;
@@ -60,14 +60,14 @@ async fn splice(
     from: &TcpStream,
     to: &TcpStream,
     mut pipe: Pipe<'_>,
-    moved: &AtomicU64,
+    way: Way<'_>,
 ) -> io::Result<bool> {
     let (mut any, mut turn) = (false, 0);
     let mut busy = Busy::new();
     loop {
         to.writable().await?;
         from.readable().await?;
-        let most = if pipe.is_crowded() { TURN.1 } else { TURN.0 };
+        let most = way.step(if pipe.is_crowded() { TURN.1 } else { TURN.0 });
         let count = match from.try_io(Interest::READABLE, || fill(from, &pipe, most)) {
             Ok(0) => return Ok(true),
             Err(error) if would_wait(&error) => continue,
@@ -76,7 +76,7 @@ async fn splice(
         };
         any = true;
         drain(&pipe, count, to).await?;
-        moved.fetch_add(count as u64, Ordering::Relaxed);
+        way.passed(count as u64).await;
         if busy.moved(count as u64) {
             pipe.grow();
             allow_unsent(to, UNSENT.1);

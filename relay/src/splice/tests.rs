@@ -85,7 +85,9 @@ async fn joined(way: Way, idle: Duration) -> Joined {
     let pipes = Pipes::new(if way == Way::NoPipe { 0 } else { 8 << 20 });
     let meter = Arc::new(Meter::default());
     let counted = Arc::clone(&meter);
-    let end = tokio::spawn(async move { join(one, other, &limits, &pipes, &counted).await });
+    let end = tokio::spawn(async move {
+        join(one, other, &limits, &pipes, &Brakes::default(), &counted).await
+    });
     Joined { left, right, meter, end }
 }
 

@@ -166,6 +166,11 @@ impl Core {
             Op::TakeInvite { device, id, now } => Self::take_invite(tables, device, &id, now),
             Op::SweepInvites { now } => self.sweep_invites(tables, now),
             Op::Admit { space, token, now } => self.admit(tables, &space, token, now),
+            Op::KeepBudget(budget) => {
+                tables.meta.insert("month", budget.month)?;
+                tables.meta.insert("month_bytes", budget.used)?;
+                Ok(Outcome::Done)
+            }
             Op::Seen { spaces, now } => Self::seen(tables, spaces, now),
             Op::Answer => Ok(Outcome::Done),
         }

@@ -12,8 +12,9 @@ use super::StoreError;
 use super::core::Shared;
 use super::heads::decode;
 use super::tables::{
-    LogKey, RECORD, SEGMENTS, STATEMENTS, log_key, record_key, segment_key, unchecked,
+    LogKey, META, RECORD, SEGMENTS, STATEMENTS, log_key, record_key, segment_key, unchecked,
 };
+use crate::budget::Budget;
 
 /// Bytes of statements that one reading returns, about.
 const PAGE: usize = 256 << 10;
@@ -34,6 +35,16 @@ pub(crate) struct SegmentRange {
 }
 
 impl Shared {
+    pub(super) fn budget(&self) -> Result<Budget, StoreError> {
+        self.with(|database| {
+            let table = database.begin_read()?.open_table(META)?;
+            let number = |name| -> Result<u64, StoreError> {
+                Ok(table.get(name)?.map_or(0, |found| found.value()))
+            };
+            Ok(Budget { month: number("month")?, used: number("month_bytes")? })
+        })
+    }
+
     pub(super) fn removed(&self, space: &SpaceId) -> Result<Vec<Serial>, StoreError> {
         let key = record_key(space);
         self.with(|database| {

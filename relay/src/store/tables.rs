@@ -18,7 +18,7 @@ pub(super) type StagedKey = [u8; 82];
 /// space ‖ device ‖ log ‖ log id ‖ position
 pub(super) type SegmentKey = [u8; 90];
 
-/// Numbers of the store as a whole: `format`.
+/// Numbers of the store as a whole: `format`; `month` and `month_bytes` of the budget.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The newest signed statement of each log.
 pub(super) const STATEMENTS: TableDefinition<&LogKey, &[u8]> = TableDefinition::new("statements");
@@ -119,6 +119,7 @@ pub(super) struct Tables<'t> {
     pub(super) invites: Table<'t, &'static [u8; 16], &'static [u8]>,
     pub(super) packages: Table<'t, &'static [u8; 16], &'static [u8]>,
     usage: Table<'t, &'static [u8], (u64, u64, u64)>,
+    pub(super) meta: Table<'t, &'static str, u64>,
     pub(super) spaces: Table<'t, &'static [u8; 32], (u64, &'static [u8; 16])>,
     /// Whether something was refused because of what others store.
     pub(super) crowded: bool,
@@ -135,6 +136,7 @@ impl<'t> Tables<'t> {
             invites: transaction.open_table(INVITES)?,
             packages: transaction.open_table(PACKAGES)?,
             usage: transaction.open_table(USAGE)?,
+            meta: transaction.open_table(META)?,
             spaces: transaction.open_table(SPACES)?,
             crowded: false,
             room,

@@ -270,6 +270,11 @@ impl Switchboard {
         pairs.into_iter().map(Effect::Cut).collect()
     }
 
+    /// Ends all links, waiting ones too.
+    pub(crate) fn cut_all_links(&mut self) -> Vec<Effect> {
+        self.cut_links(|_| true)
+    }
+
     /// How many links there are, waiting ones included.
     pub(crate) fn link_count(&self) -> usize {
         self.links.len()
