@@ -4,7 +4,7 @@ mod system;
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -68,6 +68,9 @@ pub trait Net: Send + Sync {
     /// # Errors
     /// When the system cannot tell.
     fn addresses(&self) -> io::Result<Vec<IpAddr>>;
+
+    /// The router that this machine sends IPv4 through to everywhere else, if there is one and the system tells.
+    fn gateway(&self) -> Option<Ipv4Addr>;
 
     /// A UDP socket bound to `address`, not blocking, with large buffers where the system gives them; a port of 0 is chosen by
     /// the system. An IPv6 one takes IPv4 too, as `::ffff:a.b.c.d`, if `both` is asked for, and IPv6 only otherwise.

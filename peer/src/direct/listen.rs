@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::own::{Own, Ports};
 use super::session::Sessions;
-use super::tcp;
 use super::udp::Udp;
+use super::{mapped, tcp};
 
 /// Connections that have not shown yet which session they are for; further ones are closed at once.
 const STRANGERS: usize = 64;
@@ -52,6 +52,9 @@ pub(super) async fn open(platform: &Platform, sessions: &Arc<Sessions>, own: &Ar
         .inspect_err(|error| tracing::debug!(%error, "no direct links by UDP"))
         .ok();
     let ports = Arc::new(Ports { tcp_v4, tcp_v6, udp });
+    let net = Arc::clone(&platform.net);
+    let (kept, waiting) = (Arc::clone(&ports), Arc::clone(sessions));
+    tasks.spawn(mapped::keep(net, Arc::clone(own), kept, waiting));
     tasks.spawn(Arc::clone(own).keep(Arc::clone(&ports), Arc::clone(sessions)));
     Opened { ports, _tasks: tasks }
 }

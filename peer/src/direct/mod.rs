@@ -15,6 +15,7 @@
 
 mod links;
 mod listen;
+mod mapped;
 mod opening;
 mod own;
 mod paths;
@@ -100,8 +101,8 @@ impl Direct {
         paths
     }
 
-    /// `loopback` says whether the other end may be on this machine.
-    async fn enter(&self, ends: Ends, loopback: bool) -> Paths {
+    /// As [`Direct::join`], but without a relay to ask; `loopback` says whether the other end may be on this machine.
+    pub async fn enter(&self, ends: Ends, loopback: bool) -> Paths {
         let inner = &self.inner;
         let opening = || listen::open(&inner.platform, &inner.sessions, &inner.own);
         let opened = inner.opened.get_or_init(opening).await;

@@ -1,4 +1,4 @@
-//! The addresses of this side: those of its interfaces, and the one that the relay sees.
+//! The addresses of this side: those of its interfaces, the one that the relay sees, and those that the router grants.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -52,6 +52,7 @@ struct State {
     loopback: bool,
     interfaces: Vec<Candidate>,
     seen: [Option<Candidate>; 2],
+    mapped: Vec<Candidate>,
     relay: Option<Relay>,
     /// Asks that wait for their answer.
     asked: HashMap<[u8; 16], (ProbeKey, SocketAddr)>,
@@ -141,6 +142,14 @@ impl Own {
         });
     }
 
+    /// Takes what the router passes on.
+    pub(super) fn mapped(&self, granted: Vec<Candidate>) {
+        self.change(|state| {
+            let fit = |own: &Candidate| own.place(state.loopback).is_ok();
+            state.mapped = granted.into_iter().filter(fit).collect();
+        });
+    }
+
     /// Keeps the addresses fresh as long as there are sessions.
     pub(super) async fn keep(self: Arc<Self>, ports: Arc<Ports>, sessions: Arc<Sessions>) {
         let mut looks = 0_u32;
@@ -179,7 +188,8 @@ impl State {
     /// All addresses, each once.
     fn list(&self) -> Candidates {
         let mut all: Vec<Candidate> = Vec::new();
-        for candidate in self.interfaces.iter().chain(self.seen.iter().flatten()) {
+        let found = self.interfaces.iter().chain(self.seen.iter().flatten()).chain(&self.mapped);
+        for candidate in found {
             let key = |of: &Candidate| (of.transport, of.address, of.port);
             if all.iter().all(|other| key(other) != key(candidate)) {
                 all.push(*candidate);

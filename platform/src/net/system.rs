@@ -1,7 +1,7 @@
 //! The sockets of the machine.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -48,6 +48,10 @@ impl Net for SystemNet {
         Ok(interfaces.iter().map(if_addrs::Interface::ip).collect())
     }
 
+    fn gateway(&self) -> Option<Ipv4Addr> {
+        default_route(&std::fs::read_to_string("/proc/net/route").ok()?)
+    }
+
     fn udp(&self, address: SocketAddr, both: bool) -> io::Result<UdpSocket> {
         use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
         let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
@@ -81,6 +85,20 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// The gateway of the default route in Linux's table, whose addresses are in the machine's byte order, in hexadecimal.
+fn default_route(table: &str) -> Option<Ipv4Addr> {
+    /// The route leads to a gateway (RTF_GATEWAY).
+    const GATEWAY: u16 = 2;
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<_> = line.split_ascii_whitespace().collect();
+        let [_, destination, gateway, flags, _, _, _, mask, ..] = fields[..] else { return None };
+        let number = |text| u32::from_str_radix(text, 16).ok();
+        let leads = u16::from_str_radix(flags, 16).ok()? & GATEWAY != 0;
+        let default = number(destination)? == 0 && number(mask)? == 0 && leads;
+        default.then_some(Ipv4Addr::from(number(gateway)?.to_ne_bytes()))
+    })
 }
 
 /// Addresses of the two families by turns, the family that the system puts first in front (RFC 8305 section 4).
@@ -270,6 +288,20 @@ mod tests {
         let v6 = SystemNet.udp("[::]:0".parse().unwrap(), false).unwrap();
         let port = v6.local_addr().unwrap().port();
         SystemNet.udp(([0, 0, 0, 0], port).into(), false).unwrap();
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn the_gateway_is_that_of_the_default_route() {
+        let head =
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n";
+        let own = "eth0\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n";
+        let default = "eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
+        let found = default_route(&[head, own, default].concat());
+        assert_eq!(found, Some(Ipv4Addr::new(192, 168, 1, 1)));
+        for none in [head, "", &[head, own].concat(), &[head, "eth0 0 zz 3 0 0 0 0"].concat()] {
+            assert_eq!(default_route(none), None, "{none:?}");
+        }
     }
 
     #[test]

@@ -243,6 +243,10 @@ impl Net for SimHost {
         Ok(vec![self.ip()])
     }
 
+    fn gateway(&self) -> Option<Ipv4Addr> {
+        None
+    }
+
     fn udp(&self, _address: SocketAddr, _both: bool) -> io::Result<UdpSocket> {
         Err(io::ErrorKind::Unsupported.into())
     }
