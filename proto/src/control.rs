@@ -404,6 +404,15 @@ pub enum FromRelay {
         /// Seals what is asked and answered there.
         key: ProbeKey,
     },
+    /// The relay is about to end; Refused follows.
+    Leaving {
+        /// Seconds over which devices are to spread when they look for it again.
+        spread: u16,
+        /// Where a relay with the same key takes over; none means here.
+        places: List<(HostName, u16), 4>,
+        /// Additions.
+        extensions: Extensions,
+    },
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use sealift_proto::codec::List;
+use sealift_proto::space::HostName;
+
 use crate::admission::Allowed;
 use crate::hub::Hub;
 use crate::limits::Limits;
@@ -42,6 +45,14 @@ impl Handle {
             hub.store.answers().await;
         });
         matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(())))
+    }
+
+    /// Where a relay with the same key takes over when this one ends; devices are told so then. At most four are taken.
+    pub fn set_moved_to(&self, mut places: Vec<(HostName, u16)>) {
+        places.truncate(4);
+        if let (Some(hub), Ok(places)) = (self.0.upgrade(), List::new(places)) {
+            hub.set_moved_to(places);
+        }
     }
 
     /// Puts other limits in force, and carries only what is `allowed` from now on. What is connected and stored already stays,

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
+use sealift_proto::codec::{Extensions, List};
 use sealift_proto::control::{Address, FromRelay, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
-use sealift_proto::space::{Membership, Serial, SpaceId};
+use sealift_proto::space::{HostName, Membership, Serial, SpaceId};
 
 use crate::admission::{Admission, Allowed, Verdict};
 use crate::budget::{Budget, Traffic};
@@ -27,6 +28,14 @@ use crate::splice::{self, Bandwidth, Brakes, End, Meter, Pipes};
 use crate::store::{Facts, Present, Store};
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
 use crate::udp::Probes;
+
+/// Addresses of relays with the same key.
+pub(crate) type Places = List<(HostName, u16), 4>;
+
+/// Devices that may come back to a relay within a second.
+const COMING_BACK: usize = 200;
+/// The longest time over which they spread, seconds.
+const LONGEST_SPREAD: u16 = 120;
 
 /// Shared by every task of one relay.
 pub(crate) struct Hub {
@@ -43,6 +52,7 @@ pub(crate) struct Hub {
     admission: Mutex<Admission>,
     bandwidth: Mutex<Bandwidth>,
     traffic: Mutex<Traffic>,
+    moved_to: Mutex<Places>,
     state: Mutex<State>,
     pipes: Pipes,
     started: Instant,
@@ -115,6 +125,7 @@ impl Hub {
             metrics: Metrics::default(),
             pin,
             listening: Mutex::default(),
+            moved_to: Mutex::default(),
             pipes: Pipes::within_budget(now.pipe_bytes, room.pipes()),
             room,
             started: Instant::now(),
@@ -322,11 +333,25 @@ impl Hub {
         }
     }
 
-    /// Says farewell to every member.
-    pub(crate) fn close_all(&self) {
-        for outbox in self.state().outboxes.values() {
+    /// Says farewell to every member, and where to look for the relay again.
+    fn close_all(&self) {
+        let places = self.moved_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let state = self.state();
+        let spread = state.outboxes.len() / COMING_BACK;
+        let leaving = FromRelay::Leaving {
+            spread: u16::try_from(spread).unwrap_or(LONGEST_SPREAD).min(LONGEST_SPREAD),
+            places,
+            extensions: Extensions::default(),
+        };
+        for outbox in state.outboxes.values() {
+            outbox.push(&leaving);
             outbox.close(Some(Refusal::Shutdown));
         }
+    }
+
+    /// Where a relay with the same key takes over when this one ends.
+    pub(crate) fn set_moved_to(&self, places: Places) {
+        *self.moved_to.lock().unwrap_or_else(PoisonError::into_inner) = places;
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use common::{Client, Member, PATIENCE, TestRelay};
-use sealift_proto::control::{FromRelay, Refusal, ToRelay};
+use sealift_proto::control::{FromRelay, ToRelay};
 use sealift_relay::Limits;
 
 /// Two devices, and the two ends of a link between them.
@@ -54,8 +54,8 @@ async fn links_at_work_finish_while_members_are_told() {
     let (port, half_open) = (relay.port, relay.tcp().await);
     let start = Instant::now();
     let stopping = tokio::spawn(relay.stop());
-    pair.seeder.ends_with(Refusal::Shutdown).await;
-    pair.leecher.ends_with(Refusal::Shutdown).await;
+    pair.seeder.is_left().await;
+    pair.leecher.is_left().await;
     // Nobody comes in any more.
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
     for _ in 0..20 {

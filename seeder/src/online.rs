@@ -12,6 +12,7 @@ use sealift_peer::session::{Acceptor, Side, Ticket};
 use sealift_proto::control::{Address, LogHead, Refusal};
 use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::log::{FIRST_CATALOGUE, Head};
+use sealift_proto::space::HostName;
 use serde_json::json;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
@@ -35,6 +36,20 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_
 const GOOD: Duration = Duration::from_secs(10);
 /// Pause when a newer connection of the same device took this one's place: the other may be a copy of this profile.
 const REPLACED: Duration = Duration::from_secs(2);
+
+/// How long a place that a relay named for its successor is tried.
+const MOVED: Duration = Duration::from_secs(10);
+/// The longest time over which a relay may spread those who come back.
+const LONGEST_SPREAD: Duration = Duration::from_secs(120);
+
+/// What a relay said of its end.
+#[derive(Debug, Default)]
+struct Farewell {
+    /// How long to spread over.
+    spread: Duration,
+    /// Where a relay with the same key takes over.
+    places: Vec<RelayArg>,
+}
 
 /// What others in this process may know of the connection.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +104,7 @@ struct Station<'a> {
     space: &'a signal::Sender<Arc<SpaceState>>,
     sessions: &'a mut JoinSet<()>,
     opened: &'a mut u64,
+    farewell: Farewell,
 }
 
 impl Online {
@@ -109,9 +125,17 @@ impl Online {
         }
         let (mut again, mut opened) = (false, 0);
         let mut pause = PAUSE.0;
+        let mut farewell = Farewell::default();
         loop {
-            let relay = relay_of(&self.speaker.profile, &space, self.relay.as_ref())?;
-            let connecting = connect(&self.speaker, space.clone(), &relay, true, None);
+            let spread = std::mem::take(&mut farewell.spread);
+            let (relay, patience) = match farewell.places.pop() {
+                Some(place) => (place, Some(MOVED)),
+                None => (relay_of(&self.speaker.profile, &space, self.relay.as_ref())?, None),
+            };
+            let connecting = async {
+                sleep(jittered(spread * 2, &self.speaker).saturating_sub(spread)).await;
+                connect(&self.speaker, space.clone(), &relay, true, patience).await
+            };
             let connected = tokio::select! {
                 () = stopped(&mut shutdown) => return Ok(()),
                 connected = connecting => connected,
@@ -122,7 +146,8 @@ impl Online {
                     let station = self.station(connected, &shown, &mut sessions, &mut opened);
                     let place = station.control.place();
                     self.teller.tell(Activity::Connected { relay: place.clone(), again });
-                    let (end, after) = station.stay(again, &mut shutdown).await;
+                    let (end, after, said) = station.stay(again, &mut shutdown).await;
+                    farewell = said;
                     self.live(|live| live.relay = None);
                     again = true;
                     space = after;
@@ -139,8 +164,8 @@ impl Online {
                         }
                     }
                 }
-                // The connection ended before it was of use.
-                Err(failure) if failure.exit == Exit::Relay => {
+                // The connection ended before it was of use, or the place that a relay named was none.
+                Err(failure) if failure.exit == Exit::Relay || patience.is_some() => {
                     let place = sealift_proto::invite::host_port(&relay.host, relay.port);
                     (place, failure.why, Duration::ZERO)
                 }
@@ -170,7 +195,8 @@ impl Online {
             live.members = connected.members.len();
         });
         let acceptor = Arc::new(Acceptor::paced(self.speaker.pace.clone()));
-        Station { online: self, connected, control, acceptor, space, sessions, opened }
+        let farewell = Farewell::default();
+        Station { online: self, connected, control, acceptor, space, sessions, opened, farewell }
     }
 
     fn live(&self, change: impl FnOnce(&mut Live)) {
@@ -196,7 +222,7 @@ impl Station<'_> {
         mut self,
         again: bool,
         shutdown: &mut signal::Receiver<bool>,
-    ) -> (End, SpaceState) {
+    ) -> (End, SpaceState, Farewell) {
         let publication = self.online.publication.clone();
         publication.log().set_author(author(&self.online.speaker, &self.connected.space));
         let own = self.online.speaker.device.key.id();
@@ -223,7 +249,7 @@ impl Station<'_> {
                 },
             }
         };
-        (end, self.connected.space)
+        (end, self.connected.space, self.farewell)
     }
 
     /// What is to be done as soon as there is a connection. Sharing goes on without it.
@@ -288,9 +314,19 @@ impl Station<'_> {
                 }
             }
             Event::Head(head) => self.head(head).await?,
+            Event::Leaving { spread, places } => self.leaving(spread, places),
             _ => {}
         }
         Ok(())
+    }
+
+    /// The relay is about to end. Only one with its key can take over.
+    fn leaving(&mut self, spread: Duration, places: Vec<(HostName, u16)>) {
+        let pin = self.control.relay().pin;
+        let here = |(host, port)| RelayArg { host, port, pin };
+        // The first is tried first.
+        let places = places.into_iter().rev().map(here).filter(|_| pin.is_some()).collect();
+        self.farewell = Farewell { spread: spread.min(LONGEST_SPREAD), places };
     }
 
     async fn head(&mut self, head: LogHead) -> Result<(), Failure> {

@@ -404,6 +404,10 @@ fn sort(message: FromRelay, calls: &Mutex<Calls>) -> Sorted {
         FromRelay::PeersEnd => Sorted::Event(Event::PeersEnd),
         FromRelay::Ping { nonce } => Sorted::Reply(ToRelay::Pong { nonce }),
         FromRelay::Pong { .. } => Sorted::Answered,
+        FromRelay::Leaving { spread, places, extensions: _ } => {
+            let spread = Duration::from_secs(spread.into());
+            Sorted::Event(Event::Leaving { spread, places: places.into_vec() })
+        }
         FromRelay::Refused(why) => Sorted::End(Some(why)),
         FromRelay::Welcome(_) => Sorted::End(None),
     }

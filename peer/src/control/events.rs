@@ -1,6 +1,7 @@
 //! What the relay tells on its own, and the queue in which it waits to be read.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_proto::control::{Address, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
@@ -52,6 +53,13 @@ pub enum Event {
     PeerGone(DeviceId),
     /// All that Peers asked for have come.
     PeersEnd,
+    /// The relay is about to end.
+    Leaving {
+        /// How long devices are to spread over when they look for it again.
+        spread: Duration,
+        /// Where a relay with the same key takes over; none means at the same place.
+        places: Vec<(HostName, u16)>,
+    },
     /// The connection has ended; the last event.
     Closed {
         /// What the relay said, if it said anything.

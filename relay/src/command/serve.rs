@@ -40,6 +40,7 @@ pub(super) async fn serve(
     let metrics = metrics_listener(&platform, &settings).await?;
     let relay = Relay::open(platform.clone(), config(&settings)).await?;
     let handle = relay.handle();
+    handle.set_moved_to(settings.moved_to.clone());
     let status = status(&settings, handle.clone());
     announce(args, &settings, &listeners, relay.pin())?;
     manager.tell(&[State::Ready]);
@@ -143,6 +144,7 @@ fn reload(
             log.set_level(new.log_level);
             log.set_rate(new.limits.log_lines_per_second);
             relay.change(new.limits.clone(), new.allowed.clone());
+            relay.set_moved_to(new.moved_to.clone());
             tracing::info!("the configuration was read again");
             if !waiting.is_empty() {
                 let names = waiting.join(", ");

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 use sealift_platform::disk::{Disk, read_all};
+use sealift_proto::frame::DEFAULT_PORT;
+use sealift_proto::space::HostName;
 
 use super::args::{Args, Public};
 use crate::config::{ConfigError, File, LARGEST, Mistake, NAME, OF_THE_SYSTEM};
@@ -24,6 +26,7 @@ pub(super) struct Settings {
     pub(super) public: Option<Public>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) allowed: Allowed,
+    pub(super) moved_to: Vec<(HostName, u16)>,
     pub(super) limits: Limits,
     pub(super) log_format: Format,
     pub(super) log_level: Level,
@@ -84,6 +87,7 @@ impl Settings {
                     None => Tokens::default(),
                 },
             },
+            moved_to: file.moved_to.unwrap_or_default().into_iter().map(place).collect(),
             limits,
             log_format: args.log_format.or(json).or(file.log_format).unwrap_or_default(),
             log_level: level(args).or(file.log_level).unwrap_or_default(),
@@ -122,6 +126,10 @@ pub(super) fn home(args: &Args, disk: &dyn Disk) -> Result<PathBuf, SettingsErro
         Some(home) => Ok(home.join("relay")),
         None => Settings::gather(args, disk).map(|settings| settings.home),
     }
+}
+
+fn place(public: Public) -> (HostName, u16) {
+    (public.host, public.port.unwrap_or(DEFAULT_PORT))
 }
 
 fn level(args: &Args) -> Option<Level> {

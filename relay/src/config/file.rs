@@ -14,7 +14,8 @@ use crate::limits::Limits;
 use crate::log::{Format, Level};
 
 /// Keys outside of sections.
-const KEYS: [&str; 6] = ["home", "listen", "public", "allow_spaces", "token_file", "metrics"];
+const KEYS: [&str; 7] =
+    ["home", "listen", "public", "allow_spaces", "token_file", "metrics", "moved_to"];
 /// Sections.
 const SECTIONS: [&str; 2] = ["log", "limits"];
 /// Keys of the section `log`.
@@ -29,6 +30,7 @@ pub(crate) struct File {
     pub(crate) allow_spaces: Option<Vec<String>>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) moved_to: Option<Vec<Public>>,
     pub(crate) log_format: Option<Format>,
     pub(crate) log_level: Option<Level>,
     pub(crate) limits: Limits,
@@ -63,6 +65,7 @@ impl File {
                 "allow_spaces" => file.allow_spaces = Some(list(value, |id| Ok(id.to_owned()))?),
                 "token_file" => file.token_file = Some(PathBuf::from(text(value)?)),
                 "metrics" => file.metrics = Some(one(value, parse_metrics)?),
+                "moved_to" => file.moved_to = Some(list(value, parse_public)?),
                 "log" => file.read_log(value)?,
                 "limits" => file.read_limits(value)?,
                 _ => return Err(unknown(key, KEYS.into_iter().chain(SECTIONS))),

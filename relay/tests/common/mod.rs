@@ -311,6 +311,13 @@ impl Client {
         self.receive().await.expect("an answer")
     }
 
+    /// That the relay ends, and says so first.
+    pub(crate) async fn is_left(&mut self) {
+        let leaving = self.receive().await;
+        assert!(matches!(leaving, Some(FromRelay::Leaving { .. })), "{leaving:?}");
+        self.ends_with(Refusal::Shutdown).await;
+    }
+
     /// That nothing else comes: an answer to a Ping is the next thing.
     pub(crate) async fn nothing_more(&mut self) {
         assert_eq!(self.ask(&ToRelay::Ping { nonce: 7 }).await, FromRelay::Pong { nonce: 7 });

@@ -78,7 +78,7 @@ impl Stand {
 }
 
 /// Bytes of the files in `out` that have been written; what is left out as a hole has not.
-fn written(user: &User) -> u64 {
+pub(super) fn written(user: &User) -> u64 {
     let Ok(entries) = std::fs::read_dir(user.work().join("out")) else { return 0 };
     // A file may get its final name in between.
     let files = entries.filter_map(|entry| entry.unwrap().metadata().ok());
@@ -90,7 +90,7 @@ fn files(user: &User) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-fn until(mut done: impl FnMut() -> bool) {
+pub(super) fn until(mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < deadline, "it does not come");

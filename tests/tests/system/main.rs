@@ -6,6 +6,7 @@ mod direct;
 mod exit_codes;
 mod inviting;
 mod killed;
+mod leaving;
 mod limit;
 mod manual;
 mod partial;

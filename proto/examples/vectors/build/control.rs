@@ -93,6 +93,11 @@ fn from_relay() -> Vec<(&'static str, Vec<u8>)> {
         extensions: Extensions::default(),
     };
     let elsewhere = Some((HostName::new("192.0.2.9").unwrap(), 443));
+    let leaving = FromRelay::Leaving {
+        spread: 5,
+        places: List::new(elsewhere.iter().cloned().collect()).unwrap(),
+        extensions: Extensions::default(),
+    };
     let (to, why) = (world::seeder_address(), Refusal::Offline);
     vec![
         ("Welcome", encode(&FromRelay::Welcome(welcome))),
@@ -121,6 +126,7 @@ fn from_relay() -> Vec<(&'static str, Vec<u8>)> {
                 key: ProbeKey::new([55; 32]),
             }),
         ),
+        ("Leaving", encode(&leaving)),
     ]
 }
 
