@@ -3,6 +3,8 @@
 //! From the table come the struct [`Limits`], its defaults, their names in a configuration file, the list that
 //! `relay --help` prints and the one in `docs/OPERATING.md`.
 
+#[cfg(test)]
+mod coverage;
 mod listing;
 mod value;
 

@@ -1,0 +1,105 @@
+//! Holds the table against the tests: a limit that none sets, of the pure state and over real sockets, fails here.
+
+use std::path::{Path, PathBuf};
+
+use super::Limits;
+
+/// Limits of what only a stream, a socket or the machine has: there is no pure state to test.
+const NOT_PURE: &[&str] = &[
+    "handshake",
+    "join_time",
+    "ping_after",
+    "idle",
+    "write_stall",
+    "farewell",
+    "drain",
+    // Given to what is tested, by itself: `log/kinds.rs`, `budget.rs`, `udp`, `splice/pipes.rs`, redb.
+    "log_lines_per_second",
+    "bytes_per_month",
+    "probes_total_per_second",
+    "pipe_bytes",
+    "store_cache",
+    // Bounds of one message's fields: no state.
+    "invite_uses",
+    "invite_life",
+];
+
+/// Limits that nobody outside sees: lines of a log (`tests/command.rs` counts those of a process), memory, and a bound on what all
+/// the world sends.
+const NOT_ON_SOCKETS: &[&str] =
+    &["log_lines_per_second", "probes_total_per_second", "pipe_bytes", "store_cache"];
+
+/// All Rust files beneath a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The text of all tests within the sources, this table's own left out.
+fn tests_within() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut text = String::new();
+    for path in sources(&folder) {
+        let name = path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+        if name.starts_with("limits") || name.starts_with("config") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        if name.contains("tests") {
+            text.push_str(&source);
+        } else if let Some((_, tests)) = source.split_once("#[cfg(test)]\nmod tests {") {
+            text.push_str(tests);
+        }
+    }
+    text
+}
+
+/// The text of all tests over sockets.
+fn tests_over_sockets() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    sources(&folder).iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+/// Whether some test makes limits with this one set.
+fn is_set(tests: &str, name: &str) -> bool {
+    let is_word = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    tests.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&tests.as_bytes()[..at], &tests.as_bytes()[at + name.len()..]);
+        let whole = !is_word(before.last()) && !is_word(after.first());
+        whole && (after.starts_with(b":") || after.starts_with(b",") || after.starts_with(b" = "))
+    })
+}
+
+#[test]
+fn each_limit_has_a_test_of_the_state_and_one_over_sockets() {
+    let (within, outside) = (tests_within(), tests_over_sockets());
+    let mut missing = Vec::new();
+    for entry in Limits::default().entries() {
+        if !NOT_PURE.contains(&entry.name) && !is_set(&within, entry.name) {
+            missing.push(format!("{} within", entry.name));
+        }
+        if !NOT_ON_SOCKETS.contains(&entry.name) && !is_set(&outside, entry.name) {
+            missing.push(format!("{} over sockets", entry.name));
+        }
+    }
+    assert!(missing.is_empty(), "no test sets: {missing:#?}");
+}
+
+#[test]
+fn names_are_found_as_whole_words_that_are_set() {
+    let tests = "Limits { links: 5, tickets, ..Limits::default() } limits.jobs = 3";
+    for name in ["links", "tickets", "jobs"] {
+        assert!(is_set(tests, name), "{name}");
+    }
+    for name in ["link", "ticket", "limits", "inks"] {
+        assert!(!is_set(tests, name), "{name}");
+    }
+}
