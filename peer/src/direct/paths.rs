@@ -91,6 +91,7 @@ impl Paths {
 impl Drop for Paths {
     fn drop(&mut self) {
         self.sessions.remove(&self.session.ends.session);
+        self.session.stop();
     }
 }
 
@@ -140,7 +141,7 @@ impl Looking {
         }
     }
 
-    /// One try at each address, over TCP and UDP side by side. What goes on when this is dropped is given up.
+    /// One try at each address, over TCP and UDP side by side. What is under way goes on when this is dropped.
     async fn round(&self, candidates: &[Candidate], round: usize) {
         if candidates.is_empty() {
             return;
@@ -157,12 +158,11 @@ impl Looking {
     }
 
     async fn by_tcp(&self, candidates: &[Candidate]) {
-        let mut tries = JoinSet::new();
         for place in self.session.places(candidates, Transport::Tcp) {
-            tries.spawn(tcp::attempt(self.platform.clone(), Arc::clone(&self.session), place));
+            let work = tcp::attempt(self.platform.clone(), Arc::clone(&self.session), place);
+            self.session.attempt(Transport::Tcp, place, work);
             sleep(HEAD_START).await;
         }
-        while tries.join_next().await.is_some() {}
     }
 
     /// Waits until a link is lost.

@@ -9,6 +9,7 @@ use sealift_platform::net::BoxStream;
 use sealift_proto::direct::{Candidate, Ends, Transport};
 use sealift_proto::handshake::SessionId;
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
 use super::DirectLink;
 use super::links::{Closer, Held, Links, Place, canonical};
@@ -63,8 +64,9 @@ pub(super) struct Session {
     way_stands: Notify,
     /// From where QUIC of this session is let in.
     allowed: Mutex<BTreeMap<SocketAddr, Allowed>>,
-    /// Where a QUIC connection is being made.
-    under_way: Mutex<BTreeSet<SocketAddr>>,
+    /// What is being tried, and by whom.
+    under_way: Mutex<BTreeSet<(Transport, SocketAddr)>>,
+    tries: Mutex<JoinSet<()>>,
 }
 
 impl Session {
@@ -81,6 +83,7 @@ impl Session {
             way_stands: Notify::new(),
             allowed: Mutex::default(),
             under_way: Mutex::default(),
+            tries: Mutex::default(),
         };
         (Arc::new(session), links)
     }
@@ -129,10 +132,27 @@ impl Session {
         self.way_stands.notified().await;
     }
 
-    /// Whether nobody else makes a QUIC connection to `at` now; the caller does as long as it holds this.
-    pub(super) fn begin(self: &Arc<Self>, at: SocketAddr) -> Option<UnderWay> {
-        let new = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(at);
-        new.then(|| UnderWay { session: Arc::clone(self), at })
+    /// Lets `work` try an address, unless that is under way. It goes on whatever else changes, until [`Session::stop`].
+    pub(super) fn attempt<F>(self: &Arc<Self>, transport: Transport, at: SocketAddr, work: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let key = (transport, at);
+        if !self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+            return;
+        }
+        let under_way = UnderWay { session: Arc::clone(self), key };
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        while tries.try_join_next().is_some() {}
+        tries.spawn(async move {
+            work.await;
+            drop(under_way);
+        });
+    }
+
+    /// Ends what is under way.
+    pub(super) fn stop(&self) {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
     /// Wakes whoever tries: links came or went, or there are new addresses.
@@ -183,14 +203,14 @@ impl Session {
     }
 }
 
-/// A QUIC connection is being made, until this is dropped.
-pub(super) struct UnderWay {
+/// An address is being tried, until this is dropped.
+struct UnderWay {
     session: Arc<Session>,
-    at: SocketAddr,
+    key: (Transport, SocketAddr),
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.session.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.at);
+        self.session.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }

@@ -125,7 +125,6 @@ pub(super) async fn attempt(udp: &Arc<Udp>, session: &Arc<Session>) {
         return;
     }
     let start = Instant::now();
-    let mut tries = JoinSet::new();
     let mut next_knock = start;
     loop {
         let now = Instant::now();
@@ -142,15 +141,13 @@ pub(super) async fn attempt(udp: &Arc<Udp>, session: &Arc<Session>) {
             next_knock = now + if passed < SOON { PACE.0 } else { PACE.1 };
         }
         if session.ends.end == End::Leecher && passed >= HEAD_START {
-            connect_ready(udp, session, &mut tries);
+            connect_ready(udp, session);
         }
         tokio::select! {
             () = sleep_until(next_knock.min(now + LOOK)) => {}
             () = session.way() => {}
-            Some(_) = tries.join_next() => {}
         }
     }
-    while tries.join_next().await.is_some() {}
     let places = session.ways().places();
     for place in places {
         session.report().give_up(Transport::Udp, place, "no answer within 10 s");
@@ -158,7 +155,7 @@ pub(super) async fn attempt(udp: &Arc<Udp>, session: &Arc<Session>) {
 }
 
 /// Begins QUIC over each way that stands and is wanted.
-fn connect_ready(udp: &Arc<Udp>, session: &Arc<Session>, tries: &mut JoinSet<()>) {
+fn connect_ready(udp: &Arc<Udp>, session: &Arc<Session>) {
     let now = Instant::now();
     let ready: Vec<_> = session
         .ways()
@@ -172,14 +169,11 @@ fn connect_ready(udp: &Arc<Udp>, session: &Arc<Session>, tries: &mut JoinSet<()>
         if !session.links().wants(at.ip(), Transport::Udp) {
             continue;
         }
-        let Some(under_way) = session.begin(at) else { continue };
-        let (udp, session) = (Arc::clone(udp), Arc::clone(session));
-        tries.spawn(async move {
-            let random = Arc::clone(&udp.platform.random);
-            let ended = udp.quic.connect(&session, at, &*random).await;
-            drop(under_way);
-            if let Err(why) = ended {
-                failed(&session, at, &why);
+        let (with, of) = (Arc::clone(udp), Arc::clone(session));
+        session.attempt(Transport::Udp, at, async move {
+            let random = Arc::clone(&with.platform.random);
+            if let Err(why) = with.quic.connect(&of, at, &*random).await {
+                failed(&of, at, &why);
             }
         });
     }
