@@ -301,6 +301,11 @@ impl Hub {
         self.admission().forget_sources(now);
     }
 
+    /// Bytes that links have carried this month.
+    pub(crate) fn month(&self) -> u64 {
+        self.traffic().budget.used
+    }
+
     fn traffic(&self) -> MutexGuard<'_, Traffic> {
         self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -87,6 +87,10 @@ pub struct Links {
     pub ended: ByReason,
     /// Bytes moved.
     pub bytes: u64,
+    /// Of those, and of what an earlier process moved, bytes in this calendar month.
+    pub month: u64,
+    /// Bytes that may still be moved in it; nothing means without limit.
+    pub month_left: Option<u64>,
 }
 
 /// What the store holds.
@@ -135,6 +139,7 @@ pub(crate) async fn report(hub: &Hub) -> Report {
         tracing::error!(%error, "the store cannot be read");
     });
     let (count, metrics) = (hub.count(), &hub.metrics);
+    let (month, limits) = (hub.month(), hub.limits.get());
     Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pin: hub.pin.clone(),
@@ -159,6 +164,8 @@ pub(crate) async fn report(hub: &Hub) -> Report {
             opened: metrics.links.get(),
             ended: owned(metrics.links_ended.get()),
             bytes: count.bytes,
+            month,
+            month_left: limits.bytes_per_month.map(|most| most.saturating_sub(month)),
         },
         store: store.ok().map(|usage| Stored {
             bytes: usage.bytes,
@@ -175,7 +182,7 @@ pub(crate) async fn report(hub: &Hub) -> Report {
             requests: owned(metrics.refused.get()),
         },
         process: machine::process(),
-        limits: hub.limits.get().entries().map(Setting::from).collect(),
+        limits: limits.entries().map(Setting::from).collect(),
     }
 }
 
@@ -220,6 +227,8 @@ pub(crate) mod tests {
                 opened: 3,
                 ended: by("finished", 2),
                 bytes: 5 << 30,
+                month: 6 << 30,
+                month_left: Some(4 << 30),
             },
             store: Some(Stored {
                 bytes: 1 << 20,

@@ -34,7 +34,7 @@ macro_rules! metrics {
     };
 }
 
-use Value::{Each, One};
+use Value::{Each, One, Unknown};
 
 metrics! {
     "sealift_build_info" gauge "1, with the version of the relay"
@@ -69,6 +69,10 @@ metrics! {
         |report| Each("how", pairs(&report.links.ended));
     "sealift_link_bytes_total" counter "Bytes moved on links, both ways"
         |report| One(report.links.bytes);
+    "sealift_month_bytes" gauge "Bytes moved on links in this calendar month"
+        |report| One(report.links.month);
+    "sealift_month_bytes_left" gauge "Bytes that links may still move in it; absent without a limit"
+        |report| report.links.month_left.map_or(Unknown, One);
     "sealift_store_up" gauge "1 while the store can be read"
         |report| One(report.store.is_some().into());
     "sealift_store_bytes" gauge "Bytes stored, as they are counted against the limits"
@@ -113,7 +117,7 @@ fn pairs(numbers: &ByReason) -> Vec<(String, u64)> {
 }
 
 fn stored(report: &Report, number: fn(&crate::report::Stored) -> u64) -> Value {
-    report.store.as_ref().map_or(Value::Unknown, |store| One(number(store)))
+    report.store.as_ref().map_or(Unknown, |store| One(number(store)))
 }
 
 /// All metrics of `report`.
@@ -128,7 +132,7 @@ pub(crate) fn expose(report: &Report) -> String {
             Each(label, numbers) => numbers.iter().try_for_each(|(what, number)| {
                 writeln!(text, "{name}{{{label}=\"{}\"}} {number}", quoted(what))
             }),
-            Value::Unknown => Ok(()),
+            Unknown => Ok(()),
         };
     }
     text
@@ -156,6 +160,7 @@ mod tests {
         }
         assert!(text.contains("sealift_rejected_total{reason=\"slow\"} 3\n"), "{text}");
         assert!(text.contains("sealift_connections{state=\"other_members\"} 2\n"), "{text}");
+        assert!(text.contains("\nsealift_month_bytes_left 4294967296\n"), "{text}");
         let gone = expose(&Report { store: None, ..example() });
         assert!(gone.contains("sealift_store_up 0\n") && !gone.contains("\nsealift_store_bytes"));
     }

@@ -85,6 +85,7 @@ fn as_text(report: &Report) -> String {
             bytes(links.bytes)
         ),
     );
+    line("this month", month(report));
     line("store", store(report));
     line("rejected", reasons(&refusals.rejected));
     line("closed", reasons(&refusals.closed));
@@ -100,6 +101,14 @@ fn as_text(report: &Report) -> String {
     );
     line("limits", limits(report));
     text
+}
+
+fn month(report: &Report) -> String {
+    let moved = bytes(report.links.month);
+    match report.links.month_left {
+        Some(left) => format!("{moved} moved on links, {} left", bytes(left)),
+        None => format!("{moved} moved on links, without limit"),
+    }
 }
 
 fn store(report: &Report) -> String {
@@ -171,6 +180,7 @@ mod tests {
             "relay        1.2.3, up 1 d 2 h, process 7\n",
             "connections  5 of members (3 serving) in 2 spaces",
             "links        1 at work, 3 since the start, 5.0 GiB moved\n",
+            "this month   6.0 GiB moved on links, 4.0 GiB left\n",
             "1.0 MiB: 2 spaces",
             "rejected     3: slow 3\n",
             "refused      0\n",
