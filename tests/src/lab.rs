@@ -155,6 +155,22 @@ impl Lab {
         Ok(home)
     }
 
+    /// A second line to `host`, of `rate` bits per second each way, with the IPv6 address `2a00:NN::2` alone on it.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn second_line(&self, number: u8, host: &Namespace, rate: u64) -> Result<(), String> {
+        let name = format!("more{number}");
+        wire(&self.core, (&name, ""), host, ("more", ""))?;
+        let (near, far) = (format!("2a00:{number}::1/64"), format!("2a00:{number}::2/64"));
+        self.core.shell(&format!("ip -6 addr add {near} dev {name} nodad"))?;
+        host.shell(&format!(
+            "ip -6 addr add {far} dev more nodad; ip -6 route add default via 2a00:{number}::1"
+        ))?;
+        limit(&self.core, &name, Some(rate))?;
+        limit(host, "more", Some(rate))
+    }
+
     /// A host that has nothing but an IPv6 address, `2a00:N::2`.
     ///
     /// # Errors

@@ -4,4 +4,5 @@
 mod places;
 #[allow(dead_code, reason = "what the translators need comes with the tests of them")]
 mod scene;
+mod speed;
 mod translators;
