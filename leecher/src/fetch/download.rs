@@ -227,6 +227,7 @@ impl<'a> Download<'a> {
                 self.space = online.space().clone();
                 self.connection = Some(connection);
                 self.lost.clear();
+                self.shared.renew();
                 return Some(online);
             }
             Err(failure) if failure.exit == Exit::Relay && self.speaker.lan => {

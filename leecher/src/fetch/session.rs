@@ -106,6 +106,8 @@ struct Links {
     /// The way of the first link.
     first: Way,
     search: Option<Search>,
+    /// This side's addresses have been named once.
+    named: bool,
     /// How many of the links that run are direct, and since when none has been.
     direct: usize,
     without: Instant,
@@ -125,6 +127,7 @@ impl Links {
             ends: None,
             first: Way::Relay,
             search: None,
+            named: false,
             direct: 0,
             without: Instant::now(),
             rests: false,
@@ -182,8 +185,19 @@ impl Links {
 
     fn found(&mut self, found: Found) {
         match found {
-            Found::Own(candidates) => self.send_own(candidates),
+            Found::Own(candidates) => {
+                self.send_own(candidates);
+                self.addresses_changed();
+            }
             Found::Link(link) => self.further(link),
+        }
+    }
+
+    /// This device may be elsewhere now: does the relay still reach it?
+    fn addresses_changed(&mut self) {
+        let known = std::mem::replace(&mut self.named, true);
+        if let Some(control) = self.ways.control.as_ref().filter(|_| known) {
+            control.check();
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealift_proto::message::FromLeecher;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::deliver::Delivery;
 use super::schedule::{Schedule, SourceId};
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) delivery: Delivery,
     /// A seeder has opened a session.
     pub(super) met: AtomicBool,
+    /// When the connection to the relay was made anew.
+    renewed: Mutex<Option<Instant>>,
     news: watch::Sender<()>,
     requests: Mutex<BTreeMap<SourceId, mpsc::UnboundedSender<FromLeecher>>>,
 }
@@ -29,6 +32,7 @@ impl Shared {
             sink,
             delivery: Delivery::default(),
             met: AtomicBool::new(false),
+            renewed: Mutex::default(),
             news: watch::Sender::new(()),
             requests: Mutex::default(),
         }
@@ -49,6 +53,17 @@ impl Shared {
         let mut news = self.news();
         // The sender lives as long as this.
         while !self.schedule().is_over() && news.changed().await.is_ok() {}
+    }
+
+    /// The connection to the relay was lost and is there again: whatever took it may have taken links too.
+    pub(super) fn renew(&self) {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.tell();
+    }
+
+    /// Whether the connection to the relay has been made anew since `time`.
+    pub(super) fn is_renewed_since(&self, time: Instant) -> bool {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > time)
     }
 
     /// News from now on.

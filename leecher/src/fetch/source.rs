@@ -26,6 +26,8 @@ use super::shared::Shared;
 const STALL: Duration = Duration::from_secs(30);
 /// The same of a direct link: there is another way.
 const STALL_DIRECT: Duration = Duration::from_secs(8);
+/// The same of a link that has been silent since before the relay was lost and found again.
+const STALL_RENEWED: Duration = Duration::from_secs(5);
 /// How long a seeder may take to read a file whose content it has not stated yet.
 const READING: Duration = Duration::from_secs(15 * 60);
 /// How often an idle source looks whether another one needs help, and a silent one is noticed.
@@ -130,8 +132,9 @@ impl Source<'_> {
                 if schedule.is_over() || schedule.has_lied(self.id) {
                     return Ok(());
                 }
-                if let Some((silence, reads)) = schedule.silence(self.id, Instant::now())
-                    && silence > if reads { READING } else { self.stall }
+                let now = Instant::now();
+                if let Some((silence, reads)) = schedule.silence(self.id, now)
+                    && silence > self.patience(now.checked_sub(silence), reads)
                 {
                     return Err(SessionError::Timeout);
                 }
@@ -141,6 +144,14 @@ impl Source<'_> {
                 () = sleep(TICK) => {}
             }
         }
+    }
+
+    /// How long it may be silent, as it has been since `since`; `reads` says that it may have to read a file first.
+    fn patience(&self, since: Option<Instant>, reads: bool) -> Duration {
+        if since.is_some_and(|since| self.shared.is_renewed_since(since)) {
+            return STALL_RENEWED;
+        }
+        if reads { READING } else { self.stall }
     }
 
     /// Whether there was anything to ask.

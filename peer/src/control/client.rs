@@ -18,12 +18,13 @@ use sealift_proto::identity::{DeviceId, SecretKey};
 use sealift_proto::probe::{ProbeKey, ProbeToken};
 use sealift_proto::space::Chain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::alive::next_message;
 use super::error::{CallError, DialError};
 use super::events::{self, Event, EventSender, Events};
 use super::tls::{self, Pin};
@@ -34,10 +35,6 @@ use crate::profile::tokens::RelayToken;
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the answer to a request may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// After so long without a frame a Ping is sent.
-const PING_AFTER: Duration = Duration::from_secs(10);
-/// After so long without a frame the relay is taken for gone.
-const DEAD_AFTER: Duration = Duration::from_secs(25);
 /// Frames waiting to be written.
 const OUTGOING: usize = 64;
 
@@ -104,6 +101,8 @@ struct Shared {
     pin: Pin,
     relay: RelayArg,
     remote: SocketAddr,
+    /// Rings when the relay is to show that it is still there.
+    doubt: Arc<Notify>,
     // Dropped with the last handle, which ends both tasks.
     _tasks: JoinSet<()>,
 }
@@ -229,7 +228,9 @@ fn encode(message: &ToRelay) -> Vec<u8> {
     frame::frame(&codec::encode(message)).expect("every message to the relay fits a frame")
 }
 
-async fn read_message(stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<FromRelay> {
+pub(super) async fn read_message(
+    stream: &mut (impl AsyncReadExt + Unpin),
+) -> io::Result<FromRelay> {
     let mut header = [0; frame::FRAME_HEADER];
     stream.read_exact(&mut header).await?;
     let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidData, error);
@@ -252,7 +253,8 @@ fn start(
     let (events, received) = events::channel();
     let calls = Arc::new(Mutex::new(Calls::default()));
     let mut tasks = JoinSet::new();
-    tasks.spawn(read_loop(reader, calls.clone(), events, outgoing.downgrade()));
+    let doubt = Arc::new(Notify::new());
+    tasks.spawn(read_loop(reader, calls.clone(), events, outgoing.downgrade(), doubt.clone()));
     tasks.spawn(write_loop(writer, queue));
     let shared = Shared {
         outgoing,
@@ -263,6 +265,7 @@ fn start(
         pin,
         relay,
         remote,
+        doubt,
         _tasks: tasks,
     };
     (Control { shared: Arc::new(shared) }, received)
@@ -294,9 +297,10 @@ async fn read_loop(
     calls: Arc<Mutex<Calls>>,
     events: EventSender,
     outgoing: mpsc::WeakSender<ToRelay>,
+    doubt: Arc<Notify>,
 ) {
     let why = loop {
-        let message = match next_message(&mut reader, &outgoing).await {
+        let message = match next_message(&mut reader, &outgoing, &doubt).await {
             Ok(message) => message,
             Err(error) => {
                 tracing::debug!(%error, "the control connection ended");
@@ -325,33 +329,6 @@ fn end_calls(calls: &Mutex<Calls>) {
     let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
     calls.ended = true;
     calls.open.clear();
-}
-
-/// Reads one message; asks for a sign of life when it is silent for long.
-async fn next_message(
-    reader: &mut ReadHalf<TlsStream<BoxStream>>,
-    outgoing: &mpsc::WeakSender<ToRelay>,
-) -> io::Result<FromRelay> {
-    let since = Instant::now();
-    let read = read_message(reader);
-    tokio::pin!(read);
-    let mut pinged = false;
-    loop {
-        let deadline = since + if pinged { DEAD_AFTER } else { PING_AFTER };
-        tokio::select! {
-            message = &mut read => return message,
-            () = tokio::time::sleep_until(deadline) => {
-                if pinged {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing heard for 25 s"));
-                }
-                pinged = true;
-                if let Some(outgoing) = outgoing.upgrade() {
-                    // A full queue means that the relay does not read: the deadline decides.
-                    let _ = outgoing.try_send(ToRelay::Ping { nonce: 0 });
-                }
-            }
-        }
-    }
 }
 
 enum Sorted {
@@ -448,6 +425,12 @@ impl Control {
     #[must_use]
     pub fn place(&self) -> String {
         sealift_proto::invite::host_port(&self.shared.relay.host, self.shared.relay.port)
+    }
+
+    /// Something says that the relay may no longer be reached the way it was, such as a change of this device's addresses:
+    /// it is asked for a sign of life at once, and taken for gone soon if there is none.
+    pub fn check(&self) {
+        self.shared.doubt.notify_one();
     }
 
     /// Sends a message that has no numbered answer.

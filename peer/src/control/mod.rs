@@ -1,5 +1,6 @@
 //! The control connection: one TLS connection to the relay that carries requests, forwarded messages and news.
 
+mod alive;
 mod client;
 mod error;
 mod events;

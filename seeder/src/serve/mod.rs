@@ -89,6 +89,7 @@ pub async fn serve(
         end: Err(SessionError::Closed),
         control,
         search: None,
+        named: false,
         answer: None,
     };
     links
@@ -137,6 +138,8 @@ struct Links {
     end: Result<(), SessionError>,
     control: Option<Control>,
     search: Option<Search>,
+    /// This side's addresses have been named once.
+    named: bool,
     /// To where the leecher spoke last of its addresses.
     answer: Option<mpsc::WeakSender<Job>>,
 }
@@ -160,7 +163,14 @@ impl Links {
 
     fn found(&mut self, found: Found) {
         match found {
-            Found::Own(candidates) => self.send_own(candidates),
+            Found::Own(candidates) => {
+                self.send_own(candidates);
+                // This device may be elsewhere now: does the relay still reach it?
+                let known = std::mem::replace(&mut self.named, true);
+                if let Some(control) = self.control.as_ref().filter(|_| known) {
+                    control.check();
+                }
+            }
             Found::Link(link) => self.further(link),
         }
     }
