@@ -197,7 +197,8 @@ impl Home {
         let old = shown.split_whitespace().find(|word| word.contains('/')).ok_or("no address")?;
         let prefix = old.rsplit_once('.').ok_or("no address")?.0;
         host.shell(&format!(
-            "ip addr add {prefix}.{}/24 dev eth; ip addr del {old} dev eth; ip route replace default via {prefix}.1",
+            // What is deleted takes with it what came after it in the same network.
+            "ip addr del {old} dev eth; ip addr add {prefix}.{}/24 dev eth; ip route replace default via {prefix}.1",
             index + 100
         ))
         .map(drop)
