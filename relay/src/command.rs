@@ -33,6 +33,9 @@ const USAGE: u8 = 2;
 /// Exit code when the local disk is what is wrong.
 const DISK: u8 = 8;
 
+/// Threads that read the store. More would not read faster, and each keeps memory of its own for good.
+const BLOCKING: usize = 8;
+
 /// Runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -53,7 +56,8 @@ fn serve(args: &Args, platform: Platform) -> anyhow::Result<()> {
     let settings = Settings::gather(args, &*platform.disk)?;
     let log = Log::start(settings.log_format, settings.log_level);
     raise_file_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(BLOCKING).build()?;
     let served = runtime.block_on(serve::serve(args, platform, settings, &log));
     runtime.shutdown_background();
     served
