@@ -21,7 +21,7 @@ use crate::budget::{Budget, Traffic};
 use crate::gate::Gate;
 use crate::limits::InForce;
 use crate::metrics::Metrics;
-use crate::outbox::{Outbox, encode};
+use crate::outbox::{self, Outbox, encode};
 use crate::rate::Pace;
 use crate::room::Room;
 use crate::splice::{self, Bandwidth, Brakes, End, Meter, Pipes};
@@ -51,6 +51,8 @@ pub(crate) struct Hub {
     listening: Mutex<Vec<String>>,
     admission: Mutex<Admission>,
     bandwidth: Mutex<Bandwidth>,
+    /// What waits in all outboxes.
+    pub(crate) waiting: Arc<outbox::Waiting>,
     traffic: Mutex<Traffic>,
     moved_to: Mutex<Places>,
     state: Mutex<State>,
@@ -133,6 +135,7 @@ impl Hub {
             draining: AtomicBool::new(false),
             link_ended: Notify::new(),
             bandwidth: Mutex::default(),
+            waiting: Arc::default(),
             traffic: Mutex::new(Traffic::new(budget)),
             admission: Mutex::new(Admission::new(limits.clone(), allowed)),
             platform,
@@ -205,7 +208,7 @@ impl Hub {
         self.room.for_member(&self.pipes)?;
         let (key, address, effects) = state.board.connect(member, serving)?;
         let pace = state.board.pace(&member, now);
-        let outbox = Arc::new(Outbox::new(&self.limits.get()));
+        let outbox = Arc::new(Outbox::new(&self.limits.get(), &self.waiting));
         state.outboxes.insert(key, Arc::clone(&outbox));
         state.apply(effects);
         Ok(Entered { key, address, outbox, pace, present })

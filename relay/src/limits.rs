@@ -166,6 +166,8 @@ limits! {
         queue_bytes: usize, Bytes, 128 * KIB => MIB;
         /// Bytes waiting for one connection; beyond, others are told that it is busy
         forward_bytes: usize, Bytes, 64 * KIB => 512 * KIB;
+        /// Bytes waiting for all connections together; beyond, those with more than a little waiting get no more
+        queue_bytes_in_all: usize, Bytes, MIB => 128 * MIB;
         /// Requests for heads and segments under way on one connection; beyond, it is not read
         jobs: usize, Count, 1 => 64;
     }

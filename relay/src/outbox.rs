@@ -1,6 +1,7 @@
 //! What waits to be sent on one control connection.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -46,9 +47,17 @@ pub(crate) enum Next {
     Close(Option<Refusal>),
 }
 
+/// Bytes that wait on all connections together.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(AtomicUsize);
+
+/// Bytes that one connection may let wait even when too many wait in all.
+const OWN: usize = 16 << 10;
+
 /// Filled by anybody, emptied by the connection's writer.
 pub(crate) struct Outbox {
     state: Mutex<State>,
+    all: Arc<Waiting>,
     /// The writer sleeps on it.
     filled: Notify,
     /// The reader sleeps on it while too much waits.
@@ -57,6 +66,7 @@ pub(crate) struct Outbox {
     closing: Notify,
     queue_bytes: usize,
     forward_bytes: usize,
+    all_bytes: usize,
     jobs: usize,
 }
 
@@ -64,6 +74,8 @@ pub(crate) struct Outbox {
 struct State {
     frames: VecDeque<Frame>,
     bytes: usize,
+    /// Of what the writer took last: it has been sent when the writer comes again.
+    in_hand: usize,
     /// New statements by log: of each, only the newest waits.
     heads: BTreeMap<(DeviceId, u16), Frame>,
     jobs: VecDeque<Job>,
@@ -71,9 +83,11 @@ struct State {
 }
 
 impl Outbox {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, all: &Arc<Waiting>) -> Self {
         Self {
             state: Mutex::default(),
+            all: Arc::clone(all),
+            all_bytes: limits.queue_bytes_in_all,
             filled: Notify::new(),
             drained: Notify::new(),
             closing: Notify::new(),
@@ -101,9 +115,11 @@ impl Outbox {
 
     fn push_below(&self, frame: Frame, most: usize) -> bool {
         let mut state = self.state();
-        if state.bytes + frame.len() > most {
+        let (own, all) = (state.bytes + frame.len(), self.all.0.load(Ordering::Relaxed));
+        if own > most || own > OWN && all + frame.len() > self.all_bytes {
             return false;
         }
+        self.all.0.fetch_add(frame.len(), Ordering::Relaxed);
         state.bytes += frame.len();
         state.frames.push_back(frame);
         drop(state);
@@ -169,7 +185,8 @@ impl Outbox {
     pub(crate) fn take_frames(&self) -> Vec<Frame> {
         let frames: Vec<Frame> = {
             let mut state = self.state();
-            state.bytes = 0;
+            self.all.0.fetch_sub(state.in_hand, Ordering::Relaxed);
+            state.in_hand = std::mem::take(&mut state.bytes);
             state.frames.drain(..).collect()
         };
         if !frames.is_empty() {
@@ -218,10 +235,17 @@ impl Outbox {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let state = self.state();
+        self.all.0.fetch_sub(state.bytes + state.in_hand, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use sealift_proto::codec::Bytes;
-    use sealift_proto::control::LogHead;
+    use sealift_proto::control::{Address, LogHead};
     use sealift_proto::identity::SecretKey;
 
     use super::*;
@@ -232,7 +256,7 @@ mod tests {
 
     fn small() -> Outbox {
         let limits = Limits { queue_bytes: 40, forward_bytes: 20, jobs: 2, ..Limits::default() };
-        Outbox::new(&limits)
+        Outbox::new(&limits, &Arc::default())
     }
 
     fn frames(outbox: &Outbox) -> Vec<Frame> {
@@ -283,6 +307,28 @@ mod tests {
             outbox.push(&pong(3));
         }
         assert!(outbox.is_closing() && outbox.state().bytes <= 40);
+    }
+
+    #[test]
+    fn what_waits_on_all_connections_is_bounded_and_what_was_sent_no_longer_counts() {
+        let limits = Limits { queue_bytes_in_all: 100 << 10, ..Limits::default() };
+        let all = Arc::default();
+        let (one, other) = (Outbox::new(&limits, &all), Outbox::new(&limits, &all));
+        let device = SecretKey::from_seed([1; 32]).id();
+        let body = Bytes::new(vec![0; 40 << 10]).unwrap();
+        let large = FromRelay::Deliver { from: Address { device, connection: 0 }, body };
+        assert!(one.forward(&large) && one.forward(&large) && !one.forward(&large));
+        assert!(!other.forward(&large));
+        // A little is always taken, so that nobody loses its connection by what others let wait.
+        other.push(&pong(1));
+        assert!(!other.is_closing());
+        // In the hands of the writer it still takes memory.
+        assert_eq!(frames(&one).len(), 2);
+        assert!(!other.forward(&large));
+        assert!(one.try_next().is_none());
+        assert!(other.forward(&large));
+        drop((one, other));
+        assert_eq!(all.0.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -237,3 +237,34 @@ async fn each_limit_of_the_store_has_its_word() {
     assert_eq!(second, FromRelay::Refused(Refusal::Full));
     first.nothing_more().await;
 }
+
+#[tokio::test]
+async fn devices_that_do_not_read_do_not_fill_the_memory_together() {
+    let limits = Limits { queue_bytes_in_all: 1 << 20, ..Limits::default() };
+    let (_home, relay) = relay_with(limits).await;
+    let deaf: Vec<Member> = (2..8).map(|seed| Member::new(1, seed)).collect();
+    let mut held = Vec::new();
+    for member in &deaf {
+        held.push(relay.connect(member, true).await);
+    }
+    let (mut sender, carol) = (relay.connect(&Member::new(1, 9), false).await, Member::new(1, 10));
+    let mut honest = relay.connect(&carol, true).await;
+    // Each is refused what it could have alone: more than the sockets hold, and far less than six queues.
+    for member in &deaf {
+        let mut busy = false;
+        while !busy {
+            sender.send(&forward(member.at(0), &[1; 48 * 1024])).await;
+            sender.send(&ToRelay::Ping { nonce: 1 }).await;
+            while let Some(FromRelay::Undeliverable { why: Refusal::Busy, .. }) =
+                sender.receive().await
+            {
+                busy = true;
+            }
+        }
+    }
+    sender.send(&forward(carol.at(0), b"still here")).await;
+    assert_eq!(
+        honest.receive().await,
+        Some(deliver(Member::new(1, 9).at(sender.number()), b"still here"))
+    );
+}

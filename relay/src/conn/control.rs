@@ -83,7 +83,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let outbox = Outbox::new(&hub.limits.get());
+    let outbox = Outbox::new(&hub.limits.get(), &hub.waiting);
     outbox.push(&welcome(hub, Address { device, connection: 0 }, from));
     let reading = async {
         let joining = Joining { hub, device, outbox: &outbox };
