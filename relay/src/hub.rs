@@ -305,7 +305,7 @@ impl Hub {
     }
 
     /// Bytes that links have carried this month.
-    pub(crate) fn month(&self) -> u64 {
+    pub(crate) fn moved_this_month(&self) -> u64 {
         self.traffic().budget.used
     }
 

@@ -139,7 +139,7 @@ pub(crate) async fn report(hub: &Hub) -> Report {
         tracing::error!(%error, "the store cannot be read");
     });
     let (count, metrics) = (hub.count(), &hub.metrics);
-    let (month, limits) = (hub.month(), hub.limits.get());
+    let (month, limits) = (hub.moved_this_month(), hub.limits.get());
     Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pin: hub.pin.clone(),
