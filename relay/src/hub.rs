@@ -1,5 +1,7 @@
 //! What all connections share: switchboard, store, links and the ways between them.
 
+mod leaving;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +13,7 @@ use tokio::time::Instant;
 
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
-use sealift_proto::codec::{Extensions, List};
+use sealift_proto::codec::List;
 use sealift_proto::control::{Address, FromRelay, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{HostName, Membership, Serial, SpaceId};
@@ -31,11 +33,6 @@ use crate::udp::Probes;
 
 /// Addresses of relays with the same key.
 pub(crate) type Places = List<(HostName, u16), 4>;
-
-/// Devices that may come back to a relay within a second.
-const COMING_BACK: usize = 200;
-/// The longest time over which they spread, seconds.
-const LONGEST_SPREAD: u16 = 120;
 
 /// Shared by every task of one relay.
 pub(crate) struct Hub {
@@ -338,54 +335,6 @@ impl Hub {
         let now = self.platform.clock.unix_seconds();
         if let Err(why) = self.store.remember_presence(now).await {
             tracing::error!(%why, "it is not remembered which spaces have a device");
-        }
-    }
-
-    /// Says farewell to every member, and where to look for the relay again.
-    fn close_all(&self) {
-        let places = self.moved_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let state = self.state();
-        let spread = state.outboxes.len() / COMING_BACK;
-        let leaving = FromRelay::Leaving {
-            spread: u16::try_from(spread).unwrap_or(LONGEST_SPREAD).min(LONGEST_SPREAD),
-            places,
-            extensions: Extensions::default(),
-        };
-        for outbox in state.outboxes.values() {
-            outbox.push(&leaving);
-            outbox.close(Some(Refusal::Shutdown));
-        }
-    }
-
-    /// Where a relay with the same key takes over when this one ends.
-    pub(crate) fn set_moved_to(&self, places: Places) {
-        *self.moved_to.lock().unwrap_or_else(PoisonError::into_inner) = places;
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-
-    /// From now on nobody enters and no link is opened. Members are told; links that run go on.
-    pub(crate) fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-        self.close_all();
-        // Halves whose other half can no longer come.
-        let mut state = self.state();
-        let effects = state.board.expire_tickets(Duration::MAX);
-        state.apply(effects);
-    }
-
-    /// Waits until no link is at work: all have ended, or nothing has moved on any of them for `quiet`.
-    pub(crate) async fn links_rest(&self, quiet: Duration) {
-        loop {
-            let before = self.count();
-            if before.links == 0
-                || tokio::time::timeout(quiet, self.link_ended.notified()).await.is_err()
-                    && self.count().bytes == before.bytes
-            {
-                return;
-            }
         }
     }
 
