@@ -3,20 +3,17 @@
 //! A hint is never believed: the path is looked at again. Where the system does not watch (network file systems, its limit
 //! reached, or a simulation), the folder is walked again and again instead, which [`Watching::Poll`] asks for from the start.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::mpsc as thread_mpsc;
+use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode};
-use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode};
-use notify_debouncer_full::{
-    DebounceEventResult, DebouncedEvent, Debouncer, NoCache, new_debouncer_opt,
-};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 /// How long events are gathered: part of the two seconds within which a file is to be found.
 const GATHER: Duration = Duration::from_millis(120);
-/// How often gathered events are handed over.
-const TICK: Duration = Duration::from_millis(40);
 
 /// How folders are watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,7 +77,7 @@ impl WatchError {
 
 /// A running watcher; it ends when it is dropped.
 pub struct Watcher {
-    _debouncer: Debouncer<RecommendedWatcher, NoCache>,
+    _watcher: RecommendedWatcher,
 }
 
 /// Has the system watch the folder at `dir`, with everything beneath it; hints about it carry the number `folder`. Blocks
@@ -93,26 +90,75 @@ pub fn watch(
     dir: &Path,
     hints: mpsc::UnboundedSender<Hint>,
 ) -> Result<Watcher, WatchError> {
-    let base = dir.to_owned();
-    let handler = move |result: DebounceEventResult| match result {
-        Ok(events) => {
-            for event in events {
-                translate(folder, &base, &event, &hints);
-            }
-        }
-        Err(errors) => {
-            for error in errors {
-                // Nobody listens only while everything ends.
-                let _ = hints.send(Hint::Broken { folder, why: explain(&error) });
-            }
+    let (sender, events) = thread_mpsc::channel();
+    let handler = move |event: notify::Result<Event>| {
+        // Reading a file is no change, and the seeder itself reads thousands: it must cost nothing here.
+        if event.as_ref().map_or(true, tells_of_change) {
+            // Nobody listens only while everything ends.
+            let _ = sender.send(event);
         }
     };
     let config = notify::Config::default().with_follow_symlinks(false);
-    let mut debouncer =
-        new_debouncer_opt::<_, RecommendedWatcher, _>(GATHER, Some(TICK), handler, NoCache, config)
-            .map_err(|error| explain(&error))?;
-    debouncer.watch(dir, RecursiveMode::Recursive).map_err(|error| explain(&error))?;
-    Ok(Watcher { _debouncer: debouncer })
+    let mut watcher = RecommendedWatcher::new(handler, config).map_err(|error| explain(&error))?;
+    let gathering = Gathering { folder, base: dir.to_owned(), hints };
+    std::thread::Builder::new()
+        .name("changes".to_owned())
+        .spawn(move || gathering.run(&events))
+        .map_err(|error| WatchError::Other(error.to_string()))?;
+    watcher.watch(dir, RecursiveMode::Recursive).map_err(|error| explain(&error))?;
+    Ok(Watcher { _watcher: watcher })
+}
+
+fn tells_of_change(event: &Event) -> bool {
+    let closed = AccessKind::Close(AccessMode::Write);
+    event.need_rescan() || !event.kind.is_access() || event.kind == EventKind::Access(closed)
+}
+
+/// Makes hints of events. Many changes of one file within a moment are one.
+struct Gathering {
+    folder: usize,
+    base: PathBuf,
+    hints: mpsc::UnboundedSender<Hint>,
+}
+
+impl Gathering {
+    /// Goes on until the watcher has ended.
+    fn run(&self, events: &thread_mpsc::Receiver<notify::Result<Event>>) {
+        while let Ok(first) = events.recv() {
+            let end = Instant::now() + GATHER;
+            let mut changed = HashMap::new();
+            let mut next = Some(first);
+            while let Some(event) = next {
+                match event {
+                    Ok(event) => self.take(event, &mut changed),
+                    Err(error) => {
+                        self.hint(Hint::Broken { folder: self.folder, why: explain(&error) })
+                    }
+                }
+                next = events.recv_timeout(end.saturating_duration_since(Instant::now())).ok();
+            }
+            for (local, closed) in changed {
+                self.hint(Hint::Changed { folder: self.folder, local, closed });
+            }
+        }
+    }
+
+    /// Notes which paths changed, and whether they were closed or renamed.
+    fn take(&self, event: Event, changed: &mut HashMap<PathBuf, bool>) {
+        if event.need_rescan() {
+            return self.hint(Hint::Rescan { folder: self.folder });
+        }
+        let renamed = matches!(event.kind, EventKind::Modify(ModifyKind::Name(_)));
+        for path in event.paths {
+            if let Ok(local) = path.strip_prefix(&self.base) {
+                *changed.entry(local.to_owned()).or_default() |= renamed || event.kind.is_access();
+            }
+        }
+    }
+
+    fn hint(&self, hint: Hint) {
+        let _ = self.hints.send(hint);
+    }
 }
 
 fn explain(error: &notify::Error) -> WatchError {
@@ -128,30 +174,6 @@ fn explain(error: &notify::Error) -> WatchError {
 
 /// What Linux answers when a user has too many watchers.
 const EMFILE: i32 = 24;
-
-fn translate(
-    folder: usize,
-    base: &Path,
-    event: &DebouncedEvent,
-    hints: &mpsc::UnboundedSender<Hint>,
-) {
-    if event.need_rescan() {
-        let _ = hints.send(Hint::Rescan { folder });
-        return;
-    }
-    let closed = match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        // Reading a file is no change.
-        EventKind::Access(_) => return,
-        EventKind::Modify(notify::event::ModifyKind::Name(_)) => true,
-        _ => false,
-    };
-    for path in &event.paths {
-        if let Ok(local) = path.strip_prefix(base) {
-            let _ = hints.send(Hint::Changed { folder, local: local.to_owned(), closed });
-        }
-    }
-}
 
 #[cfg(test)]
 #[cfg(target_os = "linux")]

@@ -64,11 +64,14 @@ pub(super) fn prepare(
     if items.is_empty() || total > RUN_MAX {
         return Err(refused);
     }
+    // What is small and still to be read: memory that grew as it is needed would be taken several times.
+    let small = asked.iter().flatten().map(|(_, len)| *len).filter(|len| *len <= SMALL);
+    let mut small: u64 = small.sum();
     let (mut parts, mut name) = (Vec::new(), None);
     let mut outcomes = Vec::with_capacity(items.len());
     for (item, asked) in items.iter().zip(asked) {
         let outcome = asked.and_then(|(offset, len)| {
-            name = Some(take(engine, &mut parts, item.root, offset, len)?);
+            name = Some(take(engine, &mut parts, &mut small, item.root, (offset, len))?);
             u32::try_from(len).map_err(|_| Missing::Refused)
         });
         outcomes.push(match outcome {
@@ -95,9 +98,9 @@ fn stretch(engine: &Handle, item: &Item) -> Result<(u64, u64), Missing> {
 fn take(
     engine: &Handle,
     parts: &mut Vec<Part>,
+    small: &mut u64,
     root: Root,
-    offset: u64,
-    len: u64,
+    (offset, len): (u64, u64),
 ) -> Result<Name, Missing> {
     let Opened { name, print, file } = content::open(engine, &root)?;
     if len > SMALL {
@@ -106,10 +109,12 @@ fn take(
         parts.push(Part::Stretch(stretch));
         return Ok(of);
     }
-    let len = usize::try_from(len).map_err(|_| Missing::Refused)?;
     if !matches!(parts.last(), Some(Part::Bytes { .. })) {
-        parts.push(Part::Bytes { bytes: Vec::new(), done: 0 });
+        let bytes = Vec::with_capacity(usize::try_from(*small).unwrap_or(0));
+        parts.push(Part::Bytes { bytes, done: 0 });
     }
+    *small = small.saturating_sub(len);
+    let len = usize::try_from(len).map_err(|_| Missing::Refused)?;
     let Some(Part::Bytes { bytes, .. }) = parts.last_mut() else { return Err(Missing::Refused) };
     let start = bytes.len();
     bytes.resize(start + len, 0);

@@ -11,6 +11,8 @@ use super::{Asked, Flight, Schedule, Source, SourceId, State, Work};
 
 /// Bytes that an item costs beside its content, so that empty files do not fill a run without end.
 const ITEM_COST: u64 = 256;
+/// Bytes beyond which a run takes no further file: small ones are read whole by a seeder before it begins to send them.
+const GATHERED: u64 = 4 * CHUNK;
 /// Contents that one source is asked for at a time.
 const WANTS: usize = 64;
 /// Files begun at a time.
@@ -178,7 +180,7 @@ impl Schedule {
                 items.push((job, chunks));
                 self.settle(job);
             }
-            if cost >= most || items.len() >= ITEMS_MAX {
+            if cost >= most.min(GATHERED) || items.len() >= ITEMS_MAX {
                 break;
             }
         }
