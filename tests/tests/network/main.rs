@@ -1,8 +1,8 @@
 //! Transfers over a small internet of network namespaces. `skipped:` where the system does not permit to make it.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
+mod matrix;
 mod places;
-#[allow(dead_code, reason = "what the translators need comes with the tests of them")]
 mod scene;
 mod speed;
 mod translators;

@@ -1,5 +1,7 @@
 //! Other ways in which two homes are connected, and changes while a download runs.
 
+use std::time::Duration;
+
 use sealift_tests::lab::{Lab, Line, Nat};
 
 use crate::scene::Scene;
@@ -49,6 +51,71 @@ fn neighbours_are_found_only_where_both_sides_want_it() {
     assert!(alone.says("seeder there with --lan"), "{alone}");
     let contradiction = fetch(&["--lan", "--path", "relay"]).expect(2);
     assert!(contradiction.says("exclude each other"), "{contradiction}");
+}
+
+#[test]
+fn a_carrier_that_translates_once_more_is_no_obstacle() {
+    let Some(lab) = lab(SLOW) else { return };
+    let line = Line { carrier: Some(Nat::PortRestricted), ..limited(Some(Nat::PortRestricted)) };
+    let homes = [lab.home(1, line, 1).unwrap(), lab.home(2, line, 1).unwrap()];
+    let scene = Scene::set(&lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE);
+    let told = scene.download(&[]);
+    assert!(told.direct() > 0.5 && told.carried_by().contains("QUIC"), "{told:?}");
+}
+
+#[test]
+fn without_udp_the_relay_carries_it() {
+    let Some(lab) = lab(4 * SLOW) else { return };
+    let closed = Line { udp: false, ..limited(Some(Nat::PortRestricted)) };
+    let homes = [
+        lab.home(1, closed, 1).unwrap(),
+        lab.home(2, limited(Some(Nat::EndpointIndependent)), 1).unwrap(),
+    ];
+    let scene = Scene::set(&lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE);
+    let told = scene.download(&[]);
+    assert!(told.direct() == 0.0, "{told:?}");
+    // And who insists learns why not.
+    let refused =
+        scene.friend.run("leecher", &["download", "big", "--out", "other", "--path", "direct"]);
+    assert!(refused.code != 0 && refused.says("direct"), "{refused}");
+}
+
+#[test]
+fn ipv6_alone_is_enough() {
+    let Some(lab) = lab(SLOW) else { return };
+    let hosts = [1, 2].map(|number| lab.host_v6(number).unwrap());
+    let scene = Scene::set_v6(&lab, &hosts[0], &hosts[1], SIZE);
+    let told = scene.download(&[]);
+    assert!(told.direct() > 0.5, "{told:?}");
+}
+
+#[test]
+fn a_direct_path_outlives_the_relay() {
+    let Some(lab) = lab(SLOW) else { return };
+    let homes = [1, 2].map(|n| {
+        let line = Line { rate: Some(SLOW), ..Line::new(Some(Nat::PortRestricted)) };
+        lab.home(n, line, 1).unwrap()
+    });
+    let scene = Scene::set(&lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE);
+    let (start, mut running) = scene.fetch(&[]);
+    running.message_within("\"direct QUIC\"", Duration::from_secs(30));
+    lab.cut_relay().unwrap();
+    let told = scene.fetched((start, running));
+    assert!(told.direct() > 0.3, "{told:?}");
+}
+
+#[test]
+fn another_address_in_the_middle_costs_nothing_but_time() {
+    let Some(lab) = lab(SLOW) else { return };
+    let homes = [1, 2].map(|n| {
+        let line = Line { rate: Some(SLOW), ..Line::new(Some(Nat::PortRestricted)) };
+        lab.home(n, line, 1).unwrap()
+    });
+    let scene = Scene::set(&lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE);
+    let (start, mut running) = scene.fetch(&[]);
+    running.message_within("\"direct QUIC\"", Duration::from_secs(30));
+    homes[1].renumber(0).unwrap();
+    let _ = scene.fetched((start, running));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The programs at their places.
 pub(crate) struct Scene {
     _programs: [Running; 2],
-    _owner: User,
+    _others: [User; 2],
     pub(crate) friend: User,
     content: Vec<u8>,
 }
@@ -72,7 +72,8 @@ impl Scene {
         address: &str,
         more: &[&str],
     ) -> Self {
-        let mut relay = User::within(lab.relay()).start("relay", &["--listen", address]);
+        let operator = User::within(lab.relay());
+        let mut relay = operator.start("relay", &["--listen", address]);
         let line = relay.line("relay ready: ");
         let place = line.strip_prefix("relay ready: ").unwrap().to_owned();
         let owner = User::within(here);
@@ -90,7 +91,7 @@ impl Scene {
         let friend = User::within(there);
         let _ = friend.run("leecher", &["join", &invite(&owner), "--name", "ben"]).expect(0);
         appears(&friend, "big");
-        Self { _programs: [relay, seeder], _owner: owner, friend, content }
+        Self { _programs: [relay, seeder], _others: [operator, owner], friend, content }
     }
 
     /// Begins to fetch the file.
