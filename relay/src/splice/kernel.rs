@@ -30,7 +30,7 @@ const TURN: (usize, usize) = (1 << 20, 128 << 10);
 const BUSY: (u64, Duration) = (8 << 20, Duration::from_millis(400));
 /// Bytes that may wait in a socket's buffer without being on their way: at first, and of a busy direction. What goes in at once
 /// widens the window of the other side's socket as well, which a slow reader then fills for ever.
-const UNSENT: (u32, u32) = (32 << 10, 512 << 10);
+const UNSENT: (u32, u32) = (32 << 10, 2 << 20);
 
 /// Moves bytes until the end of `from`, which is passed on; in the kernel after `first` bytes, if there is a pipe.
 pub(super) async fn pump(
