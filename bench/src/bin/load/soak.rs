@@ -27,7 +27,7 @@ const SLOPE: f64 = 1.0;
 /// From how long a run on the slope says something.
 const LONG: Duration = Duration::from_secs(15 * 60);
 /// What a short run may grow by between its second quarter and its last, MB.
-const GROWTH: f64 = 3.0;
+const GROWTH: f64 = 5.0;
 /// How long everybody has to be gone after the end.
 const QUIET: Duration = Duration::from_secs(20);
 
