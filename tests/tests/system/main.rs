@@ -9,6 +9,7 @@ mod killed;
 mod leaving;
 mod limit;
 mod manual;
+mod mayhem;
 mod partial;
 mod private;
 mod removing;
