@@ -126,6 +126,13 @@ impl Online {
         self.serving.borrow().serving.contains(device)
     }
 
+    /// Whether anything can still come of it: the connection to the relay stands, or somebody was heard of without one.
+    #[must_use]
+    pub fn is_of_use(&self) -> bool {
+        let presence = self.serving.borrow();
+        !presence.ended && (self.control.is_some() || !presence.serving.is_empty())
+    }
+
     /// Heads that come from now on; can be taken once.
     #[must_use]
     pub fn take_heads(&self) -> Option<mpsc::Receiver<LogHead>> {

@@ -1,5 +1,6 @@
 //! A download from start to end: sessions with those who have the files, what happens when one is lost, when to give up.
 
+mod relayless;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,6 @@ use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::{Speaker, jittered};
 use sealift_peer::direct::Direct;
 use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::members::Members;
 use sealift_peer::path::Allowed;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{SessionError, WrapChoice};
@@ -19,7 +19,7 @@ use sealift_proto::identity::DeviceId;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::background;
 use super::elsewhere::Elsewhere;
@@ -37,8 +37,6 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const TICK: Duration = Duration::from_millis(250);
 /// One source is enough for so few bytes, as long as it is quick.
 const SMALL: u64 = 8 * 1024 * 1024;
-/// How long the local network is listened to where there is nothing else.
-const LISTEN: Duration = Duration::from_secs(4);
 /// After so long it is not quick.
 const QUICK: Duration = Duration::from_secs(1);
 
@@ -213,10 +211,7 @@ impl<'a> Download<'a> {
 
     /// The connection, made anew if it ended. `None` after a try that failed.
     async fn connected(&mut self) -> Option<Arc<Online>> {
-        let standing = self
-            .connection
-            .as_ref()
-            .filter(|connection| !connection.online.presence().borrow().ended);
+        let standing = self.connection.as_ref().filter(|connection| connection.online.is_of_use());
         if let Some(connection) = standing {
             return Some(connection.online.clone());
         }
@@ -249,59 +244,6 @@ impl<'a> Download<'a> {
             }
         }
         None
-    }
-
-    /// There is no relay: whoever is on the local network has to do. `None` when nobody is there after a moment.
-    async fn on_lan(&mut self, failure: Failure) -> Option<Arc<Online>> {
-        let members = Members::load(&self.speaker.profile, &self.space, self.speaker.now());
-        let members = match members {
-            Ok(members) => members,
-            Err(failure) => {
-                self.end_all(&failure);
-                return None;
-            }
-        };
-        if !std::mem::replace(&mut self.told, true) {
-            words::tell_on_lan(self.speaker, &failure);
-        }
-        let (online, reading) = Online::alone(self.speaker, self.space.clone(), members);
-        let mut presence = online.presence();
-        if timeout(LISTEN, presence.wait_for(|now| !now.serving.is_empty())).await.is_err() {
-            if !self.started && self.manner.wait.is_none() {
-                self.end_all(&words::nobody_near(&failure));
-            } else if self.running.is_empty() {
-                self.pause_or_end(&failure).await;
-            }
-            return None;
-        }
-        self.lost.clear();
-        self.connection = Some(Connection { online: online.clone(), reading });
-        Some(online)
-    }
-
-    /// The relay is lost, and direct links bring what they can.
-    async fn go_on_without_relay(&mut self, failure: &Failure) {
-        if !std::mem::replace(&mut self.told, true) {
-            words::tell_without_relay(self.speaker, failure);
-        }
-        let mut news = self.shared.news();
-        let until = Instant::now() + jittered(PAUSE.1, self.speaker);
-        // A link that ends may have been the last: that is noticed at the next try.
-        while timeout_at(until, news.changed()).await.is_ok() {
-            self.reap();
-            if self.running.is_empty() {
-                return;
-            }
-        }
-    }
-
-    /// Books those that have ended.
-    fn reap(&mut self) {
-        while let Some(ended) = self.sources.try_join_next() {
-            if let Ok((device, ended)) = ended {
-                self.ended(device, ended);
-            }
-        }
     }
 
     /// Whatever came counts, also of a file that is not complete: patience begins when it stopped coming.

@@ -69,20 +69,12 @@ pub(super) async fn fetch(
                 }
             }
             Some(aside) = heard.recv() => links.heard(aside),
-            found = found(&mut links.search) => links.found(found),
+            found = Search::found(&mut links.search) => links.found(found),
             _ = ticks.tick() => {
                 links.begin_search().await;
                 links.look()?;
             }
         }
-    }
-}
-
-/// What has been found; for ever nothing where nothing is looked for.
-async fn found(search: &mut Option<Search>) -> Found {
-    match search {
-        Some(search) => search.next().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -43,6 +43,14 @@ impl Search {
         }
     }
 
+    /// Waits for what `search` finds next; for ever where nothing is looked for.
+    pub async fn found(search: &mut Option<Self>) -> Found {
+        match search {
+            Some(search) => search.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Where this side may be reached, as far as it is known now.
     #[must_use]
     pub fn own(&self) -> Candidates {

@@ -106,16 +106,8 @@ pub async fn serve(
                 }
             }
             Some(said) = heard.recv() => links.heard(said).await,
-            found = found(&mut links.search) => links.found(found),
+            found = Search::found(&mut links.search) => links.found(found),
         }
-    }
-}
-
-/// What has been found; for ever nothing where nothing is looked for.
-async fn found(search: &mut Option<Search>) -> Found {
-    match search {
-        Some(search) => search.next().await,
-        None => std::future::pending().await,
     }
 }
 

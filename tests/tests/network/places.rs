@@ -1,8 +1,9 @@
 //! Other ways in which two homes are connected, and changes while a download runs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sealift_tests::lab::{Lab, Line, Nat};
+use sealift_tests::lab::{Home, Lab, Line, Nat};
+use sealift_tests::process::Running;
 
 use crate::scene::Scene;
 
@@ -17,6 +18,18 @@ fn lab(relay_rate: u64) -> Option<Lab> {
 
 fn limited(nat: Option<Nat>) -> Line {
     Line { rate: Some(10 * SLOW), ..Line::new(nat) }
+}
+
+/// A download between two homes with slow lines, of which a direct link has just begun to carry a part.
+fn going_directly(lab: &Lab) -> ([Home; 2], Scene, (Instant, Running)) {
+    let homes = [1, 2].map(|n| {
+        let line = Line { rate: Some(SLOW), ..Line::new(Some(Nat::PortRestricted)) };
+        lab.home(n, line, 1).unwrap()
+    });
+    let scene = Scene::set(lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE);
+    let (start, mut running) = scene.fetch(&[]);
+    running.message_within("\"direct QUIC\"", Duration::from_secs(30));
+    (homes, scene, (start, running))
 }
 
 #[test]
@@ -92,30 +105,18 @@ fn ipv6_alone_is_enough() {
 #[test]
 fn a_direct_path_outlives_the_relay() {
     let Some(lab) = lab(SLOW) else { return };
-    let homes = [1, 2].map(|n| {
-        let line = Line { rate: Some(SLOW), ..Line::new(Some(Nat::PortRestricted)) };
-        lab.home(n, line, 1).unwrap()
-    });
-    let scene = Scene::set(&lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE);
-    let (start, mut running) = scene.fetch(&[]);
-    running.message_within("\"direct QUIC\"", Duration::from_secs(30));
+    let (_homes, scene, running) = going_directly(&lab);
     lab.cut_relay().unwrap();
-    let told = scene.fetched((start, running));
+    let told = scene.fetched(running);
     assert!(told.direct() > 0.3, "{told:?}");
 }
 
 #[test]
 fn another_address_in_the_middle_costs_nothing_but_time() {
     let Some(lab) = lab(SLOW) else { return };
-    let homes = [1, 2].map(|n| {
-        let line = Line { rate: Some(SLOW), ..Line::new(Some(Nat::PortRestricted)) };
-        lab.home(n, line, 1).unwrap()
-    });
-    let scene = Scene::set(&lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE);
-    let (start, mut running) = scene.fetch(&[]);
-    running.message_within("\"direct QUIC\"", Duration::from_secs(30));
+    let (homes, scene, running) = going_directly(&lab);
     homes[1].renumber(0).unwrap();
-    let _ = scene.fetched((start, running));
+    let _ = scene.fetched(running);
 }
 
 #[test]
