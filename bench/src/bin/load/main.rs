@@ -16,7 +16,7 @@ mod transfer;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
 
 use report::Report;
@@ -42,6 +42,12 @@ struct Arguments {
     hold_pipes: bool,
 }
 
+/// Returns when somebody wants the end: dropping what runs then ends the programs it has started.
+async fn interrupted() -> Result<()> {
+    tokio::signal::ctrl_c().await?;
+    bail!("interrupted")
+}
+
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     if arguments.hold_pipes {
@@ -60,8 +66,21 @@ fn main() -> Result<ExitCode> {
     }
     for row in rows {
         report.begin(row.name());
-        if let Err(error) = runtime.block_on(row.run(&mut report, arguments.quick)) {
+        let mut stopped = false;
+        let run = async {
+            tokio::select! {
+                ended = row.run(&mut report, arguments.quick) => ended,
+                ended = interrupted() => {
+                    stopped = true;
+                    ended
+                }
+            }
+        };
+        if let Err(error) = runtime.block_on(run) {
             report.must("the row itself", format!("{error:#}"), "to run", false);
+        }
+        if stopped {
+            break;
         }
     }
     report.print();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::client::Space;
@@ -39,7 +40,7 @@ struct Look {
     descriptors: f64,
 }
 
-/// Runs for `time` and tells how it went.
+/// Runs for `time`, or until it is interrupted, and tells how it went.
 pub(crate) async fn run(report: &mut Report, time: Duration) -> Result<()> {
     let folder = tempfile::TempDir::with_prefix("sealift-load-")?;
     let relay = Relay::start(&small_cache(folder.path())?)?;
@@ -58,6 +59,7 @@ pub(crate) async fn run(report: &mut Report, time: Duration) -> Result<()> {
     let mut crowd = JoinSet::new();
     hostile::everybody(&mut crowd, relay.address, &Arc::new(Space::new(3)));
     let (looks, cpu) = watch(&relay, time).await?;
+    let time = looks.last().map_or(time, |look| Duration::from_secs_f64(look.at));
     stop.store(true, Ordering::Relaxed);
     crowd.shutdown().await;
     let seeder_grown = figure(resident(seeder).unwrap_or(0)) - figure(seeder_memory);
@@ -114,14 +116,20 @@ fn transfer_on(mut pair: Pair, stop: &AtomicBool, honest: &Honest) {
     }
 }
 
-/// Looks once a second; and how much of a core the relay used.
+/// Looks once a second until `time` is over or somebody wants the end; and how much of a core the relay used.
 async fn watch(relay: &Relay, time: Duration) -> Result<(Vec<Look>, f64)> {
     let (start, cpu) = (Instant::now(), relay.cpu()?);
     let mut looks = Vec::new();
     let mut next = tokio::time::interval(LOOK);
     let mut told = Instant::now();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     while start.elapsed() < time {
-        next.tick().await;
+        tokio::select! {
+            _ = next.tick() => {}
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
         let look = Look {
             at: start.elapsed().as_secs_f64(),
             memory: figure(relay.resident()? * 1024) / 1e6,

@@ -1,6 +1,7 @@
 //! The honest transfer that everything else must leave alone: a real seeder and a real leecher through the relay, at most 200
-//! MB/s.
+//! MB/s. All of them are in process groups of their own: Ctrl-C ends this program, which then ends them.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,6 +44,7 @@ impl Pair {
             .args(["--name", "load", "--path", "relay"])
             .env("HOME", folder.path().join("ana"))
             .current_dir(folder.path())
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log)?)
@@ -99,6 +101,7 @@ impl Pair {
             .args(arguments)
             .env("HOME", self.folder.path().join(home))
             .current_dir(self.folder.path())
+            .process_group(0)
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{program} does not start"))?;
