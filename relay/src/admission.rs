@@ -8,9 +8,9 @@ use std::time::Duration;
 use sealift_proto::control::Refusal;
 use sealift_proto::space::SpaceId;
 
-use crate::gate::source_of;
 use crate::limits::InForce;
 use crate::rate::Rate;
+use crate::sources::{Sources, source_of};
 use crate::store::{Facts, TokenName};
 use crate::tokens::Tokens;
 
@@ -57,14 +57,14 @@ pub(crate) struct Admission {
     /// Spaces that came in by a token.
     by_token: HashMap<SpaceId, TokenName>,
     /// New spaces and wrong tokens by the address they came from.
-    newcomers: HashMap<IpAddr, Rate>,
-    wrong: HashMap<IpAddr, Rate>,
+    newcomers: Sources,
+    wrong: Sources,
 }
 
 impl Admission {
     pub(crate) fn new(limits: InForce, allowed: Allowed) -> Self {
-        let (by_token, newcomers, wrong) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { limits, allowed, by_token, newcomers, wrong }
+        let (newcomers, wrong) = (Sources::default(), Sources::default());
+        Self { limits, allowed, by_token: HashMap::new(), newcomers, wrong }
     }
 
     /// Goes by other rules from now on.
@@ -109,8 +109,9 @@ impl Admission {
     ) -> Result<TokenName, Refusal> {
         let shown = shown.filter(|_| !self.allowed.tokens.is_empty());
         let shown = shown.ok_or(Refusal::SpaceNotAllowed)?;
-        let most = self.limits.get().wrong_tokens_per_hour;
-        let wrong = self.wrong.entry(source).or_insert_with(|| Rate::over(HOUR, most, now));
+        let limits = self.limits.get();
+        let new = || Rate::over(HOUR, limits.wrong_tokens_per_hour, now);
+        let wrong = self.wrong.of(source, limits.sources, now, new);
         // One who has guessed too often is not told whether the next guess is right.
         if !wrong.try_take(now) {
             return Err(Refusal::Busy);
@@ -121,15 +122,18 @@ impl Admission {
     }
 
     fn count_newcomer(&mut self, source: IpAddr, now: Duration) -> Result<(), Refusal> {
-        let most = self.limits.get().new_spaces_per_day;
-        let rate = self.newcomers.entry(source).or_insert_with(|| Rate::over(DAY, most, now));
+        let limits = self.limits.get();
+        let new = || Rate::over(DAY, limits.new_spaces_per_day, now);
+        let rate = self.newcomers.of(source, limits.sources, now, new);
         if rate.try_take(now) { Ok(()) } else { Err(Refusal::NewSpaces) }
     }
 
-    /// Forgets addresses that owe nothing.
-    pub(crate) fn forget_sources(&mut self, now: Duration) {
-        self.newcomers.retain(|_, rate| !rate.is_full(now));
-        self.wrong.retain(|_, rate| !rate.is_full(now));
+    /// Forgets addresses that owe nothing, and by which token the spaces came that have no device connected: the store
+    /// knows it when one comes back.
+    pub(crate) fn forget(&mut self, now: Duration, is_connected: impl Fn(&SpaceId) -> bool) {
+        self.newcomers.forget(now);
+        self.wrong.forget(now);
+        self.by_token.retain(|space, _| is_connected(space));
     }
 }
 
@@ -175,8 +179,8 @@ mod tests {
         let known = Facts { known: true, ..Facts::default() };
         let again = admission.check(&space(1), &known, None, at(1), HOUR * 13);
         assert_eq!(again, Ok(Verdict::Known));
-        admission.forget_sources(HOUR * 99);
-        assert!(admission.newcomers.is_empty());
+        admission.forget(HOUR * 99, |_| true);
+        assert_eq!(admission.newcomers.len(), 0);
     }
 
     #[test]
@@ -201,6 +205,28 @@ mod tests {
         assert!(!admission.carries(&space(1)) && !admission.carries(&space(2)));
         let refused = admission.check(&space(2), &known, None, at(2), HOUR);
         assert_eq!(refused, Err(Refusal::SpaceNotAllowed));
+    }
+
+    #[test]
+    fn many_addresses_and_spaces_take_a_bounded_room() {
+        let limits = Limits { sources: 50, new_spaces_per_day: 9, ..Limits::default() };
+        let allowed = Allowed { spaces: Vec::new(), tokens: Tokens::parse(GOOD).unwrap() };
+        let mut admission = Admission::new(InForce::new(limits), allowed);
+        let new = Facts::default();
+        for number in 0..1000_u128 {
+            let from = IpAddr::V6((number << 64).into());
+            let mut bytes = [0; 32];
+            bytes[..16].copy_from_slice(&number.to_be_bytes());
+            let space = SpaceId::from_bytes(bytes);
+            let wrong = admission.check(&space, &new, Some(&[b'?'; 20]), from, HOUR);
+            assert_eq!(wrong, Err(Refusal::Token));
+            assert!(admission.check(&space, &new, Some(GOOD), from, HOUR).is_ok());
+            assert!(admission.newcomers.len() <= 50 && admission.wrong.len() <= 50);
+        }
+        // One of them has a device connected.
+        admission.forget(HOUR, |space| *space == SpaceId::from_bytes([0; 32]));
+        assert_eq!(admission.by_token.len(), 1);
+        assert!(admission.carries(&SpaceId::from_bytes([0; 32])));
     }
 
     #[test]

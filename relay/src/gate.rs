@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::limits::InForce;
 use crate::rate::Rate;
+use crate::sources::{Sources, source_of};
 
 /// Lets connections in until they have shown who they are.
 #[derive(Clone)]
@@ -28,7 +29,7 @@ struct State {
     sources: HashMap<IpAddr, BTreeMap<u64, ()>>,
     /// Handshakes in all, and of the sources that began some lately.
     handshakes: Option<Rate>,
-    handshakes_of: HashMap<IpAddr, Rate>,
+    handshakes_of: Sources,
 }
 
 /// A place in the gate, given back when dropped.
@@ -57,7 +58,7 @@ impl Gate {
         let limits = self.0.limits.get();
         let source = source_of(from);
         let mut state = self.state();
-        let of_source = state.handshakes_of.entry(source).or_insert_with(|| {
+        let of_source = state.handshakes_of.of(source, limits.sources, now, || {
             let rate = limits.handshakes_per_second_per_source;
             Rate::new(rate, limits.handshake_burst_per_source, now)
         });
@@ -70,7 +71,7 @@ impl Gate {
 
     /// Forgets the sources that have begun no handshake lately.
     pub(crate) fn forget_sources(&self, now: Duration) {
-        self.state().handshakes_of.retain(|_, rate| !rate.is_full(now));
+        self.state().handshakes_of.forget(now);
     }
 
     /// The oldest `count` holders are to go; whether there was any.
@@ -135,14 +136,6 @@ impl Drop for Place {
     }
 }
 
-/// One IPv4 address, or the IPv6 network that one customer usually has.
-pub(crate) fn source_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,15 +196,8 @@ mod tests {
         assert_eq!(network, [ms(20), ms(30), ms(100)]);
         assert_eq!(begin("2001:db8::4"), None);
         gate.forget_sources(Duration::from_millis(150));
-        assert!(!gate.state().handshakes_of.is_empty());
+        assert_ne!(gate.state().handshakes_of.len(), 0);
         gate.forget_sources(Duration::from_secs(1));
-        assert!(gate.state().handshakes_of.is_empty());
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_source() {
-        assert_eq!(source_of(at("2001:db8::1")), source_of(at("2001:db8::ffff:1")));
-        assert_ne!(source_of(at("2001:db8::1")), source_of(at("2001:db8:0:1::1")));
-        assert_eq!(source_of(at("::ffff:10.0.0.1")), at("10.0.0.1"));
+        assert_eq!(gate.state().handshakes_of.len(), 0);
     }
 }

@@ -298,7 +298,9 @@ impl Hub {
         drop(state);
         self.gate.forget_sources(now);
         self.room.look();
-        self.admission().forget_sources(now);
+        let mut admission = self.admission();
+        let state = self.state();
+        admission.forget(now, |space| state.board.has(space));
     }
 
     /// Bytes that links have carried this month.

@@ -26,6 +26,7 @@ mod rate;
 mod reason;
 pub mod report;
 mod room;
+mod sources;
 mod splice;
 mod store;
 mod switchboard;

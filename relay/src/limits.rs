@@ -118,6 +118,8 @@ limits! {
         unauthenticated: usize, Count, 1 => 1024;
         /// Of those, from one IPv4 address or IPv6 /64; its oldest is closed for one more
         unauthenticated_per_source: usize, Count, 1 => 512;
+        /// IPv4 addresses and IPv6 /64 remembered for what they owe, of each kind; those that owe least are forgotten first
+        sources: usize, Count, 1 => 32_768;
         /// Refused connections that are logged; the rest are counted
         log_lines_per_second: u64, PerSecond, 1 => 10;
     }

@@ -63,8 +63,13 @@ impl Rate {
 
     /// Whether nothing is missing: as good as new.
     pub(crate) fn is_full(&mut self, now: Duration) -> bool {
+        self.missing(now) <= 0.0
+    }
+
+    /// How many tokens are missing, debts included.
+    pub(crate) fn missing(&mut self, now: Duration) -> f64 {
         self.refill(now);
-        self.tokens >= self.burst
+        self.burst - self.tokens
     }
 
     fn refill(&mut self, now: Duration) {

@@ -292,6 +292,11 @@ impl Switchboard {
         self.spaces.len()
     }
 
+    /// Whether the space has a connection.
+    pub(crate) fn has(&self, space: &SpaceId) -> bool {
+        self.spaces.contains_key(space)
+    }
+
     /// How many connections take an invite.
     pub(crate) const fn joining(&self) -> usize {
         self.joining

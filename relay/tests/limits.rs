@@ -107,6 +107,17 @@ async fn an_address_brings_few_new_spaces() {
 }
 
 #[tokio::test]
+async fn who_brought_most_is_remembered_however_many_addresses_come_after() {
+    let limits = Limits { new_spaces_per_day: 2, sources: 2, ..Limits::default() };
+    let (_home, relay) = relay_with(limits).await;
+    for (owner, last) in [(1, 2), (4, 2), (5, 3), (6, 4), (7, 5)] {
+        let member = Member::new(owner, 2);
+        relay.hello_from(last, &member, false).await.0.nothing_more().await;
+    }
+    refused_from(&relay, 2, &Member::new(8, 2), Refusal::NewSpaces).await;
+}
+
+#[tokio::test]
 async fn a_full_store_drops_a_space_without_devices_and_never_one_with() {
     let limits = Limits { total_bytes: 200_000, ..Limits::default() };
     let (_home, relay) = relay_with(limits).await;
