@@ -20,7 +20,7 @@ use sealift_proto::frame::{ALPN, LinkKind, PREAMBLE, Preamble};
 
 use crate::gate::Place;
 use crate::hub::Hub;
-use crate::wire::{Rewound, WireError};
+use crate::wire::{Carrier, FrameReader, WireError};
 
 pub(crate) use accept::accept_all;
 
@@ -100,10 +100,7 @@ impl Door {
         match first {
             // A scan that connects and goes is nothing to talk about.
             None => Ok(()),
-            Some(TLS_HANDSHAKE) => {
-                let stream = Rewound::new(TLS_HANDSHAKE, stream);
-                self.control(stream, from, deadline, place).await
-            }
+            Some(TLS_HANDSHAKE) => self.control(stream, from, deadline, place).await,
             Some(PREAMBLE_START) => self.link(stream, deadline, place).await,
             Some(_) => Err(Rejected::Foreign),
         }
@@ -129,11 +126,14 @@ impl Door {
 
     async fn control(
         &self,
-        mut stream: Rewound<BoxStream>,
+        stream: BoxStream,
         from: SocketAddr,
         deadline: Instant,
         mut place: Place,
     ) -> Result<(), Rejected> {
+        let (partial, ended) = self.hub.partials.connection();
+        let sent = Arc::clone(&self.hub.metrics.sent);
+        let mut stream = Carrier::new(TLS_HANDSHAKE, stream, partial.clone(), sent);
         if let Err(why) = self.turn(from, deadline, &mut place).await {
             turn_away(&mut stream).await;
             return Err(why);
@@ -146,7 +146,8 @@ impl Door {
         }
         let exporter = hello::exporter(session)?;
         let (reader, writer) = tokio::io::split(tls);
-        let mut greeting = hello::Greeting::new(reader, writer);
+        let reader = FrameReader::new(reader, partial, ended);
+        let mut greeting = hello::Greeting { reader, writer };
         let verified =
             within(deadline, &mut place, greeting.hello(&self.hub, &exporter, from.ip())).await;
         drop(place);
@@ -170,7 +171,7 @@ impl Door {
 
 /// Says that there is no room for a handshake, in the one way that TLS has before it: the client takes it for
 /// [`Refusal::Busy`] (PROTOCOL.md section 5.6).
-async fn turn_away(stream: &mut Rewound<BoxStream>) {
+async fn turn_away(stream: &mut Carrier<BoxStream>) {
     const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
     let saying = async {
         // What has come is taken off first: closing with unread bytes would take the word back.

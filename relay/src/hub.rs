@@ -24,6 +24,7 @@ use crate::gate::Gate;
 use crate::limits::InForce;
 use crate::metrics::Metrics;
 use crate::outbox::{self, Outbox, encode};
+use crate::partial::Partials;
 use crate::rate::Pace;
 use crate::room::Room;
 use crate::splice::{self, Bandwidth, Brakes, End, Meter, Pipes};
@@ -40,6 +41,7 @@ pub(crate) struct Hub {
     pub(crate) limits: InForce,
     pub(crate) store: Store,
     pub(crate) gate: Gate,
+    pub(crate) partials: Partials,
     pub(crate) probes: Probes,
     pub(crate) metrics: Metrics,
     pub(crate) room: Room,
@@ -120,6 +122,7 @@ impl Hub {
                 links: HashMap::new(),
             }),
             gate: Gate::new(limits.clone()),
+            partials: Partials::new(limits.clone()),
             probes: Probes::new(limits.clone()),
             metrics: Metrics::default(),
             pin,
@@ -297,6 +300,7 @@ impl Hub {
         state.apply(effects);
         drop(state);
         self.gate.forget_sources(now);
+        self.partials.end_late();
         self.room.look();
         let mut admission = self.admission();
         let state = self.state();

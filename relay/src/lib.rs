@@ -22,6 +22,7 @@ mod log;
 mod machine;
 mod metrics;
 mod outbox;
+mod partial;
 mod rate;
 mod reason;
 pub mod report;

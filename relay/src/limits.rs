@@ -150,6 +150,10 @@ limits! {
         ping_after: Duration, Time, 1 => 15 * SECOND;
         /// Silence after which it is closed
         idle: Duration, Time, 1 => 45 * SECOND;
+        /// From the first byte of a message until its last; who takes longer is closed
+        message_time: Duration, Time, 1 => 30 * SECOND;
+        /// Bytes of messages that have come in part, on all connections; beyond, those that take longest are closed
+        partial_bytes_in_all: usize, Bytes, 128 * KIB => 64 * MIB;
         /// How long one frame may take to leave for a device that does not read
         write_stall: Duration, Time, 1 => 30 * SECOND;
         /// Tokens from one IPv4 address or IPv6 /64 that a private relay does not know, in an hour

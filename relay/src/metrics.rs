@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ impl Tally {
 pub(crate) struct Metrics {
     /// Connections accepted.
     pub(crate) accepted: Counter,
+    /// Bytes sent on control connections, TLS included.
+    pub(crate) sent: Arc<Counter>,
     /// Times that the system could not accept one.
     pub(crate) not_accepted: Counter,
     /// Hellos that were good.

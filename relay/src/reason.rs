@@ -3,6 +3,7 @@
 use sealift_proto::control::Refusal;
 
 use crate::conn::Rejected;
+use crate::wire::WireError;
 
 /// The name of a refusal; never changed once given.
 pub(crate) const fn of(why: Refusal) -> &'static str {
@@ -41,6 +42,8 @@ impl Rejected {
             Self::Crowded => "crowded",
             Self::Refused(why) => of(*why),
             Self::Io(_) => "io",
+            Self::Wire(WireError::Given(Refusal::Busy)) => "crowded",
+            Self::Wire(WireError::Given(_)) => "slow",
             Self::Wire(_) => "frame",
         }
     }

@@ -2,11 +2,16 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use sealift_proto::control::Refusal;
 use sealift_proto::frame::{FRAME_HEADER, FrameError, body_len};
+
+use crate::metrics::Counter;
+use crate::partial::{Ended, Partial};
 
 /// Why there is no next frame.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +22,9 @@ pub(crate) enum WireError {
     /// A length that no frame has.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// It took too long, or others needed the memory.
+    #[error("a message that did not come whole: {0}")]
+    Given(Refusal),
 }
 
 /// Takes frames off a stream. A call that is given up loses nothing.
@@ -24,14 +32,22 @@ pub(crate) struct FrameReader<R> {
     stream: R,
     /// Read and not yet returned: at most one frame and what one read brought behind it.
     buffer: Vec<u8>,
+    partial: Partial,
+    ended: Ended,
 }
 
 /// Bytes read at once, and kept allocated while a connection is silent.
 const BLOCK: usize = 4096;
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
-    pub(crate) const fn new(stream: R) -> Self {
-        Self { stream, buffer: Vec::new() }
+    /// Frames of a connection that has this place among all.
+    pub(crate) const fn new(stream: R, partial: Partial, ended: Ended) -> Self {
+        Self { stream, buffer: Vec::new(), partial, ended }
+    }
+
+    /// From now on the other side is waited for.
+    pub(crate) fn awaited(&self) {
+        self.partial.awaited();
     }
 
     /// The body of the next frame; `None` when the stream ends between two.
@@ -42,7 +58,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             // Memory grows with what has come, never with a length that was claimed.
             self.buffer.reserve(BLOCK);
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            let count = tokio::select! {
+                biased;
+                Ok(why) = &mut self.ended => return Err(WireError::Given(why)),
+                count = self.stream.read_buf(&mut self.buffer) => count?,
+            };
+            if count == 0 {
                 let within = io::Error::from(io::ErrorKind::UnexpectedEof);
                 return if self.buffer.is_empty() { Ok(None) } else { Err(within.into()) };
             }
@@ -57,26 +78,30 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
         let body = self.buffer[FRAME_HEADER..end].to_vec();
         self.buffer.drain(..end);
-        if self.buffer.is_empty() {
-            self.buffer.shrink_to(BLOCK);
-        }
+        // Also with a beginning of the next frame in it: else a byte would keep the memory of the largest.
+        self.buffer.shrink_to(BLOCK);
+        self.partial.whole(self.buffer.len());
         Ok(Some(body))
     }
 }
 
-/// A stream with its first byte put back.
-pub(crate) struct Rewound<S> {
+/// What TLS runs on: a stream with its first byte put back, whose bytes are counted.
+pub(crate) struct Carrier<S> {
     first: Option<u8>,
     stream: S,
+    /// What came counts here until it is a whole message.
+    partial: Partial,
+    /// What was sent, on all of them.
+    sent: Arc<Counter>,
 }
 
-impl<S> Rewound<S> {
-    pub(crate) const fn new(first: u8, stream: S) -> Self {
-        Self { first: Some(first), stream }
+impl<S> Carrier<S> {
+    pub(crate) const fn new(first: u8, stream: S, partial: Partial, sent: Arc<Counter>) -> Self {
+        Self { first: Some(first), stream, partial, sent }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Carrier<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -86,19 +111,30 @@ impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
             && let Some(first) = self.first.take()
         {
             buf.put_slice(&[first]);
+            self.partial.came(1);
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let count = buf.filled().len() - before;
+        if count > 0 {
+            self.partial.came(count);
+        }
+        read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Carrier<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if let Poll::Ready(Ok(count)) = written {
+            self.sent.add(count as u64);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,13 +152,24 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
+    use crate::limits::{InForce, Limits};
+    use crate::partial::Partials;
+
+    fn partials() -> Partials {
+        Partials::new(InForce::new(Limits::default()))
+    }
+
+    fn reader<R: AsyncRead + Unpin>(stream: R) -> FrameReader<R> {
+        let (partial, ended) = partials().connection();
+        FrameReader::new(stream, partial, ended)
+    }
 
     /// Reads all frames of `bytes` through a pipe that passes `width` bytes at a time.
     async fn read_all(bytes: &[u8], width: usize) -> (Vec<Vec<u8>>, bool) {
         let (mut near, far) = tokio::io::duplex(width);
         let bytes = bytes.to_vec();
         let writing = tokio::spawn(async move { near.write_all(&bytes).await });
-        let mut reader = FrameReader::new(far);
+        let mut reader = reader(far);
         let mut frames = Vec::new();
         let good = loop {
             match reader.next().await {
@@ -161,7 +208,7 @@ mod tests {
             let mut near = near;
             near.write_all(&header).await.unwrap();
             // The stream stays open: nothing more is waited for.
-            let mut reader = FrameReader::new(far);
+            let mut reader = reader(far);
             assert!(matches!(reader.next().await, Err(WireError::Frame(_))));
             assert!(reader.buffer.capacity() <= 2 * BLOCK);
         }
@@ -170,7 +217,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_given_up_loses_nothing() {
         let (mut near, far) = tokio::io::duplex(64);
-        let mut reader = FrameReader::new(far);
+        let mut reader = reader(far);
         for byte in frame(&[7, 8, 9]).unwrap() {
             let early = tokio::time::timeout(std::time::Duration::from_millis(1), reader.next());
             assert!(early.await.is_err());
@@ -180,10 +227,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_byte_put_back_is_read_first() {
-        let mut stream = Rewound::new(1, &[2, 3][..]);
+    async fn a_byte_put_back_is_read_first_and_all_are_counted() {
+        let partials = partials();
+        let (partial, _ended) = partials.connection();
+        let sent = Arc::new(Counter::default());
+        let (mut near, far) = tokio::io::duplex(64);
+        near.write_all(&[2, 3]).await.unwrap();
+        near.shutdown().await.unwrap();
+        let mut stream = Carrier::new(1, far, partial, Arc::clone(&sent));
         let mut all = Vec::new();
         stream.read_to_end(&mut all).await.unwrap();
+        stream.write_all(&[4, 5]).await.unwrap();
         assert_eq!(all, [1, 2, 3]);
+        assert_eq!((partials.bytes(), sent.get()), (3, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_of_a_large_frame_keeps_no_memory() {
+        let (mut near, far) = tokio::io::duplex(FRAME_MAX * 2);
+        let all = [frame(&vec![1; FRAME_MAX]).unwrap(), frame(&[2; 9]).unwrap()].concat();
+        near.write_all(&all[..all.len() - 8]).await.unwrap();
+        let mut reader = reader(far);
+        assert_eq!(reader.next().await.unwrap().unwrap().len(), FRAME_MAX);
+        assert_eq!(reader.buffer.capacity(), BLOCK);
+        near.write_all(&all[all.len() - 8..]).await.unwrap();
+        assert_eq!(reader.next().await.unwrap(), Some(vec![2; 9]));
     }
 }

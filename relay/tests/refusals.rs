@@ -6,10 +6,11 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::*;
-use sealift_proto::codec::Bytes;
+use sealift_proto::codec::{self, Bytes};
 use sealift_proto::control::{Address, FromRelay, Refusal, ToRelay};
+use sealift_proto::frame;
 use sealift_relay::Limits;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn relay_with(limits: Limits) -> (tempfile::TempDir, TestRelay) {
     let home = tempfile::tempdir().unwrap();
@@ -39,6 +40,55 @@ async fn connections_are_few_of_a_device_in_a_space_and_in_all() {
     is_busy(&relay, &Member::new(7, 8)).await;
     for client in &mut held {
         client.nothing_more().await;
+    }
+}
+
+/// Sends all but the last byte of a message, which would be answered.
+async fn begin(client: &mut Client) -> [u8; 1] {
+    let to = Member::new(1, 99).at(0);
+    let frame = frame::frame(&codec::encode(&forward(to, &[1; 48 * 1024]))).unwrap();
+    let (last, beginning) = frame.split_last().unwrap();
+    client.tls.write_all(beginning).await.unwrap();
+    client.tls.flush().await.unwrap();
+    [*last]
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_whole_ends_its_connection_and_no_other() {
+    let (_home, relay) = relay_with(Limits::default()).await;
+    let mut slow = relay.connect(&Member::new(1, 2), false).await;
+    let mut quiet = relay.connect(&Member::new(1, 3), false).await;
+    let message_time = Duration::from_millis(100);
+    relay.set_limits(Limits { message_time, ..Limits::default() });
+    begin(&mut slow).await;
+    slow.ends_with(Refusal::Idle).await;
+    relay.set_limits(Limits::default());
+    quiet.nothing_more().await;
+}
+
+#[tokio::test]
+async fn messages_that_came_in_part_take_a_bounded_room() {
+    let limits = Limits { partial_bytes_in_all: 130 << 10, ..Limits::default() };
+    let (_home, relay) = relay_with(limits).await;
+    let mut one = relay.connect(&Member::new(1, 2), false).await;
+    let mut two = relay.connect(&Member::new(1, 3), false).await;
+    let mut three = relay.connect(&Member::new(1, 4), false).await;
+    let rest = begin(&mut one).await;
+    begin(&mut two).await;
+    begin(&mut three).await;
+    let (ended, answer, mut others) = tokio::select! {
+        answer = one.receive() => (one, answer, [two, three]),
+        answer = two.receive() => (two, answer, [one, three]),
+        answer = three.receive() => (three, answer, [one, two]),
+    };
+    assert_eq!(answer, Some(FromRelay::Refused(Refusal::Busy)));
+    drop(ended);
+    for other in &mut others {
+        other.tls.write_all(&rest).await.unwrap();
+        other.tls.flush().await.unwrap();
+        let to = Member::new(1, 99).at(0);
+        let nowhere = FromRelay::Undeliverable { to, why: Refusal::Offline };
+        assert_eq!(other.receive().await, Some(nowhere));
     }
 }
 

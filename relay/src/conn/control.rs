@@ -174,6 +174,7 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
             } => {}
             () = self.outbox.closed() => return Err(None),
         }
+        self.reader.awaited();
         loop {
             let until = self.heard + self.silence();
             tokio::select! {
@@ -213,6 +214,7 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
             }
             Ok(None) | Err(WireError::Io(_)) => Err(None),
             Err(WireError::Frame(_)) => Err(Some(Refusal::Malformed)),
+            Err(WireError::Given(why)) => Err(Some(why)),
         }
     }
 }

@@ -41,10 +41,6 @@ pub(super) fn exporter(session: &rustls::ServerConnection) -> Result<[u8; 32], R
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<R, W> {
-    pub(super) const fn new(reader: R, writer: W) -> Self {
-        Self { reader: FrameReader::new(reader), writer }
-    }
-
     /// Reads and verifies the Hello.
     pub(super) async fn hello<'a>(
         &mut self,

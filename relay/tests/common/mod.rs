@@ -25,11 +25,12 @@ use sealift_proto::frame::{self, ALPN, EXPORTER_LABEL, LinkKind, Preamble};
 use sealift_proto::identity::{DeviceId, SecretKey, Signed, Statement};
 use sealift_proto::log::{Head, chain_next, chain_start};
 use sealift_proto::space::{Card, Certificate, Chain, Role, SerialNumber, SpaceId, SpaceRecord};
-use sealift_relay::{Allowed, Config, Limits, Relay, RelayError};
+use sealift_relay::{Allowed, Config, InForce, Limits, Relay, RelayError};
 
 pub(crate) struct TestRelay {
     pub(crate) port: u16,
     pub(crate) pin: [u8; 16],
+    limits: Option<InForce>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), RelayError>>,
 }
@@ -53,17 +54,23 @@ impl TestRelay {
         let listener = SystemNet.listen(([127, 0, 0, 1], port).into()).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let relay = Relay::open(Platform::system(), config).await.unwrap();
-        let pin = relay.pin();
+        let (pin, limits) = (relay.pin(), Some(relay.limits()));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(relay.serve(vec![listener], async {
             let _ = stopped.await;
         }));
-        Self { port, pin, stop: Some(stop), task }
+        Self { port, pin, limits, stop: Some(stop), task }
     }
 
     /// Stands for whatever listens on `port`.
     pub(crate) fn unserved(port: u16) -> Self {
-        Self { port, pin: [0; 16], stop: None, task: tokio::spawn(async { Ok(()) }) }
+        let task = tokio::spawn(async { Ok(()) });
+        Self { port, pin: [0; 16], limits: None, stop: None, task }
+    }
+
+    /// Other limits while it runs.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        self.limits.as_ref().expect("a relay that is served").set(limits);
     }
 
     pub(crate) async fn stop(mut self) {
