@@ -15,14 +15,16 @@ pub fn folder() -> PathBuf {
 }
 
 /// `cargo test` builds the programs of a package for that package's own tests only, so they may be absent here, or worse: old.
-/// Asking cargo costs half a second when there is nothing to do.
+/// Asking cargo costs half a second when there is nothing to do, as after `cargo test --workspace`: the features of all crates
+/// are the same (see this package's manifest).
 fn build() -> PathBuf {
     let own = std::env::current_exe().expect("the path of this program");
     // target/PROFILE/deps/TEST
     let folder = own.ancestors().nth(2).expect("a folder beneath target").to_owned();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--workspace", "--bins"]);
+    command.args(["build", "--quiet", "--workspace"]);
+    command.args(["--bin=relay", "--bin=seeder", "--bin=leecher"]);
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     if let Some(target) = folder.parent() {
         command.arg("--target-dir").arg(target);
