@@ -10,7 +10,7 @@ use sealift_peer::exit::{Exit, Failure};
 use sealift_platform::disk::{self, Root};
 use sealift_proto::catalogue::{self, Status};
 use sealift_proto::codec;
-use sealift_proto::control::{FETCH_MAX, LogHead};
+use sealift_proto::control::{FETCH_MAX, LogHead, Refusal};
 use sealift_proto::frame::VERSION;
 use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::keys::EpochKeys;
@@ -126,6 +126,10 @@ impl<'a> Sync<'a> {
             Trouble::Tampered(what) => console.warn(
                 format!("the relay {place} {what} of {who}; the catalogue stays as it was known"),
                 &json!({"type": "tampering", "by": "relay", "relay": place, "what": what, "catalogue": who}),
+            ),
+            Trouble::Relay(error @ CallError::Refused(Refusal::Traffic)) => console.warn(
+                format!("the catalogue of {who} could not be fetched: {error}"),
+                &json!({"type": "ignored", "what": "catalogue", "of": who, "why": error.to_string()}),
             ),
             Trouble::Relay(error) => console.detail(
                 format!("the catalogue of {who} could not be fetched: {error}"),

@@ -1,9 +1,11 @@
-//! How many bytes links may carry in a calendar month, by UTC. Pure state: dates are arguments.
+//! How many bytes may be sent in a calendar month, by UTC. Pure state: dates are arguments.
+
+use crate::limits::Limits;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
-/// What has been carried this month.
+/// What has been sent this month.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Budget {
     /// Months since year 0.
@@ -13,7 +15,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Counts `bytes` carried at unix time `now`, seconds. A new month begins with nothing used.
+    /// Counts `bytes` sent at unix time `now`, seconds. A new month begins with nothing used.
     pub(crate) const fn add(&mut self, bytes: u64, now: u64) {
         let month = month_of(now);
         // A clock that is set back does not give the month again.
@@ -37,11 +39,11 @@ impl Budget {
     }
 }
 
-/// Counts what links carry against the budget.
+/// Counts what is sent against the budget.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) budget: Budget,
-    /// Whether no more may be carried this month.
+    /// Whether no more may be sent this month.
     pub(crate) spent: bool,
     /// Whether it was told that little is left.
     told: bool,
@@ -56,14 +58,15 @@ impl Traffic {
         Self { budget, saved: budget, ..Self::default() }
     }
 
-    /// Counts up to `total` bytes since the start, at unix time `now`; true if no more may be carried this month.
-    pub(crate) fn count(&mut self, total: u64, most: Option<u64>, now: u64) -> bool {
+    /// Counts up to `total` bytes since the start, at unix time `now`; true if no more may be sent this month.
+    pub(crate) fn count(&mut self, total: u64, limits: &Limits, now: u64) -> bool {
+        let most = limits.bytes_per_month;
         self.budget.add(total.saturating_sub(self.counted), now);
         self.counted = total;
         let spent = self.budget.is_used(most, 100);
         let renewed = self.budget.renewed_on();
         if spent && !self.spent {
-            tracing::error!(%renewed, "this month's bytes are used up: links are carried again on the day that is named");
+            tracing::error!(%renewed, "this month's bytes are used up: links and catalogues are carried again on the day that is named");
         } else if !spent && !self.told && self.budget.is_used(most, 90) {
             tracing::warn!(%renewed, "nine tenths of this month's bytes are used up");
         }
@@ -115,17 +118,19 @@ mod tests {
     }
 
     #[test]
-    fn what_links_carry_is_counted_once_and_a_restart_forgets_nothing() {
+    fn what_is_sent_is_counted_once_and_a_restart_forgets_nothing() {
+        let of = |most| Limits { bytes_per_month: Some(most), ..Limits::default() };
+        let (most, more) = (of(100), of(200));
         let mut traffic = Traffic::default();
         let now = 1_798_761_599;
-        assert!(!traffic.count(60, Some(100), now));
+        assert!(!traffic.count(60, &most, now));
         assert_eq!(traffic.unsaved().map(|budget| budget.used), Some(60));
         assert!(traffic.unsaved().is_none());
         let mut again = Traffic::new(traffic.budget);
-        assert!(!again.count(39, Some(100), now) && !again.count(39, Some(100), now));
-        assert!(again.count(40, Some(100), now) && again.spent);
-        assert!(!again.count(40, Some(200), now), "the operator gives more");
-        assert!(again.count(40, Some(100), now) && !again.count(41, Some(100), now + 1));
+        assert!(!again.count(39, &most, now) && !again.count(39, &most, now));
+        assert!(again.count(40, &most, now) && again.spent);
+        assert!(!again.count(40, &more, now), "the operator gives more");
+        assert!(again.count(40, &most, now) && !again.count(41, &most, now + 1));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What all connections share: switchboard, store, links and the ways between them.
 
 mod leaving;
+mod traffic;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -243,7 +244,7 @@ impl Hub {
         if self.is_draining() {
             return Err(Refusal::Shutdown);
         }
-        if self.traffic().spent {
+        if self.is_spent() {
             return Err(Refusal::Traffic);
         }
         let tickets = [self.platform.random.bytes(), self.platform.random.bytes()];
@@ -305,35 +306,6 @@ impl Hub {
         let mut admission = self.admission();
         let state = self.state();
         admission.forget(now, |space| state.board.has(space));
-    }
-
-    /// Bytes that links have carried this month.
-    pub(crate) fn moved_this_month(&self) -> u64 {
-        self.traffic().budget.used
-    }
-
-    fn traffic(&self) -> MutexGuard<'_, Traffic> {
-        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts what links have carried since the last time; true if no more may be carried this month.
-    fn count_traffic(&self, state: &State, date: u64) -> bool {
-        let total = self.moved(state);
-        self.traffic().count(total, self.limits.get().bytes_per_month, date)
-    }
-
-    /// Bytes carried on links since the start.
-    fn moved(&self, state: &State) -> u64 {
-        let under_way: u64 = state.links.values().map(|link| link.meter.total()).sum();
-        self.moved.load(Ordering::Relaxed).saturating_add(under_way)
-    }
-
-    /// Keeps on disk how much of the month's bytes is used up.
-    pub(crate) async fn remember_traffic(&self) {
-        let Some(budget) = self.traffic().unsaved() else { return };
-        if let Err(why) = self.store.keep_budget(budget).await {
-            tracing::error!(%why, "it is not remembered how much of the month's bytes is used up");
-        }
     }
 
     /// Keeps on disk what would be missed after a power cut: which spaces have a device.

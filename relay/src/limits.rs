@@ -196,10 +196,12 @@ limits! {
         bytes_per_second: Option<u64>, BytesPerSecond, 64 * KIB => u64::MAX;
         /// Bytes on the links of one space
         space_bytes_per_second: Option<u64>, BytesPerSecond, 64 * KIB => u64::MAX;
-        /// Bytes on links in a calendar month (UTC), those before a restart included; then no link is carried until the next
-        bytes_per_month: Option<u64>, Bytes, 0 => u64::MAX;
         /// How long links at work may go on when the relay stops
         drain: Duration, Time, 0 => 30 * SECOND;
+    }
+    "All that the relay sends: links, catalogues, messages and answers over UDP" {
+        /// Bytes in a calendar month (UTC), also before a restart; then neither links nor catalogues are carried until the next
+        bytes_per_month: Option<u64>, Bytes, 0 => u64::MAX;
     }
     "The UDP service" {
         /// Datagrams answered to one control connection, in the long run
@@ -212,7 +214,7 @@ limits! {
     "The store; when it is full, the space that had no device connected for longest is dropped, for devices publish again" {
         /// Spaces, in all
         spaces: u64, Count, 1 => 100_000;
-        /// Spaces that the relay did not know, from one IPv4 address or IPv6 /64 in a day
+        /// Spaces that the relay did not know, from one IPv4 address or IPv6 /64 in a day; a restart begins it anew
         new_spaces_per_day: u64, Count, 0 => 100;
         /// Stored, in all
         total_bytes: u64, Bytes, 0 => 16 * GIB;

@@ -55,4 +55,9 @@ pub(crate) struct Metrics {
     pub(crate) links: Counter,
     /// Their ends, by how.
     pub(crate) links_ended: Tally,
+    /// Answers of the UDP service, and bytes of them.
+    pub(crate) probes: Counter,
+    pub(crate) probe_bytes: Counter,
+    /// Datagrams that it did not answer, by reason.
+    pub(crate) probes_dropped: Tally,
 }

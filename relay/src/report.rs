@@ -30,6 +30,10 @@ pub struct Report {
     pub connections: Connections,
     /// Links and what passed on them.
     pub links: Links,
+    /// All that it sends, against the budget of a month.
+    pub month: Month,
+    /// The UDP service.
+    pub udp: Udp,
     /// What it keeps; nothing while the store cannot be read.
     pub store: Option<Stored>,
     /// What it has refused.
@@ -70,6 +74,8 @@ pub struct Connections {
     pub not_accepted: u64,
     /// Of the accepted, those that showed who they are.
     pub welcomed: u64,
+    /// Bytes sent to them, TLS included.
+    pub sent: u64,
 }
 
 /// Links now, and since the start.
@@ -87,10 +93,30 @@ pub struct Links {
     pub ended: ByReason,
     /// Bytes moved.
     pub bytes: u64,
-    /// Of those, and of what an earlier process moved, bytes in this calendar month.
-    pub month: u64,
-    /// Bytes that may still be moved in it; nothing means without limit.
-    pub month_left: Option<u64>,
+}
+
+/// All bytes sent in this calendar month, before a restart too: on links, to members and strangers, and over UDP.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Month {
+    /// Bytes.
+    pub sent: u64,
+    /// How many there may be; nothing means without limit.
+    pub most: Option<u64>,
+    /// How many of those are left.
+    pub left: Option<u64>,
+    /// The day, by UTC, from which the next month's are counted.
+    pub renewed_on: String,
+}
+
+/// The UDP service, since the start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Udp {
+    /// Its port; nothing without such a service.
+    pub port: Option<u16>,
+    /// Datagrams answered.
+    pub answered: u64,
+    /// Datagrams that were not, by reason.
+    pub dropped: ByReason,
 }
 
 /// What the store holds.
@@ -139,7 +165,7 @@ pub(crate) async fn report(hub: &Hub) -> Report {
         tracing::error!(%error, "the store cannot be read");
     });
     let (count, metrics) = (hub.count(), &hub.metrics);
-    let (month, limits) = (hub.moved_this_month(), hub.limits.get());
+    let (month, limits) = (hub.this_month(), hub.limits.get());
     Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pin: hub.pin.clone(),
@@ -156,6 +182,7 @@ pub(crate) async fn report(hub: &Hub) -> Report {
             accepted: metrics.accepted.get(),
             not_accepted: metrics.not_accepted.get(),
             welcomed: metrics.welcomed.get(),
+            sent: metrics.sent.get(),
         },
         links: Links {
             open: count.links as u64,
@@ -164,8 +191,17 @@ pub(crate) async fn report(hub: &Hub) -> Report {
             opened: metrics.links.get(),
             ended: owned(metrics.links_ended.get()),
             bytes: count.bytes,
-            month,
-            month_left: limits.bytes_per_month.map(|most| most.saturating_sub(month)),
+        },
+        month: Month {
+            sent: month.used,
+            most: limits.bytes_per_month,
+            left: limits.bytes_per_month.map(|most| most.saturating_sub(month.used)),
+            renewed_on: month.renewed_on(),
+        },
+        udp: Udp {
+            port: hub.probes.port(),
+            answered: metrics.probes.get(),
+            dropped: owned(metrics.probes_dropped.get()),
         },
         store: store.ok().map(|usage| Stored {
             bytes: usage.bytes,
@@ -219,6 +255,7 @@ pub(crate) mod tests {
                 accepted: 20,
                 not_accepted: 0,
                 welcomed: 6,
+                sent: 3 << 20,
             },
             links: Links {
                 open: 1,
@@ -227,9 +264,14 @@ pub(crate) mod tests {
                 opened: 3,
                 ended: by("finished", 2),
                 bytes: 5 << 30,
-                month: 6 << 30,
-                month_left: Some(4 << 30),
             },
+            month: Month {
+                sent: 6 << 30,
+                most: Some(10 << 30),
+                left: Some(4 << 30),
+                renewed_on: "2027-01-01".into(),
+            },
+            udp: Udp { port: Some(7743), answered: 8, dropped: by("forged", 2) },
             store: Some(Stored {
                 bytes: 1 << 20,
                 statements: 9,

@@ -41,6 +41,34 @@ struct Known {
     rate: Rate,
 }
 
+/// Why a datagram is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    /// It is no question of this service.
+    Foreign,
+    /// No live connection was granted its token.
+    Unknown,
+    /// It is not sealed with the key of that connection.
+    Forged,
+    /// The connection has asked too often.
+    Often,
+    /// All together have.
+    Crowded,
+}
+
+impl Dropped {
+    /// Its name in the metrics.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Foreign => "foreign",
+            Self::Unknown => "unknown",
+            Self::Forged => "forged",
+            Self::Often => "often",
+            Self::Crowded => "crowded",
+        }
+    }
+}
+
 /// What a device is told.
 pub(crate) struct Grant {
     pub(crate) port: u16,
@@ -81,23 +109,31 @@ impl Probes {
         }
     }
 
-    /// What to answer to a datagram, if anything.
+    /// Where the service is.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.state().port
+    }
+
+    /// What to answer to a datagram, or why nothing.
     pub(crate) fn answer(
         &self,
         datagram: &[u8],
         from: SocketAddr,
         now: Duration,
-    ) -> Option<[u8; PROBE_LEN]> {
-        let token = Ask::token(datagram)?;
+    ) -> Result<[u8; PROBE_LEN], Dropped> {
+        let token = Ask::token(datagram).ok_or(Dropped::Foreign)?;
         let mut state = self.state();
         let State { known, all, .. } = &mut *state;
-        let known = known.get_mut(&token)?;
-        let ask = Ask::from_bytes(datagram, &known.key)?;
-        if !known.rate.try_take(now) || !all.try_take(now) {
-            return None;
+        let known = known.get_mut(&token).ok_or(Dropped::Unknown)?;
+        let ask = Ask::from_bytes(datagram, &known.key).ok_or(Dropped::Forged)?;
+        if !known.rate.try_take(now) {
+            return Err(Dropped::Often);
+        }
+        if !all.try_take(now) {
+            return Err(Dropped::Crowded);
         }
         let seen = SocketAddr::new(from.ip().to_canonical(), from.port());
-        Some(Answer { nonce: ask.nonce, seen }.to_bytes(&known.key))
+        Ok(Answer { nonce: ask.nonce, seen }.to_bytes(&known.key))
     }
 }
 
@@ -138,9 +174,14 @@ pub(crate) async fn serve(socket: UdpSocket, hub: Arc<Hub>, mut closing: watch::
             tokio::time::sleep(RETRY).await;
             continue;
         };
-        if let Some(answer) = hub.probes.answer(&bytes[..len], from, hub.now()) {
-            // Whoever hears nothing asks again.
-            let _ = socket.try_send_to(&answer, from);
+        match hub.probes.answer(&bytes[..len], from, hub.now()) {
+            Ok(answer) => {
+                // Whoever hears nothing asks again.
+                let sent = socket.try_send_to(&answer, from).unwrap_or(0);
+                hub.metrics.probes.add(1);
+                hub.metrics.probe_bytes.add(sent as u64);
+            }
+            Err(why) => hub.metrics.probes_dropped.add(why.reason()),
         }
     }
 }
@@ -159,7 +200,12 @@ mod tests {
     }
 
     fn probes() -> Probes {
-        let limits = Limits { probes_per_second: 1, probe_burst: 3, ..Limits::default() };
+        let limits = Limits {
+            probes_per_second: 1,
+            probe_burst: 3,
+            probes_total_per_second: 5,
+            ..Limits::default()
+        };
         let probes = Probes::new(InForce::new(limits));
         probes.state().port = Some(7743);
         probes
@@ -179,7 +225,7 @@ mod tests {
         let answer = Answer::from_bytes(&answer, &grant.key).unwrap();
         assert_eq!((answer.nonce, answer.seen), ([1; 16], from()));
         probes.release(1);
-        assert_eq!(probes.answer(&ask(&grant, 2), from(), NOW), None);
+        assert_eq!(probes.answer(&ask(&grant, 2), from(), NOW), Err(Dropped::Unknown));
         let state = probes.state();
         assert!(state.known.is_empty() && state.by_owner.is_empty());
     }
@@ -192,29 +238,35 @@ mod tests {
         for bit in 0..PROBE_LEN * 8 {
             let mut altered = good;
             altered[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(probes.answer(&altered, from(), NOW), None, "{bit}");
+            assert!(probes.answer(&altered, from(), NOW).is_err(), "{bit}");
         }
         for len in 0..PROBE_LEN {
-            assert_eq!(probes.answer(&good[..len], from(), NOW), None);
+            assert_eq!(probes.answer(&good[..len], from(), NOW), Err(Dropped::Foreign));
         }
-        assert_eq!(probes.answer(&[&good[..], &[0]].concat(), from(), NOW), None);
+        let longer = [&good[..], &[0]].concat();
+        assert_eq!(probes.answer(&longer, from(), NOW), Err(Dropped::Foreign));
+        let mut forged = good;
+        forged[PROBE_LEN - 1] ^= 1;
+        assert_eq!(probes.answer(&forged, from(), NOW), Err(Dropped::Forged));
         // None of it has used up what the device may ask.
         for nonce in 1..=3 {
-            assert!(probes.answer(&ask(&grant, nonce), from(), NOW).is_some());
+            assert!(probes.answer(&ask(&grant, nonce), from(), NOW).is_ok());
         }
     }
 
     #[test]
     fn each_connection_and_all_together_have_a_rate() {
         let probes = probes();
-        let grant = probes.grant(1, &SystemRandom, NOW).unwrap();
-        let asked = |times: u8, now| {
-            let answers = (0..times).map(|nonce| probes.answer(&ask(&grant, nonce), from(), now));
-            answers.flatten().count()
+        let answers = |owner, now| {
+            let grant = probes.grant(owner, &SystemRandom, NOW).unwrap();
+            let answers = (0..9).map(|nonce| probes.answer(&ask(&grant, nonce), from(), now));
+            let answers: Vec<_> = answers.collect();
+            (answers.iter().filter(|answer| answer.is_ok()).count(), answers[8].err())
         };
-        assert_eq!(asked(10, NOW), 3);
-        assert_eq!(asked(10, NOW + Duration::from_secs(2)), 2);
-        probes.state().all = Rate::new(1, 1, NOW);
-        assert_eq!(asked(10, NOW + Duration::from_secs(60)), 1);
+        assert_eq!(answers(1, NOW), (3, Some(Dropped::Often)));
+        assert_eq!(answers(2, NOW), (2, Some(Dropped::Often)), "two of five were left for all");
+        let later = NOW + Duration::from_secs(2);
+        assert_eq!(answers(1, later), (2, Some(Dropped::Often)));
+        assert_eq!(answers(3, later).0, 3);
     }
 }

@@ -184,6 +184,32 @@ async fn a_token_admits_a_space_once_and_for_all_its_members() {
     relay.hello_from(2, &Member::new(4, 2), false).await.0.nothing_more().await;
 }
 
+#[tokio::test]
+async fn catalogues_count_for_the_month_too() {
+    let limits = Limits { bytes_per_month: Some(1 << 20), ..Limits::default() };
+    let (_home, relay) = relay_with(limits).await;
+    let mut seeder = relay.connect(&Member::new(1, 2), true).await;
+    let segments = [vec![1; 50_000]];
+    seeder.send(&put(0, &segments[0])).await;
+    seeder.ask(&publish(1, 2, None, &head_in(1, 2, &segments))).await;
+    let mut leecher = relay.connect(&Member::new(1, 3), false).await;
+    let refused = FromRelay::Failed { request: 5, why: Refusal::Traffic };
+    let mut sent = 0;
+    // The relay counts each second; until then it sends on.
+    loop {
+        match leecher.ask(&fetch(5, 2, 0, 1)).await {
+            FromRelay::Segment { .. } => sent += segments[0].len(),
+            answer => {
+                assert_eq!(answer, refused);
+                break;
+            }
+        }
+        assert_eq!(leecher.receive().await, Some(FromRelay::Done { request: 5 }));
+    }
+    assert!(sent > 900_000, "{sent}");
+    assert!(matches!(leecher.ask(&ToRelay::Heads).await, FromRelay::Head(_)));
+}
+
 /// A link between two members, both ends.
 async fn link(
     relay: &TestRelay,
@@ -253,6 +279,8 @@ async fn a_month_s_bytes_end_links_and_outlive_a_restart() {
     let spent = FromRelay::Undeliverable { to: alice.at(0), why: Refusal::Traffic };
     let ask = ToRelay::OpenLink { to: alice.at(0), tag: [9; 16] };
     assert_eq!(leecher.ask(&ask).await, spent);
+    let refused = FromRelay::Failed { request: 3, why: Refusal::Traffic };
+    assert_eq!(leecher.ask(&fetch(3, 2, 0, 1)).await, refused);
     leecher.nothing_more().await;
     relay.stop().await;
     let relay = TestRelay::start(home.path(), limits).await;

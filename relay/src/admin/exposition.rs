@@ -69,10 +69,18 @@ metrics! {
         |report| Each("how", pairs(&report.links.ended));
     "sealift_link_bytes_total" counter "Bytes moved on links, both ways"
         |report| One(report.links.bytes);
-    "sealift_month_bytes" gauge "Bytes moved on links in this calendar month"
-        |report| One(report.links.month);
-    "sealift_month_bytes_left" gauge "Bytes that links may still move in it; absent without a limit"
-        |report| report.links.month_left.map_or(Unknown, One);
+    "sealift_control_bytes_sent_total" counter "Bytes sent on control connections, TLS included"
+        |report| One(report.connections.sent);
+    "sealift_month_bytes" gauge "All bytes sent in this calendar month"
+        |report| One(report.month.sent);
+    "sealift_month_bytes_most" gauge "Bytes that may be sent in it; absent without a limit"
+        |report| report.month.most.map_or(Unknown, One);
+    "sealift_month_bytes_left" gauge "Bytes of those that are left; absent without a limit"
+        |report| report.month.left.map_or(Unknown, One);
+    "sealift_probes_answered_total" counter "Datagrams that the UDP service answered"
+        |report| One(report.udp.answered);
+    "sealift_probes_dropped_total" counter "Datagrams that it did not answer, by reason"
+        |report| reasons(&report.udp.dropped);
     "sealift_store_up" gauge "1 while the store can be read"
         |report| One(report.store.is_some().into());
     "sealift_store_bytes" gauge "Bytes stored, as they are counted against the limits"
@@ -161,6 +169,7 @@ mod tests {
         assert!(text.contains("sealift_rejected_total{reason=\"slow\"} 3\n"), "{text}");
         assert!(text.contains("sealift_connections{state=\"other_members\"} 2\n"), "{text}");
         assert!(text.contains("\nsealift_month_bytes_left 4294967296\n"), "{text}");
+        assert!(text.contains("\nsealift_probes_dropped_total{reason=\"forged\"} 2\n"), "{text}");
         let gone = expose(&Report { store: None, ..example() });
         assert!(gone.contains("sealift_store_up 0\n") && !gone.contains("\nsealift_store_bytes"));
     }

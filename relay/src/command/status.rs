@@ -86,6 +86,7 @@ fn as_text(report: &Report) -> String {
         ),
     );
     line("this month", month(report));
+    line("udp", udp(report));
     line("store", store(report));
     line("rejected", reasons(&refusals.rejected));
     line("closed", reasons(&refusals.closed));
@@ -104,11 +105,21 @@ fn as_text(report: &Report) -> String {
 }
 
 fn month(report: &Report) -> String {
-    let moved = bytes(report.links.month);
-    match report.links.month_left {
-        Some(left) => format!("{moved} moved on links, {} left", bytes(left)),
-        None => format!("{moved} moved on links, without limit"),
+    let month = &report.month;
+    let sent = bytes(month.sent);
+    match (month.most, month.left) {
+        (Some(most), Some(left)) => {
+            let (most, left) = (bytes(most), bytes(left));
+            format!("{sent} of {most} sent, {left} left until {}", month.renewed_on)
+        }
+        _ => format!("{sent} sent, without limit"),
     }
+}
+
+fn udp(report: &Report) -> String {
+    let Some(port) = report.udp.port else { return "no service".into() };
+    let dropped = reasons(&report.udp.dropped);
+    format!("port {port}, {} answered, dropped {dropped}", report.udp.answered)
 }
 
 fn store(report: &Report) -> String {
@@ -180,7 +191,8 @@ mod tests {
             "relay        1.2.3, up 1 d 2 h, process 7\n",
             "connections  5 of members (3 serving) in 2 spaces",
             "links        1 at work, 3 since the start, 5.0 GiB moved\n",
-            "this month   6.0 GiB moved on links, 4.0 GiB left\n",
+            "this month   6.0 GiB of 10.0 GiB sent, 4.0 GiB left until 2027-01-01\n",
+            "udp          port 7743, 8 answered, dropped 2: forged 2\n",
             "1.0 MiB: 2 spaces",
             "rejected     3: slow 3\n",
             "refused      0\n",
@@ -199,6 +211,7 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
         assert_eq!((&value["v"], &value["type"]), (&1.into(), &"status".into()));
         assert_eq!(value["links"]["bytes"], 5_u64 << 30);
+        assert_eq!(value["month"]["left"], 4_u64 << 30);
         assert_eq!(text.lines().count(), 1);
     }
 

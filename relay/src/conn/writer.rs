@@ -11,6 +11,7 @@ use sealift_proto::space::SpaceId;
 use crate::hub::Hub;
 use crate::outbox::{Frame, Job, Next, Outbox, encode};
 use crate::rate::Pace;
+use crate::reason;
 use crate::store::{Cursor, SegmentRange, StoreError};
 
 /// Sends what the outbox holds until it says to close. `member` is the space of a member and what it may use.
@@ -117,6 +118,11 @@ impl<W: AsyncWrite + Unpin> Writer<'_, W> {
 
     async fn send_segments(&mut self, request: u32, range: SegmentRange) -> io::Result<()> {
         let from = range.from;
+        if self.hub.is_spent() {
+            let why = Refusal::Traffic;
+            self.hub.metrics.refused.add(reason::of(why));
+            return self.send_behind(&FromRelay::Failed { request, why }).await;
+        }
         let segments = match self.hub.store.segments(range).await {
             Ok(Some(segments)) => segments,
             Ok(None) => {

@@ -1,0 +1,45 @@
+//! What the relay sends, against the budget of a month.
+
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
+use super::{Hub, State};
+use crate::budget::{Budget, Traffic};
+
+impl Hub {
+    /// What was sent this month.
+    pub(crate) fn this_month(&self) -> Budget {
+        self.traffic().budget
+    }
+
+    /// Whether this month's bytes are used up.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.traffic().spent
+    }
+
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what was sent since the last time; true if no more may be this month.
+    pub(super) fn count_traffic(&self, state: &State, date: u64) -> bool {
+        let metrics = &self.metrics;
+        let beside = metrics.sent.get().saturating_add(metrics.probe_bytes.get());
+        let total = self.moved(state).saturating_add(beside);
+        self.traffic().count(total, &self.limits.get(), date)
+    }
+
+    /// Bytes carried on links since the start.
+    pub(super) fn moved(&self, state: &State) -> u64 {
+        let under_way: u64 = state.links.values().map(|link| link.meter.total()).sum();
+        self.moved.load(Ordering::Relaxed).saturating_add(under_way)
+    }
+
+    /// Keeps on disk how much of the month's bytes is used up.
+    pub(crate) async fn remember_traffic(&self) {
+        let Some(budget) = self.traffic().unsaved() else { return };
+        if let Err(why) = self.store.keep_budget(budget).await {
+            tracing::error!(%why, "it is not remembered how much of the month's bytes is used up");
+        }
+    }
+}
