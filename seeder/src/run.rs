@@ -52,6 +52,7 @@ pub async fn run(
     let (stop, stopped) = signal::channel(false);
     let started = start(&platform, &config, &speaker, &space, folders, &stopped).await?;
     let Started { engine, progress, online, source } = started;
+    let direct = online.ways.direct.clone();
     let manager = Manager::of_environment(config.answers_status);
     manager.tell(State::Ready);
     let profile = config.home.profile.clone();
@@ -71,6 +72,9 @@ pub async fn run(
     manager.tell(State::Stopping);
     // Nobody is told only if both have ended already.
     let _ = stop.send(true);
+    if let Some(direct) = direct {
+        direct.close().await;
+    }
     let _ = engine.await;
     progress.abort();
     result

@@ -83,7 +83,9 @@ async fn paths(
     let (probe, through_relay) = Probe::begin(session, &direct, control).await?;
     let relay = Row { way: Way::Relay, place: None, result: Ok(through_relay) };
     let mut rows = vec![relay];
-    for tried in probe.search(wait).await? {
+    let found = probe.search(wait).await;
+    direct.close().await;
+    for tried in found? {
         let result = match tried.outcome {
             Outcome::Up(round_trip) => Ok(round_trip),
             Outcome::Failed(why) => Err(why),

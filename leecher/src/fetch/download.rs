@@ -168,6 +168,9 @@ impl<'a> Download<'a> {
         while self.sources.join_next().await.is_some() {}
         self.shared.delivery.settled().await;
         background.shutdown().await;
+        if let Some(direct) = &self.direct {
+            direct.close().await;
+        }
         let no_end = || Outcome::Failed(Failure::new(Exit::Other, "the download ended early"));
         let outcomes = self.shared.schedule().outcomes();
         outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(no_end)).collect()

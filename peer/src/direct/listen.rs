@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sealift_platform::Platform;
 use sealift_platform::net::Listener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::own::{Own, Ports};
@@ -22,7 +22,17 @@ const RETRY: Duration = Duration::from_millis(200);
 /// What listens. Dropping it closes the sockets and ends the openings under way.
 pub(super) struct Opened {
     pub(super) ports: Arc<Ports>,
+    /// Tells who asks the router for ports that it is over.
+    ending: watch::Sender<bool>,
     _tasks: JoinSet<()>,
+}
+
+impl Opened {
+    /// Gives back what the router granted.
+    pub(super) async fn close(&self) {
+        self.ending.send_replace(true);
+        self.ending.closed().await;
+    }
 }
 
 /// Opens what can be opened, on ports that the system chooses. What cannot is missing among the addresses of this side.
@@ -54,9 +64,10 @@ pub(super) async fn open(platform: &Platform, sessions: &Arc<Sessions>, own: &Ar
     let ports = Arc::new(Ports { tcp_v4, tcp_v6, udp });
     let net = Arc::clone(&platform.net);
     let (kept, waiting) = (Arc::clone(&ports), Arc::clone(sessions));
-    tasks.spawn(mapped::keep(net, Arc::clone(own), kept, waiting));
+    let (ending, ends) = watch::channel(false);
+    tasks.spawn(mapped::keep(net, Arc::clone(own), kept, waiting, ends));
     tasks.spawn(Arc::clone(own).keep(Arc::clone(&ports), Arc::clone(sessions)));
-    Opened { ports, _tasks: tasks }
+    Opened { ports, ending, _tasks: tasks }
 }
 
 async fn accept(

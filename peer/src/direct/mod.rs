@@ -3,6 +3,7 @@
 //! ```text
 //! Direct          one per process: the sockets, and who waits for links on them
 //!   own           the addresses of this side: interfaces, and what the relay sees
+//!   mapped        ports that the router grants
 //!   listen        who connects to this side           opening    both sides prove themselves
 //! Paths           one per session: tries what the other side named until links stand
 //!   tcp, udp      one try                             links      which links are wanted; those that stand
@@ -99,6 +100,14 @@ impl Direct {
             }
         });
         paths
+    }
+
+    /// Gives back what the router has granted, to be called once no session is left: at most a second, and at once if there is
+    /// nothing.
+    pub async fn close(&self) {
+        if let Some(opened) = self.inner.opened.get() {
+            opened.close().await;
+        }
     }
 
     /// As [`Direct::join`], but without a relay to ask; `loopback` says whether the other end may be on this machine.

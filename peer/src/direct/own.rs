@@ -1,7 +1,7 @@
 //! The addresses of this side: those of its interfaces, the one that the relay sees, and those that the router grants.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -142,12 +142,17 @@ impl Own {
         });
     }
 
-    /// Takes what the router passes on.
+    /// Takes what the router passes on. It may name public addresses alone: with others it could lead those who believe it to
+    /// their own neighbours.
     pub(super) fn mapped(&self, granted: Vec<Candidate>) {
-        self.change(|state| {
-            let fit = |own: &Candidate| own.place(state.loopback).is_ok();
-            state.mapped = granted.into_iter().filter(fit).collect();
-        });
+        let fit = |own: &Candidate| {
+            own.place(false).is_ok_and(|place| match place.ip() {
+                IpAddr::V4(address) => is_public(address),
+                IpAddr::V6(_) => true,
+            })
+        };
+        let granted = granted.into_iter().filter(fit).collect();
+        self.change(|state| state.mapped = granted);
     }
 
     /// Keeps the addresses fresh as long as there are sessions.
@@ -200,6 +205,14 @@ impl State {
     }
 }
 
+/// Whether an address is one that the whole internet knows by it, as far as its ranges tell (RFC 6890).
+pub(super) const fn is_public(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    let shared = first == 100 && second & 0xc0 == 64;
+    let nowhere = first == 0 || first >= 224;
+    !(nowhere || shared || address.is_private() || address.is_loopback() || address.is_link_local())
+}
+
 /// The addresses of interfaces at which others can reach the sockets of this side.
 fn of_interfaces(addresses: &[IpAddr], ports: &Ports, loopback: bool) -> Vec<Candidate> {
     let mut found = Vec::new();
@@ -239,6 +252,21 @@ mod tests {
         };
         assert_eq!(named(false), ["10.0.0.5:4000", "[2001:db8::5]:6000"]);
         assert_eq!(named(true).len(), 4);
+    }
+
+    #[test]
+    fn a_router_names_public_addresses_or_none() {
+        let own = Own::new(Platform::system());
+        let some = ["198.51.100.7:5000", "192.168.1.9:5000", "100.64.0.9:5000", "127.0.0.1:5000"];
+        let more = ["169.254.9.9:5000", "0.0.0.0:5000", "255.255.255.255:5000", "198.51.100.7:80"];
+        let granted = some
+            .iter()
+            .chain(&more)
+            .map(|text| Candidate::new(Transport::Tcp, Origin::Mapped, text.parse().unwrap()));
+        own.mapped(granted.collect());
+        let named: Vec<_> =
+            own.watch().borrow().iter().map(|one| one.place(true).unwrap()).collect();
+        assert_eq!(named, [some[0].parse::<SocketAddr>().unwrap()]);
     }
 
     #[test]
