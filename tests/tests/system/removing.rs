@@ -1,8 +1,13 @@
 //! What becomes of sessions when the owner removes a member.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
-use sealift_peer::connect::{Connected, Speaker};
+use sealift_peer::args::parse_relay;
+use sealift_peer::connect::{Connected, GIVE_UP, Speaker, connect};
+use sealift_peer::console::Console;
+use sealift_peer::home::Home;
 use sealift_peer::join::join;
+use sealift_peer::profile::Profile;
+use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::Incoming;
 use sealift_platform::Platform;
 use sealift_proto::codec::{self, Bytes, List};
@@ -11,15 +16,17 @@ use sealift_proto::identity::Signed;
 use sealift_proto::message::{Item, Outcome};
 use sealift_proto::object::{self, Place};
 use sealift_proto::space::SerialNumber;
+use sealift_tests::process::User;
+use sealift_tests::stage;
 
 use super::seeding::{LONG, World, line_with, open_session, root_of};
 
 /// Publishes, as the owner, a record by which the chain of `member` does not hold any more.
-async fn remove(owner: &Connected, member: &Connected) {
+async fn remove(owner: &Connected, member: &SpaceState) {
     let space = &owner.space;
     let mut record = space.record().unverified().clone();
     let mut removed = record.removed.to_vec();
-    let certificates = member.space.chain().certificates.iter();
+    let certificates = member.chain().certificates.iter();
     removed.extend(certificates.map(|one| SerialNumber(one.unverified().serial)));
     record.removed = List::new(removed).unwrap();
     record.number += 1;
@@ -62,18 +69,52 @@ async fn the_sessions_of_a_removed_member_end_and_those_of_others_go_on() {
     let items = || vec![Item { root: root_of(b"content"), first: 0, count: 1 }];
     assert_eq!(of_ben.get(items()).await.0, [Outcome::Data { len: 7 }]);
 
-    remove(&world.beside(&ana).await, &of_ben.connected).await;
+    remove(&world.beside(&ana).await, &of_ben.connected.space).await;
     let end = tokio::time::timeout(LONG, of_ben.reader.next()).await.expect("it ends");
     assert!(matches!(end, Err(_) | Ok(Incoming::End)));
     line_with(&lines, "left").await;
     assert_eq!(of_eva.get(items()).await.0, [Outcome::Data { len: 7 }]);
-    let refused = sealift_peer::connect::connect(
-        &ben,
-        ben.profile.one_space(None).unwrap(),
-        &world.arg,
-        false,
-        Some(LONG),
-    );
+    let refused =
+        connect(&ben, ben.profile.one_space(None).unwrap(), &world.arg, false, Some(LONG));
     assert!(refused.await.is_err(), "the relay knows it too");
     seeder.stop().await.unwrap();
+}
+
+/// Works with the profile of a user of the real programs.
+fn speaker_of(user: &User) -> Speaker {
+    let profile = user.home().join(".local/share/sealift");
+    let home = Home { profile, cache: user.home().join(".cache/sealift") };
+    let profile = Profile::open(&Platform::system(), &home).unwrap();
+    Speaker::new(profile, Console::captured(false).0).unwrap()
+}
+
+/// The relay can cut its own links; a direct one only the seeder can end.
+#[test]
+fn a_direct_link_of_a_removed_member_ends_in_the_middle_of_a_file() {
+    const LEN: usize = 64 << 20;
+    let relay = stage::Relay::start();
+    let owner = User::new();
+    owner.write("share/film.mp4", &vec![7; LEN]);
+    let arguments =
+        ["--watch", "share", "--relay", &relay.place, "--name", "ana", "--limit", "8M", "-v"];
+    let mut seeder = owner.start("seeder", &arguments);
+    stage::offered(&mut seeder);
+    let friend = stage::join(&owner, "ben");
+    stage::appears(&friend, "film.mp4");
+    let mut download = friend
+        .start("leecher", &["download", "film.mp4", "--out", "out", "--json", "--path", "direct"]);
+    download.message("\"direct ");
+
+    let (owners, members) = (speaker_of(&owner), speaker_of(&friend));
+    let member = members.profile.one_space(None).unwrap();
+    let place = parse_relay(&relay.place).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let space = owners.profile.one_space(None).unwrap();
+        let beside = connect(&owners, space, &place, false, Some(GIVE_UP)).await.unwrap();
+        remove(&beside, &member).await;
+    });
+    seeder.message("the owner removed this device");
+    let finished = download.wait();
+    assert!(finished.code != 0, "it went on\n{finished}");
+    assert!(!friend.work().join("out/film.mp4").exists());
 }
