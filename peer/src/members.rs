@@ -3,6 +3,8 @@
 //! Kept with the space, so that names are known offline, that a name met once stays with its device, and that an invite
 //! used by more devices than it allows is noticed whoever relays the cards.
 
+mod uses;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sealift_proto::control::LogHead;
@@ -16,6 +18,7 @@ use crate::exit::Failure;
 use crate::profile::Profile;
 use crate::profile::file::Kept;
 use crate::profile::space::{SpaceState, path};
+use uses::{Met, Uses};
 
 /// Names remembered for one device: a device that changes its name without end fills nobody's disk.
 const NAMES_PER_DEVICE: usize = 16;
@@ -27,7 +30,7 @@ struct MembersFile {
     /// Newest card of each device, encoded, as hexadecimal.
     cards: Vec<String>,
     /// Devices met under each invite, by serial.
-    invites: BTreeMap<String, BTreeSet<String>>,
+    invites: Met,
     /// The device that first had a name.
     names: BTreeMap<String, String>,
 }
@@ -83,7 +86,7 @@ pub enum CardNews {
 /// The members of one space.
 pub struct Members {
     members: BTreeMap<DeviceId, Member>,
-    invites: BTreeMap<String, BTreeSet<String>>,
+    uses: Uses,
     names: BTreeMap<String, String>,
     /// Devices whose kept card no longer holds.
     dropped: BTreeSet<DeviceId>,
@@ -101,7 +104,7 @@ impl Members {
         let kept: MembersFile = profile.folder().read(&file)?.unwrap_or_default();
         let mut members = Self {
             members: BTreeMap::new(),
-            invites: kept.invites,
+            uses: Uses::new(kept.invites),
             names: kept.names,
             dropped: BTreeSet::new(),
             changed: false,
@@ -119,7 +122,8 @@ impl Members {
         Ok(members)
     }
 
-    /// Writes what has changed since it was read or written, beside what other programs have learnt meanwhile.
+    /// Writes what has changed since it was read or written, beside what other programs have learnt meanwhile. Devices whose
+    /// invite those have used up are members no more.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -130,14 +134,19 @@ impl Members {
         let folder = profile.folder();
         folder.in_turn(|| {
             let written: MembersFile = folder.read(&self.file)?.unwrap_or_default();
-            for (serial, devices) in &written.invites {
-                self.invites.entry(serial.clone()).or_default().extend(devices.iter().cloned());
+            for late in self.uses.settle(written.invites) {
+                tracing::warn!(
+                    device = late.short(),
+                    "the invite of this device was used up meanwhile"
+                );
+                self.members.remove(&late);
+                self.dropped.insert(late);
             }
             // The device that another program saw first with a name stays the first.
             self.names.extend(written.names);
             let file = MembersFile {
                 cards: self.newest_cards(&written.cards),
-                invites: self.invites.clone(),
+                invites: self.uses.met().clone(),
                 names: self.names.clone(),
             };
             folder.write(&self.file, &file, true)
@@ -234,17 +243,25 @@ impl Members {
         let Some(invite) = membership.invite else {
             return Ok(());
         };
-        let device = text::hex(membership.device.as_bytes());
-        let met = self.invites.entry(text::hex(&invite.serial)).or_default();
-        if met.contains(&device) {
-            return Ok(());
-        }
-        if met.len() >= usize::try_from(invite.uses).unwrap_or(usize::MAX) {
-            return Err(invite);
-        }
-        met.insert(device);
-        self.changed = true;
+        self.changed |= self.uses.count(invite, membership.device)?;
         Ok(())
+    }
+
+    /// As [`Members::meet`], among all programs of the profile: of two that meet another device of one invite at the same
+    /// moment, one comes first. What is counted is kept before this returns.
+    ///
+    /// # Errors
+    /// When the profile cannot be written; within, the invite that has been used up.
+    pub fn admit(
+        &mut self,
+        profile: &Profile,
+        membership: &Membership,
+    ) -> Result<Result<(), InviteUse>, Failure> {
+        if let Err(invite) = self.meet(membership) {
+            return Ok(Err(invite));
+        }
+        self.save(profile)?;
+        Ok(self.meet(membership))
     }
 
     /// Checks that `chain` leads to a member who came in by the rules.

@@ -156,6 +156,51 @@ fn what_two_programs_learnt_of_an_invite_adds_up() {
 }
 
 #[test]
+fn of_two_who_meet_others_under_one_invite_at_once_one_comes_first() {
+    let keys = [21, 22].map(|seed| SecretKey::from_seed([seed; 32]));
+    for _ in 0..4 {
+        let (_folder, profile) = profile();
+        let owner = own_space(&profile);
+        let admitted = keys.each_ref().map(|key| {
+            let space = guest(&owner, 1, key);
+            let membership = owner.verify_member(space.chain(), NOW).unwrap();
+            // Both have read the profile before either writes it.
+            let members = Members::load(&profile, &owner, NOW).unwrap();
+            (members, membership)
+        });
+        let results = std::thread::scope(|scope| {
+            let tries = admitted.map(|(mut members, membership)| {
+                let profile = &profile;
+                scope.spawn(move || {
+                    let first = members.admit(profile, &membership).unwrap();
+                    assert_eq!(members.meet(&membership), first, "it stays so");
+                    first.is_ok()
+                })
+            });
+            tries.map(|one| one.join().unwrap())
+        });
+        assert_eq!(results.iter().filter(|good| **good).count(), 1, "{results:?}");
+    }
+}
+
+#[test]
+fn a_card_that_came_while_another_program_counted_the_last_use_is_dropped() {
+    let (_folder, profile) = profile();
+    let owner = own_space(&profile);
+    let [one, two] = [21, 22].map(|seed| SecretKey::from_seed([seed; 32]));
+    let mut first = Members::load(&profile, &owner, NOW).unwrap();
+    let mut second = Members::load(&profile, &owner, NOW).unwrap();
+    let shown = |key: &SecretKey| card(&guest(&owner, 1, key), key, 5, "x");
+    assert_eq!(first.take_head(&owner, &shown(&one), NOW), CardNews::New);
+    assert_eq!(second.take_head(&owner, &shown(&two), NOW), CardNews::New);
+    first.save(&profile).unwrap();
+    second.save(&profile).unwrap();
+    assert!(second.get(&two.id()).is_none());
+    let third = Members::load(&profile, &owner, NOW).unwrap();
+    assert_eq!(third.iter().map(|member| member.device).collect::<Vec<_>>(), [one.id()]);
+}
+
+#[test]
 fn names_of_one_member_do_not_fill_the_profile() {
     let (folder, profile) = profile();
     let owner = own_space(&profile);

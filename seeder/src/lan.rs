@@ -109,9 +109,8 @@ impl Neighbourhood {
         };
         let profile = self.speaker.profile.clone();
         // Who came by which invite must not be forgotten: without that, nobody new comes in.
-        let admit = move |member: &Membership| {
-            members.meet(member).is_ok() && members.save(&profile).is_ok()
-        };
+        let admit =
+            move |member: &Membership| matches!(members.admit(&profile, member), Ok(Ok(())));
         sessions.spawn(session.run(async move |acceptor, side| {
             acceptor.lan(side, caller.stream, caller.device, admit).await
         }));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sealift_peer::args::RelayArg;
 use sealift_peer::connect::{Connected, Speaker, connect, jittered, relay_of};
+use sealift_peer::console::Console;
 use sealift_peer::control::{CallError, Control, Event};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::profile::space::SpaceState;
@@ -204,6 +205,11 @@ impl Online {
     }
 }
 
+fn warn(console: &Console, failure: &Failure) {
+    let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    console.warn(format!("{}{why}", failure.what), &failure.to_json());
+}
+
 /// What seals and signs for this device in `space`.
 #[must_use]
 pub fn author(speaker: &Speaker, space: &SpaceState) -> Author {
@@ -273,8 +279,7 @@ impl Station<'_> {
     }
 
     fn warn(&self, failure: &Failure) {
-        let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        self.online.speaker.console.warn(format!("{}{why}", failure.what), &failure.to_json());
+        warn(&self.online.speaker.console, failure);
     }
 
     /// While nobody else is in the space, the next thing to do is to let somebody in.
@@ -370,9 +375,10 @@ impl Station<'_> {
             key: &speaker.device.key,
             address: self.control.address(),
         };
-        let admit = |member: &_| match members.meet(member) {
-            Ok(()) => true,
-            Err(invite) => {
+        // Who came by which invite must not be forgotten: without that, nobody new comes in.
+        let admit = |member: &_| match members.admit(&speaker.profile, member) {
+            Ok(Ok(())) => true,
+            Ok(Err(invite)) => {
                 let who = members.display_name(&member.device);
                 speaker.console.warn(
                     format!("{who} came by an invite that {} other(s) used up; it is not served", invite.uses),
@@ -380,12 +386,12 @@ impl Station<'_> {
                 );
                 false
             }
+            Err(failure) => {
+                warn(&speaker.console, &failure);
+                false
+            }
         };
         let result = self.acceptor.offer(&side, &self.control, from, body, admit).await;
-        // Who came by which invite must not be forgotten; writes nothing where nobody new came.
-        if let Err(failure) = self.connected.members.save(&speaker.profile) {
-            self.warn(&failure);
-        }
         if let Err(error) = result {
             let who = self.connected.members.display_name(&from.device);
             speaker.console.detail(
