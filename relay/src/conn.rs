@@ -3,6 +3,9 @@
 mod accept;
 mod control;
 mod hello;
+mod silence;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::io;

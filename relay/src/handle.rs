@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::report::{Report, report};
 
 /// How long a relay that is well may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running relay, seen from outside. It does not keep the relay alive.
 #[derive(Clone)]
@@ -38,13 +38,18 @@ impl Handle {
 
     /// Whether the relay answers: its switchboard can be asked, and its store's writer is not stuck.
     pub async fn answers(&self) -> bool {
+        self.answers_within(PATIENCE).await
+    }
+
+    /// As [`Self::answers`], within some other time.
+    pub(crate) async fn answers_within(&self, patience: Duration) -> bool {
         let Some(hub) = self.0.upgrade() else { return false };
         // On a thread of its own: a switchboard that hangs must not take the one who asks with it.
         let asked = tokio::spawn(async move {
             let _ = hub.count();
             hub.store.answers().await;
         });
-        matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(())))
+        matches!(tokio::time::timeout(patience, asked).await, Ok(Ok(())))
     }
 
     /// Where a relay with the same key takes over when this one ends; devices are told so then. At most four are taken.

@@ -129,7 +129,7 @@ impl Hub {
             pin,
             listening: Mutex::default(),
             moved_to: Mutex::default(),
-            pipes: Pipes::within_budget(now.pipe_bytes, room.pipes()),
+            pipes: Pipes::within_budget(&now, room.pipes()),
             room,
             started: Instant::now(),
             moved: AtomicU64::new(0),
@@ -147,6 +147,13 @@ impl Hub {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work` while nobody else can do anything.
+    #[cfg(test)]
+    pub(crate) fn stuck_for(&self, work: impl FnOnce()) {
+        let _state = self.state();
+        work();
     }
 
     /// Time since the relay started.

@@ -31,6 +31,8 @@ mod sources;
 mod splice;
 mod store;
 mod switchboard;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod tokens;
 mod udp;

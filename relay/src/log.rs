@@ -9,6 +9,7 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 
+use crate::limits::Limits;
 use kinds::Kinds;
 use plain::Plain;
 
@@ -79,9 +80,9 @@ impl Log {
         let _ = self.level.reload(level.filter());
     }
 
-    /// From now on at most so many lines of a kind in a second.
-    pub(crate) fn set_rate(&self, per_second: u64) {
-        self.kinds.set_rate(per_second);
+    /// From now on at most so many lines of a kind in a second as the limits say.
+    pub(crate) fn set_rate(&self, limits: &Limits) {
+        self.kinds.set_rate(limits);
     }
 
     /// Says how many lines were left out since the last time, by kind.

@@ -264,6 +264,29 @@ async fn links_are_as_fast_as_all_and_a_space_may_be() {
 }
 
 #[tokio::test]
+async fn links_go_on_without_any_pipe() {
+    let limits = Limits { pipe_bytes: 0, copy_first: 0, ..Limits::default() };
+    let (_home, relay) = relay_with(limits).await;
+    let (alice, bob) = (Member::new(1, 2), Member::new(1, 3));
+    let mut seeder = relay.connect(&alice, true).await;
+    let mut leecher = relay.connect(&bob, false).await;
+    let [mut one, mut other] = link(&relay, &mut seeder, &mut leecher, alice.at(0)).await;
+    let data: Vec<u8> = (0..4 << 20).map(|at: u32| at.to_le_bytes()[(at % 3) as usize]).collect();
+    let (there, back) = (data.clone(), data.clone());
+    let (mut got, mut returned) = (vec![0; data.len()], vec![0; data.len()]);
+    let (mut one_in, mut one_out) = one.split();
+    let (mut other_in, mut other_out) = other.split();
+    let (a, b, c, d) = tokio::join!(
+        one_out.write_all(&there),
+        other_in.read_exact(&mut got),
+        other_out.write_all(&back),
+        one_in.read_exact(&mut returned)
+    );
+    assert!(a.is_ok() && b.is_ok() && c.is_ok() && d.is_ok());
+    assert!(got == data && returned == data);
+}
+
+#[tokio::test]
 async fn a_month_s_bytes_end_links_and_outlive_a_restart() {
     let home = tempfile::tempdir().unwrap();
     let limits = Limits { bytes_per_month: Some(1 << 20), ..Limits::default() };

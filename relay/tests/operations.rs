@@ -166,6 +166,25 @@ fn a_service_manager_hears_how_it_is() {
 }
 
 #[test]
+fn a_second_signal_ends_it_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("slow.toml");
+    std::fs::write(&config, "[limits]\nfarewell = \"5 min\"\nhandshake = \"5 min\"\n").unwrap();
+    let args = [&ANYWHERE[..], &["--config", config.to_str().unwrap()]].concat();
+    let mut running = Running::start(home.path(), &args);
+    // Nobody knows yet who it is, so it has the time of the farewell.
+    let mut guest = TcpStream::connect(running.place()).unwrap();
+    guest.write_all(b"S").unwrap();
+    while status(home.path())["connections"]["unauthenticated"] != 1 {}
+    running.signal("TERM");
+    running.logs("ending; links at work may finish");
+    assert_eq!(status(home.path())["draining"], true, "it waits for the guest");
+    running.signal("TERM");
+    running.logs("ending at once");
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
 fn a_hangup_has_the_configuration_read_again() {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join("relay")).unwrap();

@@ -89,6 +89,36 @@ async fn nothing_is_amplified() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_together_have_a_rate() {
+    let home = tempfile::tempdir().unwrap();
+    let limits = Limits { probes_total_per_second: 3, ..Limits::default() };
+    let relay = TestRelay::start(home.path(), limits).await;
+    let mut clients = [Member::new(1, 2), Member::new(1, 3)].map(|member| (member, None));
+    let mut devices = Vec::new();
+    for (member, client) in &mut clients {
+        let client = client.insert(relay.connect(member, false).await);
+        devices.push(Device::new(client).await);
+    }
+    let start = std::time::Instant::now();
+    for nonce in 0..30 {
+        for device in &devices {
+            device.ask(nonce).await;
+        }
+    }
+    let mut answers = 0;
+    for device in &devices {
+        let mut bytes = [0; 2048];
+        let silence = Duration::from_millis(100);
+        while timeout(silence, device.socket.recv(&mut bytes)).await.is_ok() {
+            answers += 1;
+        }
+    }
+    let most = 3 * (start.elapsed().as_secs() + 2);
+    assert!((3..=most).contains(&answers), "{answers} of at most {most}");
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_ends_with_its_connection() {
     let home = tempfile::tempdir().unwrap();
     let limits = Limits { probes_per_second: 100_000, probe_burst: 100_000, ..Limits::default() };

@@ -38,7 +38,10 @@ wrong command line or configuration, 8 when its folder, key or store cannot be u
 /// What `--help` says last: `-h` leaves the limits out.
 fn long_help() -> String {
     let limits = limits::listing(&Limits::default());
-    format!("{EXAMPLES}\n\nLimits, when nothing else is said:\n\n{limits}")
+    format!(
+        "{EXAMPLES}\n\nLimits as they are unless a configuration file ([limits], as in packaging/relay.toml) says something else; `relay \
+         status` tells those in force that differ, with --json all:\n\n{limits}"
+    )
 }
 
 /// Carries sealed files between the members of Sealift spaces, without being able to read them.

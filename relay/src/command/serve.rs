@@ -32,7 +32,7 @@ pub(super) async fn serve(
     // Before anything is announced: whoever reads the ready line may send a signal at once.
     let mut signals = Signals::new().context("cannot watch for signals")?;
     let manager = Manager::of_environment();
-    log.set_rate(settings.limits.log_lines_per_second);
+    log.set_rate(&settings.limits);
     if let Some(file) = &settings.file {
         tracing::info!(file = %file.display(), "configured");
     }
@@ -142,7 +142,7 @@ fn reload(
         Ok(new) => {
             let waiting = new.needs_a_start(running);
             log.set_level(new.log_level);
-            log.set_rate(new.limits.log_lines_per_second);
+            log.set_rate(&new.limits);
             relay.change(new.limits.clone(), new.allowed.clone());
             relay.set_moved_to(new.moved_to.clone());
             tracing::info!("the configuration was read again");

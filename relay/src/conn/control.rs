@@ -1,7 +1,6 @@
 //! The receiving half of a control connection: what each message does.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -14,6 +13,7 @@ use sealift_proto::space::Membership;
 
 use super::Rejected;
 use super::hello::{Greeting, check_removed};
+use super::silence::{Next, Silence};
 use super::writer;
 use crate::hub::{Entered, Hub, JoinPlace};
 use crate::outbox::{Job, Outbox};
@@ -141,14 +141,13 @@ struct Inbox<'a, R> {
     pace: Pace,
     /// When the next message may be read.
     next: Instant,
-    heard: Instant,
-    asked: bool,
+    silence: Silence,
 }
 
 impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
     fn new(hub: &'a Hub, outbox: &'a Outbox, pace: Pace, reader: FrameReader<R>) -> Self {
         let now = Instant::now();
-        Self { hub, outbox, reader, pace, next: now, heard: now, asked: false }
+        Self { hub, outbox, reader, pace, next: now, silence: Silence::new(now) }
     }
 
     /// The next message that is not about signs of life.
@@ -176,7 +175,7 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
         }
         self.reader.awaited();
         loop {
-            let until = self.heard + self.silence();
+            let until = self.silence.until(&self.hub.limits.get());
             tokio::select! {
                 // What came while it was not read counts before its silence.
                 biased;
@@ -187,29 +186,25 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
         }
     }
 
-    fn silence(&self) -> Duration {
-        let limits = self.hub.limits.get();
-        if self.asked { limits.idle } else { limits.ping_after }
-    }
-
     fn silent(&mut self) -> Step {
-        if self.asked {
-            return Err(Some(Refusal::Idle));
+        match self.silence.over() {
+            Next::Ask => {
+                self.outbox.push(&FromRelay::Ping { nonce: 0 });
+                Ok(())
+            }
+            Next::End => Err(Some(Refusal::Idle)),
         }
-        self.asked = true;
-        self.outbox.push(&FromRelay::Ping { nonce: 0 });
-        Ok(())
     }
 
     fn heard_frame(
         &mut self,
         frame: Result<Option<Vec<u8>>, WireError>,
     ) -> Result<Vec<u8>, Option<Refusal>> {
-        self.heard = Instant::now();
-        self.asked = false;
+        let now = Instant::now();
+        self.silence.heard(now);
         match frame {
             Ok(Some(frame)) => {
-                self.next = self.heard + self.pace.take(1, frame.len(), self.hub.now());
+                self.next = now + self.pace.take(1, frame.len(), self.hub.now());
                 Ok(frame)
             }
             Ok(None) | Err(WireError::Io(_)) => Err(None),

@@ -63,3 +63,39 @@ impl Hub {
         *self.moved_to.lock().unwrap_or_else(PoisonError::into_inner) = places;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::Instant;
+
+    use crate::hub::Waiting;
+    use crate::limits::Limits;
+    use crate::splice::Meter;
+    use crate::testing;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn links_at_work_have_their_time_and_those_that_rest_have_less() {
+        let second = Duration::from_secs(1);
+        for (works, seconds) in [(true, 20), (false, 5)] {
+            let limits = Limits { drain: 20 * second, ..Limits::default() };
+            let (_home, relay) = testing::relay(limits).await;
+            let meter = Arc::new(Meter::default());
+            let link = Waiting { second: None, cut: Arc::default(), meter: Arc::clone(&meter) };
+            relay.hub.state().links.insert(1, link);
+            let working = tokio::spawn(async move {
+                loop {
+                    meter.there.fetch_add(u64::from(works), Ordering::Relaxed);
+                    tokio::time::sleep(second).await;
+                }
+            });
+            let start = Instant::now();
+            relay.serve(Vec::new(), std::future::ready(())).await.unwrap();
+            assert_eq!(start.elapsed().as_secs(), seconds);
+            working.abort();
+        }
+    }
+}

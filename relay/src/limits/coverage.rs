@@ -1,33 +1,15 @@
-//! Holds the table against the tests: a limit that none sets, of the pure state and over real sockets, fails here.
+//! Holds the table against the tests: a limit that none sets, within (pure state, or virtual time without sockets) and over real
+//! sockets, fails here.
 
 use std::path::{Path, PathBuf};
 
 use super::Limits;
 
-/// Limits of what only a stream, a socket or the machine has: there is no pure state to test.
-const NOT_PURE: &[&str] = &[
-    "handshake",
-    "join_time",
-    "ping_after",
-    "idle",
-    "write_stall",
-    "farewell",
-    "drain",
-    // Given to what is tested, by itself: `log/kinds.rs`, `budget.rs`, `udp`, `splice/pipes.rs`, redb.
-    "log_lines_per_second",
-    "bytes_per_month",
-    "probes_total_per_second",
-    "pipe_bytes",
-    "store_cache",
-    // Bounds of one message's fields: no state.
-    "invite_uses",
-    "invite_life",
-];
+/// Limits without a test within: pages of the store are redb's, which is given the number and has tests of its own.
+const NOT_PURE: &[&str] = &["store_cache"];
 
-/// Limits that nobody outside sees: lines of a log (`tests/command.rs` counts those of a process), memory, and a bound on what all
-/// the world sends.
-const NOT_ON_SOCKETS: &[&str] =
-    &["log_lines_per_second", "probes_total_per_second", "pipe_bytes", "store_cache"];
+/// Limits without a test over sockets: what nobody outside can see.
+const NOT_ON_SOCKETS: &[&str] = &["store_cache"];
 
 /// All Rust files beneath a folder.
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -11,6 +11,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use crate::limits::Limits;
 use crate::rate::Rate;
 
 /// Lines of a kind in a second, until told otherwise.
@@ -48,7 +49,8 @@ impl Kinds {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_rate(&self, per_second: u64) {
+    pub(super) fn set_rate(&self, limits: &Limits) {
+        let per_second = limits.log_lines_per_second;
         let mut state = self.state();
         state.per_second = per_second;
         let now = state.started.elapsed();
@@ -135,7 +137,7 @@ mod tests {
     #[test]
     fn each_kind_has_a_rate_of_its_own_and_the_rest_is_counted() {
         let (kinds, count) = (Kinds::default(), Count::default());
-        kinds.set_rate(1);
+        kinds.set_rate(&Limits { log_lines_per_second: 1, ..Limits::default() });
         let subscriber = tracing_subscriber::registry().with(kinds.clone()).with(count.clone());
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..50 {

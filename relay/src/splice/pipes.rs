@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::pipe::PipeFlags;
 
+use crate::limits::Limits;
+
 /// What a pipe has at first, bytes: what the system gives without being asked.
 pub(super) const SMALL: usize = 64 << 10;
 /// What the pipe of a busy direction has: the most that the system gives to everybody.
@@ -32,10 +34,10 @@ impl Pipes {
         Self { all: bytes, left: AtomicU64::new(bytes), held: AtomicU64::new(0) }
     }
 
-    /// At most `count` pipes of at most `bytes`, and of three quarters of what the kernel gives this user, whose other
+    /// At most `count` pipes of what the limits give, and of three quarters of what the kernel gives this user, whose other
     /// programs use some too.
-    pub(crate) fn within_budget(bytes: u64, count: u64) -> Self {
-        let bytes = bytes.min(count.saturating_mul(SMALL as u64));
+    pub(crate) fn within_budget(limits: &Limits, count: u64) -> Self {
+        let bytes = limits.pipe_bytes.min(count.saturating_mul(SMALL as u64));
         let budget = std::fs::read_to_string("/proc/sys/fs/pipe-user-pages-soft");
         let pages = budget.ok().and_then(|pages| pages.trim().parse::<u64>().ok());
         // Zero means that there is no limit.
@@ -153,7 +155,13 @@ mod tests {
         assert!(pipes.pipe().is_some());
         assert_eq!(pipes.left.load(Ordering::Relaxed), pipes.all);
         assert!(Pipes::new(0).pipe().is_none());
-        assert!(Pipes::within_budget(u64::MAX, 2).all == 2 * SMALL as u64);
+        let all = |pipe_bytes, count| {
+            let limits = Limits { pipe_bytes, ..Limits::default() };
+            Pipes::within_budget(&limits, count).all
+        };
+        assert_eq!(all(u64::MAX, 2), 2 * SMALL as u64);
+        assert_eq!(all(3 * SMALL as u64, 1000), 3 * SMALL as u64);
+        assert_eq!(all(0, 1000), 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use sealift_proto::space::SpaceId;
 use super::core::{Core, Failure};
 use super::tables::{Charge, Tables, checked, cost, stored_cost, unchecked};
 use super::{Outcome, StoreError};
+use crate::limits::Limits;
 
 /// Most takers that one invite can have.
 const TAKERS: usize = 10_000;
@@ -36,10 +37,7 @@ impl Core {
         package: &[u8],
         now: u64,
     ) -> Result<Outcome, Failure> {
-        let latest = now.saturating_add(self.limits.invite_life.as_secs());
-        let fits =
-            (1..=self.limits.invite_uses).contains(&uses) && (now..=latest).contains(&deadline);
-        if !fits {
+        if !fits(&self.limits, uses, deadline, now) {
             return Err(Refusal::Invalid.into());
         }
         if let Some(old) = invite(tables, id)? {
@@ -101,6 +99,12 @@ impl Core {
     }
 }
 
+/// Whether an invite for so many uses until unix time `deadline` may be put at `now`.
+fn fits(limits: &Limits, uses: u32, deadline: u64, now: u64) -> bool {
+    let latest = now.saturating_add(limits.invite_life.as_secs());
+    (1..=limits.invite_uses).contains(&uses) && (now..=latest).contains(&deadline)
+}
+
 /// Removes all invites of a space; what they used is not accounted for.
 pub(super) fn drop_all(tables: &mut Tables<'_>, space: &SpaceId) -> Result<(), StoreError> {
     let mut ids = Vec::new();
@@ -133,4 +137,29 @@ fn keep(tables: &mut Tables<'_>, id: &[u8; 16], invite: &Invite) -> Result<(), S
 fn package(tables: &Tables<'_>, id: &[u8; 16]) -> Result<Vec<u8>, StoreError> {
     let found = tables.packages.get(id)?.ok_or(StoreError::Damaged)?;
     unchecked(id, found.value())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_invite_has_few_uses_and_an_end() {
+        let invite_life = Duration::from_secs(100);
+        let limits = Limits { invite_uses: 5, invite_life, ..Limits::default() };
+        for (uses, deadline, good) in [
+            (1, 1000, true),
+            (5, 1100, true),
+            (0, 1000, false),
+            (6, 1000, false),
+            (1, 999, false),
+            (1, 1101, false),
+            (u32::MAX, u64::MAX, false),
+        ] {
+            assert_eq!(fits(&limits, uses, deadline, 1000), good, "{uses} {deadline}");
+        }
+        assert!(fits(&limits, 1, u64::MAX, u64::MAX));
+    }
 }
