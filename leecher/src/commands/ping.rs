@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::Speaker;
-use sealift_peer::direct::{Direct, Outcome};
+use sealift_peer::direct::{Direct, Outcome, Tried};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::path::Way;
 use sealift_peer::session::{SessionError, WrapChoice};
@@ -43,11 +43,8 @@ pub async fn run(
             return Err(absent(&spaces, &device));
         };
         let who = online.name_of(&device);
-        for row in
-            paths(speaker, online, device, wait).await.map_err(|error| error.failure(&who))?
-        {
-            show(speaker, &who, &row);
-        }
+        let show = |row: &Row| show(speaker, &who, row);
+        paths(speaker, online, device, wait, &show).await.map_err(|error| error.failure(&who))?;
     }
     Ok(Exit::Done)
 }
@@ -70,35 +67,44 @@ fn absent(spaces: &[Known], device: &DeviceId) -> Failure {
         .next("try again later")
 }
 
-/// All paths to `device`, the relay's first.
+/// Shows all paths to `device` as they are found: the relay's first, those that do not work last.
 async fn paths(
     speaker: &Speaker,
     online: &Online,
     device: DeviceId,
     wait: Duration,
-) -> Result<Vec<Row>, SessionError> {
+    show: &dyn Fn(&Row),
+) -> Result<(), SessionError> {
     let (session, _) = online.session(device, WrapChoice::Auto).await?;
     let control = online.relay().map_err(|_| SessionError::Closed)?;
     let direct = Direct::new(speaker.profile.platform().clone());
     let (probe, through_relay) = Probe::begin(session, &direct, control).await?;
-    let relay = Row { way: Way::Relay, place: None, result: Ok(through_relay) };
-    let mut rows = vec![relay];
-    let found = probe.search(wait).await;
+    show(&Row { way: Way::Relay, place: None, result: Ok(through_relay) });
+    let mut none = true;
+    let up = |tried: &Tried| {
+        none = false;
+        show(&Row::of(tried));
+    };
+    let others = probe.search(wait, up).await;
     direct.close().await;
-    for tried in found? {
-        let result = match tried.outcome {
-            Outcome::Up(round_trip) => Ok(round_trip),
-            Outcome::Failed(why) => Err(why),
+    let others = others?;
+    others.iter().for_each(|tried| show(&Row::of(tried)));
+    if none && others.is_empty() {
+        let result = Err("the other side names no address".to_owned());
+        show(&Row { way: Way::Tcp, place: None, result });
+    }
+    Ok(())
+}
+
+impl Row {
+    fn of(tried: &Tried) -> Self {
+        let result = match &tried.outcome {
+            Outcome::Up(round_trip) => Ok(*round_trip),
+            Outcome::Failed(why) => Err(why.clone()),
             Outcome::Trying => Err("no answer".to_owned()),
         };
-        rows.push(Row { way: Way::from(tried.transport), place: Some(tried.address), result });
+        Self { way: Way::from(tried.transport), place: Some(tried.address), result }
     }
-    if rows.len() == 1 {
-        let result = Err("the other side names no address".to_owned());
-        rows.push(Row { way: Way::Tcp, place: None, result });
-    }
-    rows[1..].sort_by_key(|row| (row.result.is_err(), row.result.clone().ok()));
-    Ok(rows)
 }
 
 fn show(speaker: &Speaker, who: &str, row: &Row) {
