@@ -3,6 +3,8 @@
 //! What is not sealed with the key of a live control connection causes nothing, and nothing that is answered is longer than what
 //! asked for it: nobody can have the relay send anything to somebody else worth sending.
 
+mod socket;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,13 +13,13 @@ use std::time::Duration;
 use sealift_platform::net::Net;
 use sealift_platform::random::Random;
 use sealift_proto::probe::{Answer, Ask, PROBE_LEN, ProbeKey, ProbeToken};
-use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
 use crate::hub::Hub;
 use crate::limits::InForce;
 use crate::rate::Rate;
 use crate::switchboard::Key;
+use socket::{JOINED, Socket};
 
 /// How long to wait after the system could not give a datagram.
 const RETRY: Duration = Duration::from_millis(50);
@@ -138,13 +140,13 @@ impl Probes {
 }
 
 /// Opens a socket beside each listener, on its port if that can be had. Without any, the relay has no such service.
-pub(crate) fn open(hub: &Hub, net: &dyn Net, listeners: &[SocketAddr]) -> Vec<UdpSocket> {
+pub(crate) fn open(hub: &Hub, net: &dyn Net, listeners: &[SocketAddr]) -> Vec<Socket> {
     let mut sockets = Vec::new();
     for beside in listeners {
         let bound = net
             .udp(*beside, false)
             .or_else(|_| net.udp(SocketAddr::new(beside.ip(), 0), false))
-            .and_then(UdpSocket::from_std);
+            .and_then(Socket::new);
         match bound {
             Ok(socket) => sockets.push(socket),
             Err(error) => {
@@ -162,26 +164,28 @@ pub(crate) fn open(hub: &Hub, net: &dyn Net, listeners: &[SocketAddr]) -> Vec<Ud
 }
 
 /// Answers on one socket until `closing` turns true.
-pub(crate) async fn serve(socket: UdpSocket, hub: Arc<Hub>, mut closing: watch::Receiver<bool>) {
-    // One more than any datagram that means something.
-    let mut bytes = [0; PROBE_LEN + 1];
+pub(crate) async fn serve(socket: Socket, hub: Arc<Hub>, mut closing: watch::Receiver<bool>) {
+    let mut bytes = Box::new([0; JOINED]);
     loop {
         let received = tokio::select! {
-            received = socket.recv_from(&mut bytes) => received,
+            received = socket.receive(&mut bytes) => received,
             _ = closing.wait_for(|closing| *closing) => return,
         };
-        let Ok((len, from)) = received else {
+        let Ok(meta) = received else {
             tokio::time::sleep(RETRY).await;
             continue;
         };
-        match hub.probes.answer(&bytes[..len], from, hub.now()) {
-            Ok(answer) => {
-                // Whoever hears nothing asks again.
-                let sent = socket.try_send_to(&answer, from).unwrap_or(0);
-                hub.metrics.probes.add(1);
-                hub.metrics.probe_bytes.add(sent as u64);
+        let all = bytes.get(..meta.len).unwrap_or_default();
+        for datagram in all.chunks(meta.stride.max(1)) {
+            match hub.probes.answer(datagram, meta.addr, hub.now()) {
+                Ok(answer) => {
+                    // Whoever hears nothing asks again.
+                    let sent = socket.answer(&meta, &answer);
+                    hub.metrics.probes.add(1);
+                    hub.metrics.probe_bytes.add(sent as u64);
+                }
+                Err(why) => hub.metrics.probes_dropped.add(why.reason()),
             }
-            Err(why) => hub.metrics.probes_dropped.add(why.reason()),
         }
     }
 }
