@@ -4,6 +4,7 @@ mod bad_input;
 mod choosing;
 mod direct;
 mod exit_codes;
+mod full;
 mod inviting;
 mod killed;
 mod leaving;

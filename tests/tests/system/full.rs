@@ -1,0 +1,79 @@
+//! A relay that has no room for a seeder's catalogue: the seeder says so in words, shares on, and publishes by itself when there is
+//! room.
+#![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
+
+use rustix::process::Signal;
+use sealift_tests::process::{Running, User, local_relay};
+use sealift_tests::stage::{Relay, appears, download, fetched, join, offered};
+
+/// How the operator gives more room.
+#[derive(PartialEq, Eq)]
+enum More {
+    /// The relay is started anew.
+    Start,
+    /// It reads its configuration again, and the seeder tries again by itself, half a minute later.
+    Reload,
+}
+
+fn configure(relay: &User, device_bytes: &str) {
+    let text = format!("[limits]\ndevice_bytes = \"{device_bytes}\"\n");
+    relay.write("relay.toml", text.as_bytes());
+}
+
+/// The relay with its configuration of now, at the same place.
+fn again(relay: Relay) -> Relay {
+    let Relay { user, program, place } = relay;
+    program.signal(Signal::TERM);
+    let _ = program.wait().expect(0);
+    let address = place.split('#').next().unwrap();
+    let mut program = user.start("relay", &["--listen", address, "--config", "relay.toml"]);
+    assert_eq!(local_relay(&program.line("relay ready: ")), place);
+    Relay { user, program, place }
+}
+
+/// Shares so many files that the catalogue is larger than the room for it.
+fn seed_too_much(owner: &User, relay: &Relay) -> Running {
+    for number in 0..400 {
+        owner.write(&format!("share/file-{number:03}"), format!("content {number}").as_bytes());
+    }
+    owner.start("seeder", &["--watch", "share", "--relay", &relay.place, "--name", "ana"])
+}
+
+fn publishes_when_there_is_room(more: &More) {
+    let operator = User::new();
+    configure(&operator, "10 KiB");
+    let relay = Relay::start_with(operator, &["--config", "relay.toml"]);
+    let owner = User::new();
+    let mut seeder = seed_too_much(&owner, &relay);
+    let told = seeder.message("no room for this catalogue");
+    assert!(told.contains("device_bytes") && told.contains("trying again"), "{told}");
+    assert!(seeder.runs());
+    configure(&relay.user, "1 MiB");
+    let _relay = match more {
+        More::Start => again(relay),
+        More::Reload => {
+            relay.program.signal(Signal::HUP);
+            relay
+        }
+    };
+    offered(&mut seeder);
+    let friend = join(&owner, "ben");
+    appears(&friend, "file-399");
+    let _ = download(&friend, "file-399").expect(0);
+    assert_eq!(fetched(&friend, "file-399"), b"content 399");
+    assert!(seeder.runs());
+}
+
+#[test]
+fn a_seeder_without_room_says_so_and_publishes_when_the_relay_has_more() {
+    publishes_when_there_is_room(&More::Start);
+}
+
+#[test]
+fn a_seeder_without_room_tries_again_by_itself() {
+    if std::env::var_os("SEALIFT_LONG").is_none() {
+        println!("skipped: half a minute; set SEALIFT_LONG to try");
+        return;
+    }
+    publishes_when_there_is_room(&More::Reload);
+}
