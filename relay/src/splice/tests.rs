@@ -102,11 +102,14 @@ fn pattern(len: usize, seed: u64) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-async fn send(mut to: impl AsyncWrite + Unpin, bytes: Vec<u8>, step: usize) {
+/// The stream is returned, so that it stays open until all has arrived: a system that has no memory left for TCP resets sockets that
+/// are closed with bytes under way, and other tests may have taken that memory.
+async fn send<W: AsyncWrite + Unpin>(mut to: W, bytes: Vec<u8>, step: usize) -> W {
     for part in bytes.chunks(step) {
         to.write_all(part).await.unwrap();
     }
     to.shutdown().await.unwrap();
+    to
 }
 
 async fn receive(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
@@ -129,8 +132,7 @@ async fn thirty_two_mebibytes_arrive_both_ways_at_once() {
         let answering = tokio::spawn(send(right_out, back.clone(), 1449));
         let (arrived, returned) = tokio::join!(receive(right_in), receive(left_in));
         assert!(arrived == there && returned == back, "{way:?}");
-        sending.await.unwrap();
-        answering.await.unwrap();
+        let _open = (sending.await.unwrap(), answering.await.unwrap());
         assert_eq!(joined.end.await.unwrap(), End::Finished);
         assert_eq!(joined.meter.there.load(Ordering::Relaxed), size as u64);
         assert_eq!(joined.meter.back.load(Ordering::Relaxed), size as u64 - 1);
@@ -149,8 +151,8 @@ async fn one_direction_may_end_before_the_other() {
         let answer = pattern(1 << 20, 3);
         let sending = tokio::spawn(send(joined.right, answer.clone(), 4096));
         assert!(receive(&mut joined.left).await == answer, "{way:?}");
-        sending.await.unwrap();
         assert_eq!(joined.end.await.unwrap(), End::Finished);
+        drop(sending.await.unwrap());
     }
 }
 
