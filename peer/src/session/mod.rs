@@ -69,16 +69,15 @@ impl SessionError {
     /// Whether another try may help.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Offline
-                | Self::Timeout
-                | Self::Closed
-                | Self::Relay(_)
-                | Self::Io(_)
-                | Self::Midway
-                | Self::Handshake(HandshakeError::Refused(RefuseCode::Busy | RefuseCode::Shutdown))
-        )
+        match self {
+            // Not before next month.
+            Self::Relay(why) => !matches!(why, Refusal::Traffic),
+            Self::Offline | Self::Timeout | Self::Closed | Self::Io(_) | Self::Midway => true,
+            Self::Handshake(HandshakeError::Refused(code)) => {
+                matches!(code, RefuseCode::Busy | RefuseCode::Shutdown)
+            }
+            _ => false,
+        }
     }
 
     /// Whether somebody between the two altered something, or one of the two lies.

@@ -7,8 +7,9 @@ use super::{Hub, State};
 use crate::budget::{Budget, Traffic};
 
 impl Hub {
-    /// What was sent this month.
+    /// What was sent this month, until now.
     pub(crate) fn this_month(&self) -> Budget {
+        self.count_traffic(&self.state(), self.platform.clock.unix_seconds());
         self.traffic().budget
     }
 

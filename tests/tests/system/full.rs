@@ -1,10 +1,12 @@
 //! A relay that has no room for a seeder's catalogue: the seeder says so in words, shares on, and publishes by itself when there is
-//! room.
+//! room. And one that has sent all it may this month.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
+use std::time::Instant;
+
 use rustix::process::Signal;
-use sealift_tests::process::{Running, User, local_relay};
-use sealift_tests::stage::{Relay, appears, download, fetched, join, offered};
+use sealift_tests::process::{PATIENCE, Running, User, local_relay};
+use sealift_tests::stage::{Relay, appears, download, fetched, join, offered, seed};
 
 /// How the operator gives more room.
 #[derive(PartialEq, Eq)]
@@ -15,8 +17,8 @@ enum More {
     Reload,
 }
 
-fn configure(relay: &User, device_bytes: &str) {
-    let text = format!("[limits]\ndevice_bytes = \"{device_bytes}\"\n");
+fn configure(relay: &User, limit: &str, value: &str) {
+    let text = format!("[limits]\n{limit} = \"{value}\"\n");
     relay.write("relay.toml", text.as_bytes());
 }
 
@@ -41,14 +43,14 @@ fn seed_too_much(owner: &User, relay: &Relay) -> Running {
 
 fn publishes_when_there_is_room(more: &More) {
     let operator = User::new();
-    configure(&operator, "10 KiB");
+    configure(&operator, "device_bytes", "10 KiB");
     let relay = Relay::start_with(operator, &["--config", "relay.toml"]);
     let owner = User::new();
     let mut seeder = seed_too_much(&owner, &relay);
     let told = seeder.message("no room for this catalogue");
     assert!(told.contains("device_bytes") && told.contains("trying again"), "{told}");
     assert!(seeder.runs());
-    configure(&relay.user, "1 MiB");
+    configure(&relay.user, "device_bytes", "1 MiB");
     let _relay = match more {
         More::Start => again(relay),
         More::Reload => {
@@ -76,4 +78,38 @@ fn a_seeder_without_room_tries_again_by_itself() {
         return;
     }
     publishes_when_there_is_room(&More::Reload);
+}
+
+#[test]
+fn a_relay_whose_month_is_used_up_says_until_when() {
+    let operator = User::new();
+    configure(&operator, "bytes_per_month", "1 GiB");
+    let mut relay = Relay::start_with(operator, &["--config", "relay.toml"]);
+    let owner = User::new();
+    owner.write("share/film.mp4", &[7; 100_000]);
+    let mut seeder = seed(&owner, &relay.place, "ana");
+    let friend = join(&owner, "ben");
+    appears(&friend, "film.mp4");
+    configure(&relay.user, "bytes_per_month", "0 B");
+    relay.program.signal(Signal::HUP);
+    // It counts each second.
+    relay.program.message("this month's bytes are used up");
+    let refused = download(&friend, "film.mp4").expect(7);
+    assert!(refused.says("all the bytes it may this month"), "{refused}");
+    assert!(refused.says("first of next month"), "{refused}");
+    owner.write("share/new.mp4", &[8; 100]);
+    seeder.message("added share/new.mp4");
+    // As soon as the relay has the new catalogue, it refuses to send it.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let unknown = friend.run("leecher", &["search", "new"]).expect(3);
+        if unknown.says("the catalogue of ana could not be fetched: the relay has carried all") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{unknown}");
+    }
+    configure(&relay.user, "bytes_per_month", "1 GiB");
+    relay.program.signal(Signal::HUP);
+    appears(&friend, "new.mp4");
+    let _ = download(&friend, "film.mp4").expect(0);
 }
