@@ -217,6 +217,7 @@ impl std::fmt::Debug for FreshKey {
 }
 
 /// Everything that derives from one handshake.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Schedule {
     pub(crate) confirm_leecher: ConfirmKey,
     pub(crate) confirm_seeder: ConfirmKey,

@@ -18,6 +18,7 @@ use crate::wrap::{ShareSecret, Suite};
 
 /// An offer is out.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Offered {
     offer: Signed<Offer>,
     hash: [u8; 32],

@@ -126,6 +126,7 @@ pub fn refuse(key: &SecretKey, offer: &Signed<Offer>, code: RefuseCode) -> Messa
 }
 
 /// WRAP is out; nothing is known yet of who holds the key.
+#[cfg_attr(test, derive(Clone))]
 pub struct AwaitingAck {
     session: SessionId,
     nonce: [u8; 32],

@@ -12,6 +12,13 @@ use crate::keys::FreshKey;
 
 pub(super) struct SecretKey<K: Kem>(K::PrivateKey);
 
+#[cfg(test)]
+impl<K: Kem> Clone for SecretKey<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<K: Kem> SecretKey<K> {
     pub(super) fn generate(rng: &mut impl CryptoRng) -> Self {
         Self(K::gen_keypair_with_rng(rng).0)

@@ -120,8 +120,10 @@ pub fn wrap(
 }
 
 /// The secret half of a share. It is used once: unwrapping consumes it.
+#[cfg_attr(test, derive(Clone))]
 pub struct ShareSecret(Secret);
 
+#[cfg_attr(test, derive(Clone))]
 enum Secret {
     X25519(hpke::SecretKey<X25519HkdfSha256>),
     Rsa(Box<rsa::SecretKey>),

@@ -23,6 +23,7 @@ const EXPONENT: [u8; 5] = [0x02, 0x03, 0x01, 0x00, 0x01];
 /// A modulus that one of these divides was not made by an honest generator.
 const SMALL_PRIMES: [u32; 15] = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53];
 
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct SecretKey(RsaPrivateKey);
 
 impl SecretKey {

@@ -21,10 +21,45 @@ fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
     bytes
 }
 
+/// Calls `check` with the number of each bit to flip, of `bits`, on as many threads as the machine has processors.
+fn each_bit(bits: usize, suite: Suite, check: impl Fn(usize) + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let step = step(suite);
+    std::thread::scope(|scope| {
+        for first in 0..threads {
+            let check = &check;
+            scope.spawn(move || {
+                (first * step..bits).step_by(threads * step).for_each(check);
+            });
+        }
+    });
+}
+
+impl World {
+    /// What the leecher makes of `message` as the answer to its offer, which it keeps for the next time.
+    fn answer_anew(
+        &self,
+        offered: &Offered,
+        message: &Message,
+    ) -> Result<Answered, HandshakeError> {
+        let mut rng = self.rng.clone();
+        offered.clone().answer(&self.terms(), self.seeder.address, message, &mut rng)
+    }
+}
+
+/// A handshake in which WRAP is on its way.
+fn waiting(suite: Suite) -> (World, Offered, AwaitingAck) {
+    let mut world = World::new();
+    let offered = world.offer(&[suite]);
+    let awaiting = world.respond(&offered.message()).unwrap();
+    (world, offered, awaiting)
+}
+
 /// What the seeder makes of the bytes of an offer.
-fn offer_with(world: &mut World, offer: &[u8]) -> Result<AwaitingAck, HandshakeError> {
+fn offer_with(world: &World, offer: &[u8]) -> Result<AwaitingAck, HandshakeError> {
     let message = Signed::from_bytes(offer).map_err(|_| HandshakeError::Malformed)?;
-    world.respond(&Message::Offer(message))
+    let mut rng = world.rng.clone();
+    respond(&world.terms(), &world.seeder.party(), world.leecher.address, &message, &mut rng)
 }
 
 #[test]
@@ -33,35 +68,25 @@ fn every_flipped_bit_of_an_offer_is_noticed_by_the_seeder() {
         let mut world = World::new();
         let Message::Offer(offer) = world.offer(&[suite]).message() else { panic!("an offer") };
         let bytes = offer.to_bytes();
-        for bit in (0..bytes.len() * 8).step_by(step(suite)) {
-            assert!(offer_with(&mut world, &flipped(&bytes, bit)).is_err(), "{suite:?} {bit}");
-        }
-        assert!(offer_with(&mut world, &bytes).is_ok());
+        each_bit(bytes.len() * 8, suite, |bit| {
+            assert!(offer_with(&world, &flipped(&bytes, bit)).is_err(), "{suite:?} {bit}");
+        });
+        assert!(offer_with(&world, &bytes).is_ok());
     }
 }
 
 #[test]
 fn every_flipped_bit_of_a_wrap_is_noticed_by_the_leecher() {
     for suite in SUITES {
-        let mut world = World::new();
-        let start = world.rng.clone();
-        let awaiting = {
-            let offered = world.offer(&[suite]);
-            world.respond(&offered.message()).unwrap()
-        };
+        let (world, offered, awaiting) = waiting(suite);
         let Message::Wrap(wrap) = awaiting.message() else { panic!("a wrap") };
         let bytes = wrap.to_bytes();
-        for bit in (0..bytes.len() * 8).step_by(step(suite)) {
-            let Ok(altered) = Signed::from_bytes(&flipped(&bytes, bit)) else { continue };
-            // The same offer each time: the same generator.
-            let mut again = World { rng: start.clone(), ..World::new() };
-            let offered = again.offer(&[suite]);
-            let answer = again.answer(offered, &Message::Wrap(altered));
+        each_bit(bytes.len() * 8, suite, |bit| {
+            let Ok(altered) = Signed::from_bytes(&flipped(&bytes, bit)) else { return };
+            let answer = world.answer_anew(&offered, &Message::Wrap(altered));
             assert!(answer.is_err(), "{suite:?} {bit}");
-        }
-        let mut again = World { rng: start, ..World::new() };
-        let offered = again.offer(&[suite]);
-        assert!(again.answer(offered, &awaiting.message()).is_ok());
+        });
+        assert!(world.answer_anew(&offered, &awaiting.message()).is_ok());
     }
 }
 
@@ -69,33 +94,23 @@ fn every_flipped_bit_of_a_wrap_is_noticed_by_the_leecher() {
 #[test]
 fn every_flipped_bit_of_a_wrapped_key_is_noticed_at_the_confirmation() {
     for suite in SUITES {
-        let mut world = World::new();
-        let start = world.rng.clone();
-        let offered = world.offer(&[suite]);
-        let awaiting = world.respond(&offered.message()).unwrap();
+        let (world, offered, awaiting) = waiting(suite);
         let Message::Wrap(wrap) = awaiting.message() else { panic!("a wrap") };
         let wrapped = wrap.unverified().wrapped.clone();
         let bits = (wrapped.encapsulation.len() + wrapped.sealed.len()) * 8;
-        for bit in (0..bits).step_by(step(suite)) {
+        each_bit(bits, suite, |bit| {
             let altered = changed_wrap(&world, &awaiting.message(), &|wrap| {
                 flip_wrapped(&mut wrap.wrapped, bit);
             });
-            let mut again = World { rng: start.clone(), ..World::new() };
-            let offered = again.offer(&[suite]);
-            let Ok(answered) = again.answer(offered, &altered) else { continue };
+            let Ok(answered) = world.answer_anew(&offered, &altered) else { return };
             assert_eq!(suite, Suite::Rsa, "only RSA goes on");
             let ack = answered.acknowledge().1.proof;
-            let expected = awaiting_ack_of(&start, suite);
-            assert_eq!(expected.confirm(&ack).err(), Some(HandshakeError::Confirmation));
-        }
+            let confirmed = awaiting.clone().confirm(&ack).err();
+            assert_eq!(confirmed, Some(HandshakeError::Confirmation), "{bit}");
+        });
+        let ack = world.answer_anew(&offered, &awaiting.message()).unwrap().acknowledge().1.proof;
+        assert!(awaiting.confirm(&ack).is_ok(), "{suite:?}: what was not altered is taken");
     }
-}
-
-/// The same handshake again, up to the seeder's wait.
-fn awaiting_ack_of(start: &Seeded, suite: Suite) -> AwaitingAck {
-    let mut world = World { rng: start.clone(), ..World::new() };
-    let offered = world.offer(&[suite]);
-    world.respond(&offered.message()).unwrap()
 }
 
 fn flip_wrapped(wrapped: &mut crate::wrap::Wrapped, bit: usize) {
@@ -112,16 +127,14 @@ fn flip_wrapped(wrapped: &mut crate::wrap::Wrapped, bit: usize) {
 #[test]
 fn every_flipped_bit_of_a_refusal_is_noticed() {
     let mut world = World::new();
-    let start = world.rng.clone();
-    let Message::Offer(offer) = world.offer(&[Suite::X25519]).message() else { panic!("an offer") };
+    let offered = world.offer(&[Suite::X25519]);
+    let Message::Offer(offer) = offered.message() else { panic!("an offer") };
     let refusal = refuse(&world.seeder.key, &offer, RefuseCode::Busy);
     let Message::Refuse(refusal) = refusal else { panic!("a refusal") };
     let bytes = refusal.to_bytes();
     for bit in 0..bytes.len() * 8 {
         let Ok(altered) = Signed::from_bytes(&flipped(&bytes, bit)) else { continue };
-        let mut again = World { rng: start.clone(), ..World::new() };
-        let offered = again.offer(&[Suite::X25519]);
-        let error = again.answer(offered, &Message::Refuse(altered)).err();
+        let error = world.answer_anew(&offered, &Message::Refuse(altered)).err();
         assert_eq!(error, Some(HandshakeError::Signature), "bit {bit}");
     }
 }
@@ -147,15 +160,14 @@ fn every_flipped_bit_of_ack_and_ready_is_noticed() {
     let start = world.rng.clone();
     let (awaiting, acknowledged, opening) = world.wrapped(&[Suite::X25519]);
     let session = awaiting.session();
-    let ready = awaiting.confirm(&opening.proof).unwrap();
+    let ready = awaiting.clone().confirm(&opening.proof).unwrap();
     let bytes = opening.to_bytes();
     for bit in 0..bytes.len() * 8 {
         let mut altered = [0; crate::link::OPENING_LEN];
         altered.copy_from_slice(&flipped(&bytes, bit));
         let altered = Opening::from_bytes(&altered);
         let known = altered.session == session && altered.link == 0;
-        let awaiting = awaiting_ack_of(&start, Suite::X25519);
-        assert!(!known || awaiting.confirm(&altered.proof).is_err(), "bit {bit}");
+        assert!(!known || awaiting.clone().confirm(&altered.proof).is_err(), "bit {bit}");
     }
     for bit in 0..256 {
         let mut again = World { rng: start.clone(), ..World::new() };
