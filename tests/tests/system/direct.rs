@@ -1,4 +1,4 @@
-//! Direct links with the real programs on this machine. Routers between them are in `tests/network`.
+//! Direct links with the real programs on this machine. Routers between them are in `tests/system/network`.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::path::Path;

@@ -1,9 +1,11 @@
 //! Whole programs and libraries at work with one another. One binary, because these tests mostly wait: side by side.
 
 mod bad_input;
+mod blind_relay;
 mod choosing;
 mod direct;
 mod exit_codes;
+mod four_lines;
 mod full;
 mod inviting;
 mod killed;
@@ -11,6 +13,7 @@ mod leaving;
 mod limit;
 mod manual;
 mod mayhem;
+mod network;
 mod partial;
 mod private;
 mod removing;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sealift_tests::lab::{Home, Lab, Line, Nat};
 use sealift_tests::process::Running;
 
-use crate::scene::Scene;
+use super::scene::Scene;
 
 /// A rate at which a download lasts long enough to be interrupted.
 const SLOW: u64 = 40_000_000;

@@ -3,7 +3,7 @@
 use sealift_tests::lab::{Home, Lab, Line, Nat};
 use sealift_tests::process::{Running, User};
 
-use crate::scene::Scene;
+use super::scene::Scene;
 
 /// A rate of the relay at which a download lasts until a router has been asked.
 const SLOW: u64 = 16_000_000;

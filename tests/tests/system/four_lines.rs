@@ -32,7 +32,7 @@ fn first_user() -> Option<(User, Option<Namespace>)> {
 
 #[test]
 fn the_readme_shows_these_lines() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     for line in FOUR_LINES {
         assert!(readme.contains(&format!("    {line}\n")), "{line}");
     }

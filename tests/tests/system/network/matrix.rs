@@ -2,7 +2,7 @@
 
 use sealift_tests::lab::{Lab, Line, Nat};
 
-use crate::scene::{Scene, Told};
+use super::scene::{Scene, Told};
 
 /// The rates of the lines, bits per second: the relay's is the narrow one.
 const HOME: u64 = 400_000_000;

@@ -3,7 +3,7 @@
 
 use sealift_tests::lab::{Lab, Line};
 
-use crate::scene::Scene;
+use super::scene::Scene;
 
 const RUNS: usize = 5;
 /// Bits in a megabit.
