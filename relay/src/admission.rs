@@ -54,8 +54,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Admission {
     limits: InForce,
     allowed: Allowed,
-    /// Spaces that came in by a token.
-    by_token: HashMap<SpaceId, TokenName>,
+    /// Spaces that came in by a token, and when one of their devices last did.
+    by_token: HashMap<SpaceId, (TokenName, Duration)>,
     /// New spaces and wrong tokens by the address they came from.
     newcomers: Sources,
     wrong: Sources,
@@ -74,7 +74,7 @@ impl Admission {
 
     /// Whether a space that was let in is still carried.
     pub(crate) fn carries(&self, space: &SpaceId) -> bool {
-        self.allowed.carries(space, self.by_token.get(space))
+        self.allowed.carries(space, self.by_token.get(space).map(|(token, _)| token))
     }
 
     /// Whether a member of `space` may come in from there; `shown` is the token that it showed.
@@ -89,10 +89,10 @@ impl Admission {
         let source = source_of(from);
         let mut verdict = if facts.known { Verdict::Known } else { Verdict::Remember(None) };
         if let Some(token) = facts.token.filter(|token| self.allowed.tokens.has(token)) {
-            self.by_token.insert(*space, token);
+            self.by_token.insert(*space, (token, now));
         } else if !self.allowed.carries(space, None) {
             let token = self.check_token(shown, source, now)?;
-            self.by_token.insert(*space, token);
+            self.by_token.insert(*space, (token, now));
             verdict = Verdict::Remember(Some(token));
         }
         if !facts.known {
@@ -133,7 +133,9 @@ impl Admission {
     pub(crate) fn forget(&mut self, now: Duration, is_connected: impl Fn(&SpaceId) -> bool) {
         self.newcomers.forget(now);
         self.wrong.forget(now);
-        self.by_token.retain(|space, _| is_connected(space));
+        // One that was let in is connected before its time for that is over.
+        let coming = self.limits.get().handshake;
+        self.by_token.retain(|space, (_, came)| now <= *came + coming || is_connected(space));
     }
 }
 
@@ -209,7 +211,8 @@ mod tests {
 
     #[test]
     fn many_addresses_and_spaces_take_a_bounded_room() {
-        let limits = Limits { sources: 50, new_spaces_per_day: 9, ..Limits::default() };
+        let handshake = Duration::from_secs(10);
+        let limits = Limits { sources: 50, new_spaces_per_day: 9, handshake, ..Limits::default() };
         let allowed = Allowed { spaces: Vec::new(), tokens: Tokens::parse(GOOD).unwrap() };
         let mut admission = Admission::new(InForce::new(limits), allowed);
         let new = Facts::default();
@@ -223,8 +226,11 @@ mod tests {
             assert!(admission.check(&space, &new, Some(GOOD), from, HOUR).is_ok());
             assert!(admission.newcomers.len() <= 50 && admission.wrong.len() <= 50);
         }
+        admission.forget(HOUR + handshake, |_| false);
+        assert_eq!(admission.by_token.len(), 1000, "they may be about to connect");
         // One of them has a device connected.
-        admission.forget(HOUR, |space| *space == SpaceId::from_bytes([0; 32]));
+        let now = HOUR + handshake + Duration::from_millis(1);
+        admission.forget(now, |space| *space == SpaceId::from_bytes([0; 32]));
         assert_eq!(admission.by_token.len(), 1);
         assert!(admission.carries(&SpaceId::from_bytes([0; 32])));
     }
