@@ -3,7 +3,7 @@
 
 mod neighbours;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealift_peer::connect::{Connected, Speaker};
@@ -17,6 +17,7 @@ use sealift_proto::control::{Address, LogHead};
 use sealift_proto::identity::DeviceId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use neighbours::Neighbours;
 
@@ -38,6 +39,8 @@ pub struct Online {
 pub struct Presence {
     /// Devices that serve now.
     pub serving: BTreeSet<DeviceId>,
+    /// Those that came while the connection lasted, and when last.
+    pub came: BTreeMap<DeviceId, Instant>,
     /// The connection to the relay has ended.
     pub ended: bool,
 }
@@ -50,7 +53,7 @@ impl Online {
     #[must_use]
     pub fn start(speaker: &Speaker, connected: Connected) -> (Arc<Self>, Vec<LogHead>, Reading) {
         let (sender, receiver) = mpsc::channel(256);
-        let presence = Presence { serving: connected.serving, ended: false };
+        let presence = Presence { serving: connected.serving, came: BTreeMap::new(), ended: false };
         let online = Arc::new(Self {
             speaker: speaker.clone(),
             control: Some(connected.control),
@@ -192,12 +195,14 @@ impl Online {
     fn here(&self, device: DeviceId) {
         self.serving.send_modify(|presence| {
             presence.serving.insert(device);
+            presence.came.insert(device, Instant::now());
         });
     }
 
     fn gone(&self, device: &DeviceId) {
         self.serving.send_modify(|presence| {
             presence.serving.remove(device);
+            presence.came.remove(device);
         });
     }
 

@@ -118,7 +118,8 @@ impl Switchboard {
         let address = connection.address();
         self.next_key += 1;
         let key = self.next_key;
-        if serving && replaced.is_none() {
+        if serving {
+            // Who has a session with one that has come anew may learn so that its links lead to where it was.
             let here = FromRelay::PeerHere { device: member.device };
             effects.extend(self.tell_peers(&member.space, &here));
         }

@@ -62,6 +62,7 @@ async fn the_newest_serving_connection_wins() {
     leecher.send(&forward(alice.at(0), b"offer")).await;
     assert_eq!(new.receive().await, Some(deliver(bob.at(leecher.number()), b"offer")));
     own_leecher.nothing_more().await;
+    assert_eq!(leecher.receive().await, Some(FromRelay::PeerHere { device: alice.id() }));
     leecher.nothing_more().await;
     drop(new);
     assert_eq!(leecher.receive().await, Some(FromRelay::PeerGone { device: alice.id() }));

@@ -189,6 +189,7 @@ impl<'a> Download<'a> {
             () = shared.over() => None,
         };
         let Some(online) = online else { return };
+        self.shared.set_came(online.presence().borrow().came.clone());
         self.note_progress();
         self.tell_wrong();
         self.end_hopeless(&online);

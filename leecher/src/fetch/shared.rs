@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sealift_proto::identity::DeviceId;
 use sealift_proto::message::FromLeecher;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub(super) met: AtomicBool,
     /// When the connection to the relay was made anew.
     renewed: Mutex<Option<Instant>>,
+    /// When seeders came to the relay anew.
+    came: Mutex<BTreeMap<DeviceId, Instant>>,
     news: watch::Sender<()>,
     requests: Mutex<BTreeMap<SourceId, mpsc::UnboundedSender<FromLeecher>>>,
 }
@@ -33,6 +36,7 @@ impl Shared {
             delivery: Delivery::default(),
             met: AtomicBool::new(false),
             renewed: Mutex::default(),
+            came: Mutex::default(),
             news: watch::Sender::new(()),
             requests: Mutex::default(),
         }
@@ -61,9 +65,16 @@ impl Shared {
         self.tell();
     }
 
-    /// Whether the connection to the relay has been made anew since `time`.
-    pub(super) fn is_renewed_since(&self, time: Instant) -> bool {
-        self.renewed.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > time)
+    /// Seeders have come to the relay at these times: their links may lead to where they were before.
+    pub(super) fn set_came(&self, came: BTreeMap<DeviceId, Instant>) {
+        *self.came.lock().unwrap_or_else(PoisonError::into_inner) = came;
+    }
+
+    /// Whether the connection of this device or of `seeder` to the relay has been made anew since `time`.
+    pub(super) fn is_renewed_since(&self, time: Instant, seeder: &DeviceId) -> bool {
+        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner).get(seeder).copied();
+        [renewed, came].into_iter().flatten().any(|at| at > time)
     }
 
     /// News from now on.

@@ -1,7 +1,7 @@
 //! One link to a seeder at work: it is asked for what the schedule says, and what it answers is taken apart.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sealift_peer::path::Way;
@@ -26,8 +26,8 @@ use super::shared::Shared;
 const STALL: Duration = Duration::from_secs(30);
 /// The same of a direct link: there is another way.
 const STALL_DIRECT: Duration = Duration::from_secs(8);
-/// The same of a link that has been silent since before the relay was lost and found again.
-const STALL_RENEWED: Duration = Duration::from_secs(5);
+/// The same of a link on which nothing was heard since this device or the seeder lost the relay and found it again.
+const STALL_RENEWED: Duration = Duration::from_secs(2);
 /// How long a seeder may take to read a file whose content it has not stated yet.
 const READING: Duration = Duration::from_secs(15 * 60);
 /// How often an idle source looks whether another one needs help, and a silent one is noticed.
@@ -87,7 +87,8 @@ pub(super) async fn carry(
     let id = shared.schedule().add(device, way, Instant::now());
     shared.connect(id, requests);
     let stall = if way.is_direct() { STALL_DIRECT } else { STALL };
-    let source = Source { shared, id, aside, stall };
+    let heard = Mutex::new(Instant::now());
+    let source = Source { shared, id, device, aside, stall, heard };
     let ended = tokio::select! {
         ended = async { source.read(reader.await?).await } => ended,
         ended = source.ask() => ended,
@@ -104,6 +105,9 @@ struct Source<'a> {
     aside: mpsc::Sender<Aside>,
     /// How long it may be silent.
     stall: Duration,
+    device: DeviceId,
+    /// When something was heard last.
+    heard: Mutex<Instant>,
 }
 
 impl Drop for Source<'_> {
@@ -132,9 +136,8 @@ impl Source<'_> {
                 if schedule.is_over() || schedule.has_lied(self.id) {
                     return Ok(());
                 }
-                let now = Instant::now();
-                if let Some((silence, reads)) = schedule.silence(self.id, now)
-                    && silence > self.patience(now.checked_sub(silence), reads)
+                if let Some((silence, reads)) = schedule.silence(self.id, Instant::now())
+                    && silence > self.patience(reads)
                 {
                     return Err(SessionError::Timeout);
                 }
@@ -146,9 +149,10 @@ impl Source<'_> {
         }
     }
 
-    /// How long it may be silent, as it has been since `since`; `reads` says that it may have to read a file first.
-    fn patience(&self, since: Option<Instant>, reads: bool) -> Duration {
-        if since.is_some_and(|since| self.shared.is_renewed_since(since)) {
+    /// How long it may be silent; `reads` says that it may have to read a file first.
+    fn patience(&self, reads: bool) -> Duration {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.is_renewed_since(heard, &self.device) {
             return STALL_RENEWED;
         }
         if reads { READING } else { self.stall }
@@ -219,7 +223,9 @@ impl Source<'_> {
     }
 
     fn heard(&self, bytes: usize) {
-        self.shared.schedule().heard(self.id, bytes as u64, Instant::now());
+        let now = Instant::now();
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        self.shared.schedule().heard(self.id, bytes as u64, now);
     }
 
     fn take_message(&self, message: FromSeeder) -> Result<(), SessionError> {

@@ -18,13 +18,13 @@ use sealift_proto::identity::{DeviceId, SecretKey};
 use sealift_proto::probe::{ProbeKey, ProbeToken};
 use sealift_proto::space::Chain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::alive::next_message;
+use super::alive::{Doubt, next_message};
 use super::error::{CallError, DialError};
 use super::events::{self, Event, EventSender, Events};
 use super::tls::{self, Pin};
@@ -102,7 +102,7 @@ struct Shared {
     relay: RelayArg,
     remote: SocketAddr,
     /// Rings when the relay is to show that it is still there.
-    doubt: Arc<Notify>,
+    doubt: Arc<Doubt>,
     // Dropped with the last handle, which ends both tasks.
     _tasks: JoinSet<()>,
 }
@@ -159,7 +159,9 @@ async fn dial_now(
     };
     let relay = RelayArg { pin: Some(pin), ..relay.clone() };
     let remote = stream.get_ref().0.peer_addr().map_err(DialError::Unreachable)?;
-    Ok(start(stream, key.id(), welcome, pin, relay, remote))
+    let own = stream.get_ref().0.local_addr().ok();
+    let doubt = Arc::new(Doubt::new(Arc::clone(&platform.net), own));
+    Ok(start(stream, key.id(), welcome, pin, relay, remote, doubt))
 }
 
 async fn connect_tls(
@@ -247,13 +249,13 @@ fn start(
     pin: Pin,
     relay: RelayArg,
     remote: SocketAddr,
+    doubt: Arc<Doubt>,
 ) -> (Control, Events) {
     let (reader, writer) = tokio::io::split(stream);
     let (outgoing, queue) = mpsc::channel(OUTGOING);
     let (events, received) = events::channel();
     let calls = Arc::new(Mutex::new(Calls::default()));
     let mut tasks = JoinSet::new();
-    let doubt = Arc::new(Notify::new());
     tasks.spawn(read_loop(reader, calls.clone(), events, outgoing.downgrade(), doubt.clone()));
     tasks.spawn(write_loop(writer, queue));
     let shared = Shared {
@@ -297,7 +299,7 @@ async fn read_loop(
     calls: Arc<Mutex<Calls>>,
     events: EventSender,
     outgoing: mpsc::WeakSender<ToRelay>,
-    doubt: Arc<Notify>,
+    doubt: Arc<Doubt>,
 ) {
     let why = loop {
         let message = match next_message(&mut reader, &outgoing, &doubt).await {
@@ -430,7 +432,7 @@ impl Control {
     /// Something says that the relay may no longer be reached the way it was, such as a change of this device's addresses:
     /// it is asked for a sign of life at once, and taken for gone soon if there is none.
     pub fn check(&self) {
-        self.shared.doubt.notify_one();
+        self.shared.doubt.ring();
     }
 
     /// Sends a message that has no numbered answer.

@@ -30,8 +30,8 @@ const ASKS: [Duration; 4] = [
 const RELAY_ADDRESSES: usize = 4;
 /// How often the interfaces are looked at while sessions live, and after how many of those looks the relay is asked again:
 /// so often that the routers on the way keep the port open.
-const LOOK: Duration = Duration::from_secs(4);
-const LOOKS: u32 = 5;
+const LOOK: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 20;
 
 /// The ports of this side's sockets.
 pub(super) struct Ports {

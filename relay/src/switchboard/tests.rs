@@ -71,7 +71,8 @@ fn the_newest_serving_connection_wins_and_the_old_one_is_told() {
     board.watch_peers(leecher);
     let (new, address, effects) = board.connect(member(1, 1), true).unwrap();
     assert_eq!(address, at(1, 0));
-    assert_eq!(effects, [Effect::Close(old, Refusal::Replaced)]);
+    let here = FromRelay::PeerHere { device: at(1, 0).device };
+    assert_eq!(effects, [Effect::Close(old, Refusal::Replaced), Effect::Send(leecher, here)]);
     // A session of a device with itself.
     assert_eq!(board.route(leecher, at(1, 0)), Ok((new, own)));
     assert_eq!(board.route(old, own), Err(Refusal::NotAllowed));

@@ -21,12 +21,12 @@ fn limited(nat: Option<Nat>) -> Line {
 }
 
 /// A download between two homes with slow lines, of which a direct link has just begun to carry a part.
-fn going_directly(lab: &Lab) -> ([Home; 2], Scene, (Instant, Running)) {
+fn going_directly(lab: &Lab, size: usize) -> ([Home; 2], Scene, (Instant, Running)) {
     let homes = [1, 2].map(|n| {
         let line = Line { rate: Some(SLOW), ..Line::new(Some(Nat::PortRestricted)) };
         lab.home(n, line, 1).unwrap()
     });
-    let scene = Scene::set(lab, &homes[0].hosts[0], &homes[1].hosts[0], SIZE);
+    let scene = Scene::set(lab, &homes[0].hosts[0], &homes[1].hosts[0], size);
     let (start, mut running) = scene.fetch(&[]);
     running.message_within("\"direct QUIC\"", Duration::from_secs(30));
     (homes, scene, (start, running))
@@ -106,18 +106,36 @@ fn ipv6_alone_is_enough() {
 #[test]
 fn a_direct_path_outlives_the_relay() {
     let Some(lab) = lab(SLOW) else { return };
-    let (_homes, scene, running) = going_directly(&lab);
+    let (_homes, scene, running) = going_directly(&lab, SIZE);
     lab.cut_relay().unwrap();
     let told = scene.fetched(running);
     assert!(told.direct() > 0.3, "{told:?}");
 }
 
-#[test]
-fn another_address_in_the_middle_costs_nothing_but_time() {
+/// One of the two gets another address in the middle, and no link leads to it any more.
+fn moves(side: usize) {
     let Some(lab) = lab(SLOW) else { return };
-    let (homes, scene, running) = going_directly(&lab);
-    homes[1].renumber(0).unwrap();
-    let _ = scene.fetched(running);
+    let (homes, scene, (start, mut running)) = going_directly(&lab, 2 * SIZE);
+    homes[side].renumber(0).unwrap();
+    let moved = Instant::now();
+    running.message_within("\"state\":\"down\"", Duration::from_secs(60));
+    let again = "\"path\":\"direct QUIC\",\"seeder\":\"ana\",\"state\":\"up\"";
+    running.message_within(again, Duration::from_secs(60));
+    let took = moved.elapsed();
+    println!("{} moves: directly again after {took:?}", ["seeder", "leecher"][side]);
+    // Three seconds where nothing else runs; more than thirty where silence alone tells.
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let _ = scene.fetched((start, running));
+}
+
+#[test]
+fn another_address_of_the_leecher_costs_a_moment() {
+    moves(1);
+}
+
+#[test]
+fn another_address_of_the_seeder_costs_a_moment() {
+    moves(0);
 }
 
 #[test]
