@@ -169,15 +169,16 @@ impl Direction {
                 let (now, later) = rest.split_at_mut(count);
                 let faults = self.faults();
                 self.chance.flip(&faults, passed, now);
+                // Before they go: whoever has received them finds them counted.
+                let kind = self.connection.kind();
+                self.shared.passed[kind as usize][self.way as usize]
+                    .fetch_add(now.len() as u64, Ordering::Release);
                 if self.connection.to(self.way).write_all(now).is_err() {
                     self.connection.end(&self.shared);
                     line.close();
                     return;
                 }
                 passed += now.len() as u64;
-                let kind = self.connection.kind();
-                self.shared.passed[kind as usize][self.way as usize]
-                    .fetch_add(now.len() as u64, Ordering::Release);
                 rest = later;
             }
         }
