@@ -56,6 +56,8 @@ impl Relay {
         let log = std::fs::File::create(folder.path().join("relay.log"))?;
         let mut child = Command::new(&line[0])
             .args(&line[1..])
+            // As the packaged unit and the container have it.
+            .env("MIMALLOC_PURGE_DELAY", "0")
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
