@@ -1,6 +1,6 @@
 //! The command `relay`.
 
-/// Its memory stays level over days, with the static build too; the system's allocators let it creep (`docs/DECISIONS.md`).
+/// With this one memory stayed level for an hour of hostile clients; with glibc's it creeps (`docs/DECISIONS.md`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
