@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_peer::args::CommonArgs;
-use sealift_peer::connect::{GIVE_UP, Speaker, connect, relay_of};
+use sealift_peer::connect::{GIVE_UP, Patience, Speaker, connect, relay_of};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
 use sealift_peer::members::Members;
@@ -14,7 +14,8 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Role;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::online::{Online, Reading};
 use crate::progress::SyncBar;
@@ -31,8 +32,10 @@ pub enum News {
     None,
     /// It would like to, but what is known will do after a moment.
     Wanted,
-    /// It waits as long as it takes to reach the relay.
+    /// It waits as long as it takes to reach a relay; a second space's is given a moment more.
     Needed,
+    /// It waits as long as it takes to reach all relays.
+    All,
 }
 
 impl News {
@@ -86,11 +89,60 @@ pub async fn freshen(
     common: &CommonArgs,
     news: News,
 ) -> Result<Vec<Known>, Failure> {
+    let spaces = speaker.profile.spaces_named(common.space.as_deref())?;
+    let alone = spaces.len() == 1;
+    let mut tasks = JoinSet::new();
+    for (number, space) in spaces.iter().cloned().enumerate() {
+        let (speaker, common) = (speaker.clone(), common.clone());
+        tasks.spawn(async move { (number, one(&speaker, &common, space, news).await) });
+    }
+    let mut found: Vec<Option<Result<Known, Failure>>> = spaces.iter().map(|_| None).collect();
+    let mut deadline = None;
+    while let Some((number, known)) = next(&mut tasks, deadline).await {
+        // Once there is an answer, the relays of other spaces hold it up no more than a moment.
+        if news != News::All && known.is_ok() {
+            deadline = deadline.or_else(|| Some(Instant::now() + DELTA));
+        }
+        found[number] = Some(known);
+    }
+    // Only if nothing can be said of any space is that the end.
+    let any = found.iter().flatten().any(Result::is_ok);
     let mut all = Vec::new();
-    for space in speaker.profile.spaces_named(common.space.as_deref())? {
-        all.push(one(speaker, common, space, news).await?);
+    for (space, known) in spaces.into_iter().zip(found) {
+        all.push(match known {
+            Some(Ok(known)) => known,
+            Some(Err(failure)) if alone || !any || failure.exit == Exit::Disk => {
+                return Err(failure);
+            }
+            Some(Err(failure)) => without(speaker, space, &failure)?,
+            None => late(speaker, space)?,
+        });
     }
     Ok(all)
+}
+
+/// What the next task has to say; `None` when all have, or at `deadline`.
+async fn next<T: 'static>(tasks: &mut JoinSet<T>, deadline: Option<Instant>) -> Option<T> {
+    let next = tasks.join_next();
+    let ended = match deadline {
+        Some(deadline) => timeout_at(deadline, next).await.ok()?,
+        None => next.await,
+    };
+    ended?.ok()
+}
+
+/// A space whose relay does not answer as it should, beside others.
+fn without(speaker: &Speaker, space: SpaceState, failure: &Failure) -> Result<Known, Failure> {
+    let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let name = space.display_name();
+    speaker.console.warn(format!("the space {name}: {}{why}", failure.what), &failure.to_json());
+    known(speaker, space, None)
+}
+
+/// A space whose relay has not answered in the moment that it was given.
+fn late(speaker: &Speaker, space: SpaceState) -> Result<Known, Failure> {
+    tell_age(speaker, &space, "the relay has not answered within 1 s")?;
+    Ok(Known { late: true, ..known(speaker, space, None)? })
 }
 
 async fn one(
@@ -107,7 +159,7 @@ async fn one(
         let connection = online(speaker, common, space.clone()).await?;
         return known(speaker, connection.online.space().clone(), Some(connection));
     }
-    let patience = if news == News::Needed { Duration::MAX } else { DELTA };
+    let patience = if news == News::Wanted { DELTA } else { Duration::MAX };
     match timeout(patience, online(speaker, common, space.clone())).await {
         Ok(Ok(connection)) => known(speaker, connection.online.space().clone(), Some(connection)),
         Ok(Err(failure)) if failure.exit != Exit::Relay => Err(failure),
@@ -115,10 +167,7 @@ async fn one(
             tell_age(speaker, &space, &failure.what)?;
             known(speaker, space, None)
         }
-        Err(_) => {
-            tell_age(speaker, &space, "the relay has not answered within 1 s")?;
-            Ok(Known { late: true, ..known(speaker, space, None)? })
-        }
+        Err(_) => late(speaker, space),
     }
 }
 
@@ -136,12 +185,16 @@ pub async fn online(
 ) -> Result<Connection, Failure> {
     let relay = relay_of(&speaker.profile, &space, common.relay.as_ref())?;
     let patience = if speaker.lan { BESIDE_LAN } else { GIVE_UP };
-    let connected = connect(speaker, space, &relay, false, Some(patience)).await?;
+    let connected = connect(speaker, space, &relay, false, Patience::AtMost(patience)).await?;
     let (online, heads, reading) = Online::start(speaker, connected);
     let bar = SyncBar::new(&speaker.console);
-    Sync::new(speaker, &online, &|done, total| bar.set(done, total))?.run(&heads).await?;
+    let synced =
+        Sync::new(speaker, &online, &|done, total| bar.set(done, total))?.run(&heads).await?;
     bar.end();
-    note_synced(speaker, online.space())?;
+    // A catalogue that could not be had is no reason to take the others for everything there is.
+    if synced.failed == 0 {
+        note_synced(speaker, online.space())?;
+    }
     Ok(Connection { online, reading })
 }
 
@@ -233,7 +286,13 @@ fn note_synced(speaker: &Speaker, space: &SpaceState) -> Result<(), Failure> {
 }
 
 fn tell_age(speaker: &Speaker, space: &SpaceState, why: &str) -> Result<(), Failure> {
-    let time = synced(speaker, space)?.unwrap_or(0);
+    let Some(time) = synced(speaker, space)? else {
+        let json = json!({"type": "stale", "space": space.display_name(), "why": why});
+        speaker
+            .console
+            .note(format!("{why}; nothing is known of {} yet", space.display_name()), &json);
+        return Ok(());
+    };
     let seconds = speaker.now().saturating_sub(time);
     speaker.console.note(
         format!("{why}; this is what was known {}", human::age(seconds)),

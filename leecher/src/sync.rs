@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_peer::connect::Speaker;
 use sealift_peer::control::{CallError, Control};
@@ -18,10 +19,18 @@ use sealift_proto::log::{self, FIRST_CATALOGUE, Head};
 use sealift_proto::object::{self, Place};
 use sealift_proto::space::Role;
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 use crate::online::Online;
 use crate::replica::{LogKey, LogView, Update};
 use crate::shown::Shown;
+
+/// How long another program of this user may take to fetch a catalogue that is wanted here too, and how often it is asked.
+const TURN: Duration = Duration::from_secs(60);
+const TURN_PAUSE: Duration = Duration::from_millis(30);
+
+/// Hears how many segments of how many are done.
+pub type Progress<'a> = dyn Fn(u64, u64) + std::marker::Sync + 'a;
 
 /// What a sync did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +51,7 @@ pub struct Sync<'a> {
     replica: Arc<dyn Root>,
     shown: Shown,
     done: Synced,
-    progress: &'a dyn Fn(u64, u64),
+    progress: &'a Progress<'a>,
 }
 
 /// Why one catalogue was not brought up to date.
@@ -69,7 +78,7 @@ impl<'a> Sync<'a> {
     pub fn new(
         speaker: &'a Speaker,
         online: &'a Online,
-        progress: &'a dyn Fn(u64, u64),
+        progress: &'a Progress<'a>,
     ) -> Result<Self, Failure> {
         let replica = speaker.profile.cache().root().clone();
         let control = online.relay()?;
@@ -149,10 +158,26 @@ impl<'a> Sync<'a> {
 
     async fn one(&mut self, shown: &LogHead) -> Result<(), Trouble> {
         let head = self.verified(shown)?;
-        let key = LogKey { space: head.space, device: head.device, log: head.log };
         let in_order = self.shown.take(&head);
+        let deadline = Instant::now() + TURN;
+        loop {
+            match self.compared(shown, &head, in_order).await {
+                // What another program of this user is fetching is not there yet: what it leaves is looked at then.
+                Err(Trouble::Busy) if Instant::now() < deadline => sleep(TURN_PAUSE).await,
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn compared(
+        &mut self,
+        shown: &LogHead,
+        head: &Head,
+        in_order: bool,
+    ) -> Result<(), Trouble> {
+        let key = LogKey { space: head.space, device: head.device, log: head.log };
         let known = self.known(&key).await?;
-        let news = known.as_ref().map_or(News::Fetch, |known| compare(known, &head, shown));
+        let news = known.as_ref().map_or(News::Fetch, |known| compare(known, head, shown));
         match news {
             News::Older if in_order => {
                 Err(Trouble::Ignored("this relay has not got the newest state of it yet"))
@@ -162,7 +187,7 @@ impl<'a> Sync<'a> {
             }
             News::Forked => self.accuse(&head.device, known.as_ref(), shown),
             News::Nothing => Ok(()),
-            News::Fetch => self.fetch(&key, &head, shown, known.as_ref()).await,
+            News::Fetch => self.fetch(&key, head, shown, known.as_ref()).await,
         }
     }
 

@@ -1,5 +1,7 @@
 //! A space, connected: the relay dialled, its statements checked, this device's own card in place.
 
+mod attempt;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -10,23 +12,22 @@ use sealift_proto::log::Head;
 use sealift_proto::space::{CLOCK_SKEW, Card, SpaceRecord};
 use sealift_proto::wrap::{ShareSecret, Suite};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::args::RelayArg;
 use crate::console::Console;
-use crate::control::{CallError, Control, DialError, Event, Events, Purpose, dial};
+use crate::control::{CallError, Control, Event, Events};
 use crate::exit::{Exit, Failure};
 use crate::members::{CardNews, Members};
 use crate::pace::{Pace, Rate};
 use crate::profile::space::{RecordError, SpaceState};
 use crate::profile::{Device, Profile};
+use attempt::Attempt;
+
+pub use attempt::{Patience, jittered};
 
 /// How long a one-shot command tries to reach the relay.
 pub const GIVE_UP: Duration = Duration::from_secs(10);
-/// When a person is told that the relay does not answer yet.
-const TELL_AFTER: Duration = Duration::from_secs(3);
-/// Shortest and longest pause between two attempts.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(20));
 
 /// How long the relay may be silent while it tells the first news, and how long they may take in all.
 const NEWS: (Duration, Duration) = (GIVE_UP, Duration::from_secs(60));
@@ -40,9 +41,6 @@ const HEAD_MAX: usize = <Head as Statement>::MAX + 80;
 const SERVING_MAX: usize = 65_536;
 /// Most warnings about what this relay shows; each is told once.
 const WARNINGS: usize = 32;
-
-/// Longer than any attempt lasts.
-const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// What is needed to speak for this device.
 #[derive(Clone)]
@@ -125,8 +123,7 @@ pub fn relay_of(
     profile.relay(asked)
 }
 
-/// Connects `space` through `relay`, trying for at most `patience`; `None` tries for ever and gives up only on what no
-/// waiting mends.
+/// Connects `space` through `relay`, trying for as long as `patience` says.
 ///
 /// # Errors
 /// With words and exit code for the person.
@@ -135,10 +132,9 @@ pub async fn connect(
     space: SpaceState,
     relay: &RelayArg,
     serving: bool,
-    patience: Option<Duration>,
+    patience: Patience,
 ) -> Result<Connected, Failure> {
-    let start = Instant::now();
-    let mut attempt = Attempt { speaker, serving, patience, start, pause: PAUSE.0, told: false };
+    let mut attempt = Attempt::new(speaker, serving, patience);
     let (mut space, mut relay) = (space, relay.clone());
     loop {
         let (control, events) = attempt.dial(&space, &relay).await?;
@@ -164,7 +160,7 @@ pub async fn connect(
                 return Ok(connected);
             }
             // A relay that restarts just now is as good as one that does not answer yet.
-            Err(failure) if failure.exit == Exit::Relay && !attempt.is_over() => {
+            Err(failure) if attempt.bears(&failure) => {
                 space = connected.space;
                 attempt.wait().await;
             }
@@ -184,117 +180,6 @@ pub(crate) fn clock_words(speaker: &Speaker, control: &Control) -> Option<String
         control.place()
     );
     (apart > CLOCK_SKEW).then_some(words)
-}
-
-/// The way to a connection: how long it has been tried, and how it goes on.
-struct Attempt<'a> {
-    speaker: &'a Speaker,
-    serving: bool,
-    patience: Option<Duration>,
-    start: Instant,
-    pause: Duration,
-    told: bool,
-}
-
-impl Attempt<'_> {
-    /// Whether another pause would be too long.
-    fn is_over(&self) -> bool {
-        self.patience.is_some_and(|patience| self.start.elapsed() + self.pause > patience)
-    }
-
-    async fn wait(&mut self) {
-        sleep(jittered(self.pause, self.speaker)).await;
-        self.pause = (self.pause * 2).min(PAUSE.1);
-    }
-
-    async fn dial(
-        &mut self,
-        space: &SpaceState,
-        relay: &RelayArg,
-    ) -> Result<(Control, Events), Failure> {
-        let speaker = self.speaker;
-        let platform = speaker.profile.platform();
-        let token = match &relay.pin {
-            Some(pin) => speaker.profile.relay_token(pin)?,
-            None => None,
-        };
-        loop {
-            let (chain, token) = (space.chain().clone(), token.clone());
-            let purpose = Purpose::Member { chain, serving: self.serving, token };
-            let first = vec![ToRelay::Heads, ToRelay::Peers];
-            let left = self
-                .patience
-                .map_or(FOR_EVER, |patience| patience.saturating_sub(self.start.elapsed()));
-            let dialling = dial(platform, relay, &speaker.device.key, purpose, first);
-            let error = match timeout(left.max(PAUSE.0), dialling).await {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(error)) => error,
-                Err(_) => DialError::Unreachable(std::io::ErrorKind::TimedOut.into()),
-            };
-            if !error.is_passing() || self.is_over() {
-                return Err(explain(speaker, error, relay, space));
-            }
-            if !self.told && self.start.elapsed() + self.pause >= TELL_AFTER {
-                self.told = true;
-                tell_waiting(speaker, relay, &error);
-            }
-            self.wait().await;
-        }
-    }
-}
-
-/// Half to all of `pause`, so that many clients of a restarted relay do not come back at one moment.
-#[must_use]
-pub fn jittered(pause: Duration, speaker: &Speaker) -> Duration {
-    let random = u32::from(u16::from_be_bytes(speaker.profile.platform().random.bytes()));
-    pause / 2 + pause / 2 * random / u32::from(u16::MAX)
-}
-
-fn tell_waiting(speaker: &Speaker, relay: &RelayArg, error: &DialError) {
-    let place = sealift_proto::invite::host_port(&relay.host, relay.port);
-    let words = match error {
-        DialError::Refused(why) => {
-            format!(
-                "the relay {place} does not take this device yet ({why}); trying again until it does"
-            )
-        }
-        error => {
-            format!("the relay {place} does not answer yet ({error}); trying again until it does")
-        }
-    };
-    speaker.console.note(
-        words,
-        &json!({"type": "waiting", "for": "relay", "relay": place, "why": error.to_string()}),
-    );
-}
-
-fn explain(speaker: &Speaker, error: DialError, relay: &RelayArg, space: &SpaceState) -> Failure {
-    let failure = error.failure(relay);
-    match error {
-        DialError::Refused(Refusal::Expired) => failure.why(expired_words(speaker, space)),
-        DialError::Refused(Refusal::SpaceNotAllowed) => failure.next(not_allowed(space)),
-        _ => failure,
-    }
-}
-
-/// What to do at a private relay: the line for its operator.
-fn not_allowed(space: &SpaceState) -> String {
-    let id = space.id().short();
-    format!(
-        "give its operator the id of this space, for one of:\n    relay --allow-space {id}\n    allow_spaces = [\"{id}\"]   (in \
-         relay.toml)\n  or ask for a token, and name its file once: seeder --relay-token FILE"
-    )
-}
-
-/// What this device's own clock says of a certificate that has ended by the relay's.
-fn expired_words(speaker: &Speaker, space: &SpaceState) -> String {
-    match space.verify_member(space.chain(), speaker.now()) {
-        Ok(member) => format!(
-            "the certificate has ended by the relay's clock, but holds for {} by this device's clock: one of the two is wrong",
-            crate::human::duration(member.not_after.saturating_sub(speaker.now()))
-        ),
-        Err(error) => error.to_string(),
-    }
 }
 
 /// Remembers the relay and its key; a key met for the first time is told.

@@ -56,13 +56,27 @@ pub struct Failure {
     pub why: Option<String>,
     /// What the person can do about it.
     pub next: Option<String>,
+    /// It may pass by itself: a program that runs for long tries again.
+    pub passing: bool,
 }
 
 impl Failure {
     /// A failure that says `what`.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), why: None, next: None }
+        Self { exit, what: what.into(), why: None, next: None, passing: exit == Exit::Relay }
+    }
+
+    /// Says that it may pass by itself, or not.
+    #[must_use]
+    pub fn passing(self, passing: bool) -> Self {
+        Self { passing, ..self }
+    }
+
+    /// Whether it may pass by itself, so that what was begun goes on when it has.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        self.passing
     }
 
     /// Adds the reason.

@@ -13,7 +13,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::args::RelayArg;
-use crate::connect::{Connected, GIVE_UP, Speaker, clock_words, connect};
+use crate::connect::{Connected, GIVE_UP, Patience, Speaker, clock_words, connect};
 use crate::control::{CallError, Purpose, dial};
 use crate::exit::{Exit, Failure};
 use crate::profile::space::SpaceState;
@@ -42,7 +42,7 @@ pub async fn join(speaker: &Speaker, invite: &Invite) -> Result<Connected, Failu
         None => joined,
     };
     speaker.profile.save_space(&space)?;
-    connect(speaker, space, &relay, false, Some(GIVE_UP)).await
+    connect(speaker, space, &relay, false, Patience::AtMost(GIVE_UP)).await
 }
 
 async fn take_package(

@@ -6,7 +6,7 @@ use sealift_proto::identity::DeviceId;
 use serde_json::json;
 
 use crate::args::CommonArgs;
-use crate::connect::{GIVE_UP, Speaker, connect, relay_of};
+use crate::connect::{GIVE_UP, Patience, Speaker, connect, relay_of};
 use crate::exit::{Exit, Failure};
 use crate::members::Members;
 use crate::profile::space::SpaceState;
@@ -38,7 +38,7 @@ async fn one_space(
     let relay = relay_of(&speaker.profile, &space, common.relay.as_ref())?;
     let members = Members::load(&speaker.profile, &space, speaker.now())?;
     let (space, members, serving) =
-        match connect(speaker, space.clone(), &relay, false, Some(GIVE_UP)).await {
+        match connect(speaker, space.clone(), &relay, false, Patience::AtMost(GIVE_UP)).await {
             Ok(connected) => (connected.space, connected.members, Some(connected.serving)),
             Err(failure) if failure.exit == Exit::Relay => {
                 speaker.console.warn(

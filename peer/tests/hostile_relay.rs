@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_peer::args::RelayArg;
-use sealift_peer::connect::{Connected, Speaker, connect};
+use sealift_peer::connect::{Connected, Patience, Speaker, connect};
 use sealift_peer::console::{Console, Lines};
 use sealift_peer::control::{CallError, Control, Events, Purpose, dial};
 use sealift_peer::exit::{Exit, Failure};
@@ -125,7 +125,7 @@ fn member() -> Member {
 
 impl Member {
     async fn connect(&self, relay: &RelayArg) -> Result<Connected, Failure> {
-        let patience = Some(Duration::from_secs(3));
+        let patience = Patience::AtMost(Duration::from_secs(3));
         connect(&self.speaker, self.space.clone(), relay, false, patience).await
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sealift_peer::args::RelayArg;
-use sealift_peer::connect::{GIVE_UP, Speaker, connect, relay_of};
+use sealift_peer::connect::{GIVE_UP, Patience, Speaker, connect, relay_of};
 use sealift_peer::console::Console;
 use sealift_peer::control::Control;
 use sealift_peer::exit::{Exit, Failure};
@@ -53,7 +53,7 @@ pub async fn command(
         return Err(not_owner());
     }
     let relay = relay_of(&speaker.profile, &space, relay)?;
-    let connected = connect(speaker, space, &relay, false, Some(GIVE_UP)).await?;
+    let connected = connect(speaker, space, &relay, false, Patience::AtMost(GIVE_UP)).await?;
     let invite = make(speaker, &connected.space, &connected.control, terms).await?;
     warn_loopback(&speaker.console, &invite.relay.host);
     let line = invite.to_line();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sealift_peer::args::RelayArg;
-use sealift_peer::connect::{Connected, Speaker, connect, jittered, relay_of};
+use sealift_peer::connect::{Connected, Patience, Speaker, connect, jittered, relay_of};
 use sealift_peer::console::Console;
 use sealift_peer::control::{CallError, Control, Event};
 use sealift_peer::exit::{Exit, Failure};
@@ -130,9 +130,13 @@ impl Online {
         loop {
             let spread = std::mem::take(&mut farewell.spread);
             let (relay, patience) = match farewell.places.pop() {
-                Some(place) => (place, Some(MOVED)),
-                None => (relay_of(&self.speaker.profile, &space, self.relay.as_ref())?, None),
+                Some(place) => (place, Patience::AtMost(MOVED)),
+                None => {
+                    let relay = relay_of(&self.speaker.profile, &space, self.relay.as_ref())?;
+                    (relay, if again { Patience::Again } else { Patience::Begin })
+                }
             };
+            let moving = matches!(patience, Patience::AtMost(_));
             let connecting = async {
                 sleep(jittered(spread * 2, &self.speaker).saturating_sub(spread)).await;
                 connect(&self.speaker, space.clone(), &relay, true, patience).await
@@ -154,7 +158,7 @@ impl Online {
                     space = after;
                     match end {
                         End::Shutdown => return Ok(()),
-                        End::Failed(failure) if failure.exit != Exit::Relay => return Err(failure),
+                        End::Failed(failure) if !failure.may_pass() => return Err(failure),
                         End::Failed(failure) => (place, failure.why, Duration::ZERO),
                         End::Lost(why) => {
                             let wait = match why {
@@ -166,7 +170,9 @@ impl Online {
                     }
                 }
                 // The connection ended before it was of use, or the place that a relay named was none.
-                Err(failure) if failure.exit == Exit::Relay || patience.is_some() => {
+                Err(failure)
+                    if moving || failure.exit == Exit::Relay || again && failure.may_pass() =>
+                {
                     let place = sealift_proto::invite::host_port(&relay.host, relay.port);
                     (place, failure.why, Duration::ZERO)
                 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use sealift_peer::args::RelayArg;
-use sealift_peer::connect::{Connected, GIVE_UP, Speaker, connect};
+use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
 use sealift_peer::console::Console;
 use sealift_peer::control::Event;
 use sealift_peer::exit::Exit;
@@ -69,7 +69,7 @@ async fn owner(home: &Path, relay: &RelayArg) -> (Speaker, Connected) {
     let id = speaker.device.key.id();
     let space = SpaceState::create(&*random, speaker.now(), &id, name, Vec::new()).unwrap();
     speaker.profile.save_space(&space).unwrap();
-    let connected = connect(&speaker, space, relay, true, Some(GIVE_UP)).await.unwrap();
+    let connected = connect(&speaker, space, relay, true, Patience::AtMost(GIVE_UP)).await.unwrap();
     (speaker, connected)
 }
 

@@ -65,7 +65,13 @@ pub async fn run(
     args: DownloadArgs,
 ) -> Result<Exit, Failure> {
     let mut spaces = freshen(speaker, common, News::Needed).await?;
-    let Choices { files, left_out } = choose(speaker, &spaces, &args)?;
+    let mut chosen = choose(speaker, &spaces, &args);
+    let missing = chosen.as_ref().is_err_and(|failure| failure.exit == Exit::NotFound);
+    if missing && spaces.iter().any(|known| known.late) {
+        spaces = freshen(speaker, common, News::All).await?;
+        chosen = choose(speaker, &spaces, &args);
+    }
+    let Choices { files, left_out } = chosen?;
     if args.out == Path::new(STDOUT) {
         return stream::run(speaker, common, spaces, files, &args).await;
     }

@@ -36,15 +36,10 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let path = path.map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
     let spaces = freshen(speaker, common, News::wanted(offline)).await?;
-    let mut any = false;
-    for known in &spaces {
-        let lines =
-            lines(known, path).map_err(|error| unreadable(speaker, &known.views, &error))?;
-        any |= !lines.is_empty();
-        for (name, line) in lines {
-            print(speaker, known, &name, &line);
-        }
-        tell_unread(speaker, known);
+    let mut any = show(speaker, &spaces, path)?;
+    // That there is nothing is not said before everybody's newest catalogue has been looked at, if it can be had.
+    if !any && spaces.iter().any(|known| known.late) {
+        any = show(speaker, &freshen(speaker, common, News::All).await?, path)?;
     }
     match (any, path) {
         (true, _) => Ok(Exit::Done),
@@ -57,6 +52,21 @@ pub async fn run(
             Ok(Exit::Done)
         }
     }
+}
+
+/// Prints what is there; whether anything is.
+fn show(speaker: &Speaker, spaces: &[Known], path: Option<&str>) -> Result<bool, Failure> {
+    let mut any = false;
+    for known in spaces {
+        let lines =
+            lines(known, path).map_err(|error| unreadable(speaker, &known.views, &error))?;
+        any |= !lines.is_empty();
+        for (name, line) in lines {
+            print(speaker, known, &name, &line);
+        }
+        tell_unread(speaker, known);
+    }
+    Ok(any)
 }
 
 fn lines(known: &Known, path: Option<&str>) -> Result<BTreeMap<String, Line>, ReplicaError> {

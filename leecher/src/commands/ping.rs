@@ -36,7 +36,7 @@ pub async fn run(
     person: &str,
     wait: Duration,
 ) -> Result<Exit, Failure> {
-    let spaces = freshen(speaker, common, News::Needed).await?;
+    let spaces = freshen(speaker, common, News::All).await?;
     let found = devices(&spaces, person)?;
     for device in found {
         let Some(online) = online_with(&spaces, &device) else {

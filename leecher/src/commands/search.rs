@@ -30,7 +30,7 @@ pub async fn run(
     }
     // That there is nothing is not said before everybody's newest catalogue has been looked at, if it can be had.
     if spaces.iter().any(|known| known.late) {
-        let spaces = freshen(speaker, common, News::Needed).await?;
+        let spaces = freshen(speaker, common, News::All).await?;
         if show(speaker, &spaces, pattern, limit)? {
             return Ok(Exit::Done);
         }

@@ -97,6 +97,8 @@ pub struct Download<'a> {
     last_progress: Instant,
     pause: Duration,
     told: bool,
+    /// It was told that something else answers where the relay was.
+    refused: bool,
 }
 
 impl<'a> Download<'a> {
@@ -141,6 +143,7 @@ impl<'a> Download<'a> {
             last_progress: now,
             pause: PAUSE.0,
             told: false,
+            refused: false,
         }
     }
 
@@ -220,7 +223,10 @@ impl<'a> Download<'a> {
             return Some(connection.online.clone());
         }
         self.connection = None;
-        match online(self.speaker, self.common, self.space.clone()).await {
+        let found = online(self.speaker, self.common, self.space.clone()).await;
+        // A session that has just broken may have begun all the same.
+        self.note_progress();
+        match found {
             Ok(connection) => {
                 let online = connection.online.clone();
                 self.space = online.space().clone();
@@ -232,12 +238,13 @@ impl<'a> Download<'a> {
             Err(failure) if failure.exit == Exit::Relay && self.speaker.lan => {
                 return self.on_lan(failure).await;
             }
-            Err(failure)
-                if failure.exit != Exit::Relay || !self.started && self.manner.wait.is_none() =>
-            {
-                self.end_all(&failure);
+            Err(failure) if !failure.may_pass() || !self.started && self.manner.wait.is_none() => {
+                self.end_all(&words::no_relay(failure));
             }
             Err(failure) => {
+                if failure.exit != Exit::Relay && !std::mem::replace(&mut self.refused, true) {
+                    words::tell_refused(self.speaker, &failure);
+                }
                 self.reap();
                 self.note_progress();
                 if self.running.is_empty() {

@@ -41,9 +41,33 @@ impl DialError {
         )
     }
 
+    /// Whether it may pass by itself at all: whatever answered in place of the relay, as the page of a hotel's network does,
+    /// goes away again, and operators change their minds. What stays is what the space's owner or a wrong token decides.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused(why) => passes(*why),
+            _ => true,
+        }
+    }
+
+    /// One word for what it is.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Foreign(_) => "foreign",
+            Self::OtherKey { .. } => "other key",
+            Self::Refused(_) => "refused",
+        }
+    }
+
     /// As the end of a command that dialled `relay`.
     #[must_use]
     pub fn failure(&self, relay: &RelayArg) -> Failure {
+        self.words(relay).passing(self.may_pass())
+    }
+
+    fn words(&self, relay: &RelayArg) -> Failure {
         let place = sealift_proto::invite::host_port(&relay.host, relay.port);
         match self {
             Self::Unreachable(error) => Failure::new(
@@ -71,12 +95,18 @@ impl DialError {
     }
 }
 
+/// Whether a refusal may pass without anything being done on this device. Not a wrong token: relays count those.
+const fn passes(why: Refusal) -> bool {
+    use Refusal as R;
+    !matches!(why, R::NotMember | R::Removed | R::Token | R::Malformed)
+}
+
 /// A refusal by the relay at `place`, in words.
 #[must_use]
 pub(crate) fn refusal(why: Refusal, place: &str) -> Failure {
     let (exit, next) = remedy(why);
     let failure = Failure::new(exit, format!("the relay {place} refused")).why(why);
-    Failure { next: next.map(str::to_owned), ..failure }
+    Failure { next: next.map(str::to_owned), ..failure }.passing(passes(why))
 }
 
 /// The exit code for a refusal, and what a person can do about it.
@@ -159,6 +189,7 @@ impl CallError {
             Self::Protocol => {
                 Failure::new(Exit::Tampered, format!("the relay {place} answered out of turn"))
                     .next("tell its operator; another relay may be used with --relay HOST:PORT")
+                    .passing(true)
             }
         }
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use sealift_peer::args::parse_relay;
-use sealift_peer::connect::{Connected, GIVE_UP, Speaker, connect};
+use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
 use sealift_peer::console::Console;
 use sealift_peer::home::Home;
 use sealift_peer::join::join;
@@ -74,8 +74,13 @@ async fn the_sessions_of_a_removed_member_end_and_those_of_others_go_on() {
     assert!(matches!(end, Err(_) | Ok(Incoming::End)));
     line_with(&lines, "left").await;
     assert_eq!(of_eva.get(items()).await.0, [Outcome::Data { len: 7 }]);
-    let refused =
-        connect(&ben, ben.profile.one_space(None).unwrap(), &world.arg, false, Some(LONG));
+    let refused = connect(
+        &ben,
+        ben.profile.one_space(None).unwrap(),
+        &world.arg,
+        false,
+        Patience::AtMost(LONG),
+    );
     assert!(refused.await.is_err(), "the relay knows it too");
     seeder.stop().await.unwrap();
 }
@@ -110,7 +115,8 @@ fn a_direct_link_of_a_removed_member_ends_in_the_middle_of_a_file() {
     let place = parse_relay(&relay.place).unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let space = owners.profile.one_space(None).unwrap();
-        let beside = connect(&owners, space, &place, false, Some(GIVE_UP)).await.unwrap();
+        let beside =
+            connect(&owners, space, &place, false, Patience::AtMost(GIVE_UP)).await.unwrap();
         remove(&beside, &member).await;
     });
     seeder.message("the owner removed this device");

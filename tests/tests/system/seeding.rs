@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sealift_peer::args::RelayArg;
-use sealift_peer::connect::{Connected, GIVE_UP, Speaker, connect};
+use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
 use sealift_peer::console::{Console, Lines};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
@@ -118,7 +118,7 @@ impl World {
     /// A connection that does not serve, as any command beside the seeder makes it.
     pub(super) async fn beside(&self, speaker: &Speaker) -> Connected {
         let space = speaker.profile.one_space(None).unwrap();
-        connect(speaker, space, &self.arg, false, Some(GIVE_UP)).await.unwrap()
+        connect(speaker, space, &self.arg, false, Patience::AtMost(GIVE_UP)).await.unwrap()
     }
 
     pub(super) async fn invite(&self, owner_home: &str, uses: u32) -> Invite {

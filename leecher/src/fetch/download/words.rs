@@ -20,6 +20,22 @@ pub(super) fn tell_interrupted(speaker: &Speaker, why: &str, left: Duration) {
     );
 }
 
+/// The relay is not there, and the local network was not asked.
+pub(super) fn no_relay(failure: Failure) -> Failure {
+    if failure.exit != Exit::Relay {
+        return failure;
+    }
+    let next = failure.next.as_ref().map(|next| format!("{next}; ")).unwrap_or_default();
+    failure.next(format!("{next}--lan finds seeders on the local network without it"))
+}
+
+/// Something else than the relay answers in its place, or it refuses for a while.
+pub(super) fn tell_refused(speaker: &Speaker, failure: &Failure) {
+    let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let words = format!("{}{why}; trying again", failure.what);
+    speaker.console.warn(words, &failure.to_json());
+}
+
 pub(super) fn tell_without_relay(speaker: &Speaker, failure: &Failure) {
     let why = failure.why.as_ref().unwrap_or(&failure.what);
     speaker.console.note(

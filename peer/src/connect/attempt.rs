@@ -1,0 +1,210 @@
+//! The way to a connection: how it goes on while the relay does not answer, what is told meanwhile, and when it is given up.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use sealift_proto::control::{Refusal, ToRelay};
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Speaker;
+use crate::args::RelayArg;
+use crate::control::{Control, DialError, Events, Purpose, dial};
+use crate::exit::{Exit, Failure};
+use crate::profile::space::SpaceState;
+
+/// When a person is told that the relay does not answer yet.
+const TELL_AFTER: Duration = Duration::from_secs(3);
+/// Shortest and longest pause between two attempts.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(20));
+/// How long a one-shot command bears that there is no way to the relay at all.
+const NO_WAY: Duration = Duration::from_secs(3);
+/// Longer than any attempt lasts.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// How long to try, and what is taken for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// At most so long, and no longer than it takes to know that waiting a moment will not help: a command that somebody
+    /// waits for.
+    AtMost(Duration),
+    /// For ever, as a program that is to run for long tries for its first connection. Only what the relay itself refuses it
+    /// ends that.
+    Begin,
+    /// For ever, as one that was connected before: even a refusal may pass, as its operator's slip does.
+    Again,
+}
+
+/// The way to a connection.
+pub(super) struct Attempt<'a> {
+    speaker: &'a Speaker,
+    serving: bool,
+    patience: Patience,
+    start: Instant,
+    pause: Duration,
+    told: BTreeSet<&'static str>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(speaker: &'a Speaker, serving: bool, patience: Patience) -> Self {
+        let (start, told) = (Instant::now(), BTreeSet::new());
+        Self { speaker, serving, patience, start, pause: PAUSE.0, told }
+    }
+
+    /// Whether it goes on after `failure` of a connection that stood already.
+    pub(super) fn bears(&self, failure: &Failure) -> bool {
+        match self.patience {
+            Patience::AtMost(most) => failure.exit == Exit::Relay && self.has_time(most),
+            Patience::Begin | Patience::Again => failure.may_pass(),
+        }
+    }
+
+    /// Whether another pause fits into `most`.
+    fn has_time(&self, most: Duration) -> bool {
+        self.start.elapsed() + self.pause <= most
+    }
+
+    fn goes_on(&self, error: &DialError) -> bool {
+        match self.patience {
+            Patience::AtMost(most) => error.is_passing() && self.has_time(most.min(worth(error))),
+            Patience::Begin if matches!(error, DialError::Refused(_)) => error.is_passing(),
+            Patience::Begin => true,
+            Patience::Again => error.may_pass(),
+        }
+    }
+
+    pub(super) async fn wait(&mut self) {
+        sleep(jittered(self.pause, self.speaker)).await;
+        self.pause = (self.pause * 2).min(PAUSE.1);
+    }
+
+    pub(super) async fn dial(
+        &mut self,
+        space: &SpaceState,
+        relay: &RelayArg,
+    ) -> Result<(Control, Events), Failure> {
+        loop {
+            let error = match self.dial_once(space, relay).await? {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            if !self.goes_on(&error) {
+                return Err(explain(self.speaker, error, relay, space));
+            }
+            self.tell(error, relay, space);
+            self.wait().await;
+        }
+    }
+
+    async fn dial_once(
+        &self,
+        space: &SpaceState,
+        relay: &RelayArg,
+    ) -> Result<Result<(Control, Events), DialError>, Failure> {
+        let speaker = self.speaker;
+        let token = match &relay.pin {
+            Some(pin) => speaker.profile.relay_token(pin)?,
+            None => None,
+        };
+        let purpose =
+            Purpose::Member { chain: space.chain().clone(), serving: self.serving, token };
+        let first = vec![ToRelay::Heads, ToRelay::Peers];
+        let left = match self.patience {
+            Patience::AtMost(most) => most.saturating_sub(self.start.elapsed()).max(PAUSE.0),
+            Patience::Begin | Patience::Again => FOR_EVER,
+        };
+        let dialling = dial(speaker.profile.platform(), relay, &speaker.device.key, purpose, first);
+        let ended = timeout(left, dialling).await;
+        Ok(ended.unwrap_or_else(|_| Err(DialError::Unreachable(ErrorKind::TimedOut.into()))))
+    }
+
+    /// Tells once why there is no connection yet: after a moment where the relay is only not there, at once where something
+    /// else is in its place.
+    fn tell(&mut self, error: DialError, relay: &RelayArg, space: &SpaceState) {
+        if error.is_passing() {
+            if self.start.elapsed() + self.pause >= TELL_AFTER && self.told.insert("waiting") {
+                tell_waiting(self.speaker, relay, &error);
+            }
+        } else if self.told.insert(error.kind()) {
+            let failure = explain(self.speaker, error, relay, space);
+            let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let next = failure.next.as_ref().map(|next| format!("\n  next: {next}"));
+            let words = format!("{}{why}; trying again until it is", failure.what);
+            let words = format!("{words}{}", next.unwrap_or_default());
+            self.speaker.console.warn(words, &failure.to_json());
+        }
+    }
+}
+
+/// How long it is worth trying again after `error`: somebody waits, and a system that refuses at once has said all.
+fn worth(error: &DialError) -> Duration {
+    use ErrorKind as K;
+    match error {
+        DialError::Unreachable(why) => match why.kind() {
+            K::ConnectionRefused => Duration::ZERO,
+            K::TimedOut
+            | K::ConnectionReset
+            | K::ConnectionAborted
+            | K::UnexpectedEof
+            | K::BrokenPipe => FOR_EVER,
+            // No route, no network, no such name.
+            _ => NO_WAY,
+        },
+        _ => FOR_EVER,
+    }
+}
+
+/// Half to all of `pause`, so that many clients of a restarted relay do not come back at one moment.
+#[must_use]
+pub fn jittered(pause: Duration, speaker: &Speaker) -> Duration {
+    let random = u32::from(u16::from_be_bytes(speaker.profile.platform().random.bytes()));
+    pause / 2 + pause / 2 * random / u32::from(u16::MAX)
+}
+
+fn tell_waiting(speaker: &Speaker, relay: &RelayArg, error: &DialError) {
+    let place = sealift_proto::invite::host_port(&relay.host, relay.port);
+    let words = match error {
+        DialError::Refused(why) => {
+            format!(
+                "the relay {place} does not take this device yet ({why}); trying again until it does"
+            )
+        }
+        error => {
+            format!("the relay {place} does not answer yet ({error}); trying again until it does")
+        }
+    };
+    speaker.console.note(
+        words,
+        &json!({"type": "waiting", "for": "relay", "relay": place, "why": error.to_string()}),
+    );
+}
+
+fn explain(speaker: &Speaker, error: DialError, relay: &RelayArg, space: &SpaceState) -> Failure {
+    let failure = error.failure(relay);
+    match error {
+        DialError::Refused(Refusal::Expired) => failure.why(expired_words(speaker, space)),
+        DialError::Refused(Refusal::SpaceNotAllowed) => failure.next(not_allowed(space)),
+        _ => failure,
+    }
+}
+
+/// What to do at a private relay: the line for its operator.
+fn not_allowed(space: &SpaceState) -> String {
+    let id = space.id().short();
+    format!(
+        "give its operator the id of this space, for one of:\n    relay --allow-space {id}\n    allow_spaces = [\"{id}\"]   (in \
+         relay.toml)\n  or ask for a token, and name its file once: seeder --relay-token FILE"
+    )
+}
+
+/// What this device's own clock says of a certificate that has ended by the relay's.
+fn expired_words(speaker: &Speaker, space: &SpaceState) -> String {
+    match space.verify_member(space.chain(), speaker.now()) {
+        Ok(member) => format!(
+            "the certificate has ended by the relay's clock, but holds for {} by this device's clock: one of the two is wrong",
+            crate::human::duration(member.not_after.saturating_sub(speaker.now()))
+        ),
+        Err(error) => error.to_string(),
+    }
+}
