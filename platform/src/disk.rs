@@ -1,5 +1,6 @@
 //! Files and folders, reached only from a folder opened once.
 
+mod buffer;
 mod helpers;
 #[cfg(unix)]
 mod system;
@@ -8,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use buffer::{BLOCK, Buffer};
 pub use helpers::{read_all, replace};
 #[cfg(unix)]
 pub use system::SystemDisk;
@@ -211,6 +213,13 @@ pub trait File: Send + Sync {
     /// # Errors
     /// What the system says.
     fn set_mode(&self, mode: u32) -> io::Result<()>;
+
+    /// From now on content passes by the system's cache where it can, without being copied into it and without driving out what
+    /// others keep there: whole blocks that lie in memory and in the file at multiples of [`BLOCK`]. All else goes as before, and
+    /// both may be mixed. Whether the file's system knows that way; holes in its files cost nothing then.
+    fn pass_cache(&mut self) -> bool {
+        false
+    }
 
     /// Locks the file itself, until it is closed or the process ends, however it ends; `false` when another holds it.
     ///

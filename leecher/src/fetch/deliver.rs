@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use blake3::hazmat::ChainingValue;
 use sealift_peer::exit::Failure;
+use sealift_platform::disk::Buffer;
 use sealift_proto::catalogue::Root;
-use sealift_proto::manifest::{Layout, chunk_fits};
+use sealift_proto::manifest::{CHUNK, Layout, chunk_fits};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::schedule::{Outcome, SourceId};
@@ -17,11 +18,15 @@ const BATCHES: usize = 12;
 /// Bytes of small chunks that make a batch.
 pub(super) const BATCH: usize = 512 * 1024;
 
+/// Bytes of a whole chunk.
+const CHUNK_LEN: usize = 1 << 20;
+const _: () = assert!(CHUNK_LEN as u64 == CHUNK);
+
 /// A chunk as it came.
 pub(super) struct Piece {
     pub(super) job: usize,
     pub(super) index: u64,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Buffer,
     pub(super) layout: Layout,
     pub(super) root: Root,
     /// Its value in the manifest; `None` for a file of one chunk.
@@ -37,7 +42,7 @@ enum Verdict {
 /// Room for what is on its way.
 pub(super) struct Delivery {
     room: Arc<Semaphore>,
-    spare: Mutex<Vec<Vec<u8>>>,
+    spare: Mutex<Vec<Buffer>>,
 }
 
 impl Default for Delivery {
@@ -48,20 +53,20 @@ impl Default for Delivery {
 
 impl Delivery {
     /// Memory for a chunk of `len` bytes, at most one of a large file.
-    pub(super) fn buffer(&self, len: usize) -> Vec<u8> {
+    pub(super) fn buffer(&self, len: usize) -> Buffer {
         // Small ones are not worth keeping, and would keep large ones for small files.
         if len < BATCH {
-            return vec![0; len];
+            return vec![0; len].into();
         }
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = spare.unwrap_or_default();
-        buffer.resize(len, 0);
+        let mut buffer = spare.unwrap_or_else(|| Buffer::new(CHUNK_LEN));
+        buffer.reuse(len);
         buffer
     }
 
     /// Takes memory back.
-    pub(super) fn give_back(&self, buffer: Vec<u8>) {
-        if buffer.capacity() < BATCH {
+    pub(super) fn give_back(&self, buffer: Buffer) {
+        if buffer.room() < BATCH {
             return;
         }
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);

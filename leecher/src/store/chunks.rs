@@ -91,6 +91,14 @@ impl Chunks {
         self.len() * CHUNK - short
     }
 
+    /// Where the last of them ends in a file of `layout`, bytes.
+    pub(super) fn end(&self, layout: Layout) -> u64 {
+        let words = (0_u64..).zip(&self.words);
+        let last = words.filter(|(_, word)| **word != 0).last();
+        let last = last.map(|(at, word)| at * 64 + u64::from(63 - word.leading_zeros()));
+        last.map_or(0, |last| last * CHUNK + layout.chunk_len(last))
+    }
+
     /// Whether these are all chunks of the file.
     pub(super) fn is_all(&self) -> bool {
         self.len() == self.count
@@ -165,5 +173,7 @@ mod tests {
         let layout = Layout::new((69 << 20) + 5).unwrap();
         assert_eq!((all.bytes(layout), some(70, &[69]).bytes(layout)), (layout.size(), 5));
         assert_eq!(Chunks::of(1, [1]).bytes(Layout::new(0).unwrap()), 0);
+        assert_eq!((all.end(layout), some(70, &[69]).end(layout)), (layout.size(), layout.size()));
+        assert_eq!((some(70, &[3, 64]).end(layout), Chunks::none(70).end(layout)), (65 << 20, 0));
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use sealift_platform::disk::{File, Root as Folder};
+use sealift_platform::disk::{Buffer, File, Root as Folder};
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout};
 
@@ -18,6 +18,9 @@ use crate::fetch::sink::Begun;
 
 /// After so many bytes what has come is made durable beside what goes on, so that little is left for the end.
 const SYNC_AFTER: u64 = 64 * CHUNK;
+/// Files of so many bytes and more pass by the system's cache: what goes into it costs a copy into pages that must be found first,
+/// and drives out what the user works with.
+const LARGE: u64 = 64 * CHUNK;
 /// Files of up to so many chunks have no record: fetching them again costs no more than an interruption may.
 const UNRECORDED: u64 = 2;
 
@@ -26,6 +29,8 @@ pub(super) struct Part {
     folder: Arc<dyn Folder>,
     path: PathBuf,
     file: Box<dyn File>,
+    /// The file has had its full length from the start.
+    full: bool,
     root: Root,
     layout: Layout,
     state: Mutex<State>,
@@ -60,19 +65,18 @@ impl Part {
         wanted: &Wanted<'_>,
         promised: &Arc<AtomicU64>,
     ) -> io::Result<Self> {
-        let Claim { path, file } = wanted.claim()?;
+        let Claim { path, mut file } = wanted.claim()?;
         let (root, layout) = (wanted.root, wanted.layout);
         let opened = Record::open(&**folder, &record::path_for(&path), root, layout)?;
-        let mut len = file.stat()?.len;
+        let len = file.stat()?.len;
         // Without a record, or longer than the file is to be, it is no part of this file.
         let opened = opened.filter(|(_, written)| written.len() > 0 && len <= layout.size());
-        if opened.is_none() && len > 0 {
-            file.set_len(0)?;
-            len = 0;
-        }
         let none = Chunks::none(layout.chunks());
         let (record, written) =
             opened.map_or((None, none.clone()), |(record, written)| (Some(record), written));
+        let len = cut(&*file, len, written.end(layout))?;
+        let full =
+            layout.size() >= LARGE && file.pass_cache() && file.set_len(layout.size()).is_ok();
         promised.fetch_add(layout.size() - written.bytes(layout), Ordering::Relaxed);
         let state = State {
             written,
@@ -87,6 +91,7 @@ impl Part {
             folder: folder.clone(),
             path,
             file,
+            full,
             root,
             layout,
             state: Mutex::new(state),
@@ -148,7 +153,7 @@ impl Part {
             state.check_kept()?;
             // Under the lock: others who write further behind take their place before they do.
             let within = start < state.len;
-            if zeros && !within {
+            if zeros && !within && !self.full {
                 self.file.set_len(end)?;
             }
             state.len = state.len.max(end);
@@ -158,7 +163,7 @@ impl Part {
             return Ok(zeros);
         }
         // What was never written before something that came early reads as zeros already.
-        let mut there = vec![0; chunk.len()];
+        let mut there = Buffer::new(chunk.len());
         Ok(read_whole(&*self.file, &mut there, start)? && is_zeros(&there))
     }
 
@@ -170,7 +175,7 @@ impl Part {
     ) -> io::Result<Option<u64>> {
         self.state().check_kept()?;
         let len = self.layout.chunk_len(index);
-        let mut chunk = vec![0; usize::try_from(len).unwrap_or(0)];
+        let mut chunk = Buffer::new(usize::try_from(len).unwrap_or(0));
         // What cannot be read is missing too: writing it anew may help.
         let good =
             read_whole(&*self.file, &mut chunk, index * CHUNK).unwrap_or(false) && fits(&chunk);
@@ -338,6 +343,14 @@ impl State {
     fn check_kept(&self) -> io::Result<()> {
         if self.lost { Err(io::Error::other("the disk has lost part of it")) } else { Ok(()) }
     }
+}
+
+/// Takes away what lies behind `end`, where no chunk is recorded: a hole must be one. How long the file of `len` bytes is then.
+fn cut(file: &dyn File, len: u64, end: u64) -> io::Result<u64> {
+    if len > end {
+        file.set_len(end)?;
+    }
+    Ok(len.min(end))
 }
 
 /// Whether there is anything, and all of it is zero.

@@ -1,5 +1,6 @@
 //! The file systems of a Unix machine.
 
+mod direct;
 mod file;
 mod flush;
 mod resolve;

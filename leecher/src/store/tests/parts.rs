@@ -249,3 +249,25 @@ fn the_largest_file_costs_a_few_bits_for_each_chunk() {
     assert_eq!(part.begun().missing, [1..far, far + 1..last + 1]);
     assert_eq!(part.check(far, &|bytes| bytes == [8; 1 << 20]).unwrap(), Some(1 << 20));
 }
+
+/// A file that is as long as it is to be from the start: what lies behind the last recorded chunk is still no part of it.
+#[test]
+fn zeros_in_a_large_file_stay_zeros_over_what_a_killed_process_left() {
+    let mut content = vec![0; (66 << 20) + 5];
+    (0..2).for_each(|at| content[(at << 20) + 3] = 1);
+    let memory = Memory::new();
+    let first = landing(&memory, &["a"]);
+    write(&first, &content, &[0, 1, 2]);
+    assert_eq!(memory.bytes(&part_of(&memory)).unwrap().len(), content.len());
+    kill(&memory, first);
+    // Written, and not recorded any more.
+    memory.alter(&part_of(&memory), |bytes| bytes[9 << 20..12 << 20].fill(7));
+    let second = landing(&memory, &["a"]);
+    assert_eq!(
+        begin(&second, 0, &content).unwrap().earlier.as_slice(),
+        std::slice::from_ref(&(0..3))
+    );
+    assert_eq!(fill(&second, &content), 64);
+    assert_eq!(finish(&second), Ok(()));
+    assert!(memory.bytes("a").unwrap() == content);
+}

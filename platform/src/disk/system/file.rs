@@ -9,20 +9,25 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{FileType, FlockOperation};
 use rustix::io::Errno;
 
+use super::direct::Direct;
 use crate::disk::{File, Kind, Lock, Stat};
 
-pub(super) struct SystemFile(std::fs::File);
+pub(super) struct SystemFile {
+    file: std::fs::File,
+    direct: Option<Direct>,
+}
 
 impl SystemFile {
     pub(super) fn new(file: OwnedFd) -> Self {
-        Self(file.into())
+        Self { file: file.into(), direct: None }
     }
 }
 
 impl File for SystemFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         loop {
-            match self.0.read_at(buffer, offset) {
+            let direct = self.direct.as_ref().and_then(|direct| direct.read(buffer, offset));
+            match direct.unwrap_or_else(|| self.file.read_at(buffer, offset)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
             }
@@ -30,19 +35,20 @@ impl File for SystemFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        let direct = self.direct.as_ref().map_or(Ok(0), |direct| direct.write(bytes, offset))?;
+        self.file.write_all_at(&bytes[direct..], offset + direct as u64)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        Ok(stat_of(&rustix::fs::fstat(&self.0)?))
+        Ok(stat_of(&rustix::fs::fstat(&self.file)?))
     }
 
     fn set_modified(&self, nanoseconds: i128) -> io::Result<()> {
@@ -59,15 +65,20 @@ impl File for SystemFile {
         } else {
             UNIX_EPOCH.checked_add(distance)
         };
-        self.0.set_modified(time.unwrap_or(UNIX_EPOCH))
+        self.file.set_modified(time.unwrap_or(UNIX_EPOCH))
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.0.set_permissions(Permissions::from_mode(mode & 0o777))
+        self.file.set_permissions(Permissions::from_mode(mode & 0o777))
+    }
+
+    fn pass_cache(&mut self) -> bool {
+        self.direct = Direct::open(&self.file).ok();
+        self.direct.is_some()
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        match rustix::fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
+        match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(true),
             Err(Errno::WOULDBLOCK) => Ok(false),
             Err(error) => Err(error.into()),

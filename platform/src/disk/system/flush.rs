@@ -1,7 +1,7 @@
 //! What the system says of a file system, and flushing one whole.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// File systems whose changes come from other machines too, or from outside the kernel.
 #[cfg(target_os = "linux")]
@@ -33,10 +33,25 @@ const TRUSTED: [u64; 5] = [
     0x0102_1994, // tmpfs
 ];
 
+/// File systems on disks of this machine that read and write past the system's cache well, and know holes. Their files may be as
+/// long as they are to be before anything is written, which lets several writes be under way.
+#[cfg(target_os = "linux")]
+const PLAIN: [u64; 4] = [
+    0xef53,      // ext2 to ext4
+    0x5846_5342, // XFS
+    0x9123_683e, // btrfs
+    0xf2f5_2010, // F2FS
+];
+
+#[cfg(target_os = "linux")]
+pub(super) fn is_plain(file: &std::fs::File) -> bool {
+    kind(file).is_ok_and(|kind| PLAIN.contains(&kind))
+}
+
 /// The type is a 32-bit number that some machines hold in a signed field.
 #[cfg(target_os = "linux")]
-fn kind(folder: &OwnedFd) -> io::Result<u64> {
-    Ok((rustix::fs::fstatfs(folder)?.f_type as u64) & 0xffff_ffff)
+fn kind(opened: impl AsFd) -> io::Result<u64> {
+    Ok((rustix::fs::fstatfs(opened)?.f_type as u64) & 0xffff_ffff)
 }
 
 #[cfg(target_os = "linux")]

@@ -241,3 +241,31 @@ fn a_whole_file_system_is_flushed_or_that_is_not_offered() {
         }
     });
 }
+
+#[test]
+fn what_passes_by_the_cache_and_what_does_not_is_one_content() {
+    use crate::disk::{BLOCK, Buffer};
+    both_ways(|folder, root| {
+        let mut file = root.create(p("x"), true).unwrap();
+        file.pass_cache();
+        let len = 5 * BLOCK + 77;
+        file.set_len(len as u64).unwrap();
+        let mut buffer = Buffer::new(len);
+        (0..).zip(&mut *buffer).for_each(|(at, byte): (usize, _)| *byte = (at / 3 % 251) as u8 + 1);
+        // Blocks, a tail, and parts of blocks over both.
+        file.write_all_at(&buffer[3 * BLOCK..], 3 * BLOCK as u64).unwrap();
+        file.write_all_at(&buffer[BLOCK + 5..3 * BLOCK], BLOCK as u64 + 5).unwrap();
+        file.write_all_at(&buffer[..BLOCK * 2], 0).unwrap();
+        file.sync().unwrap();
+        assert!(fs::read(folder.join("x")).unwrap() == *buffer);
+        let mut file = root.open(p("x")).unwrap();
+        file.pass_cache();
+        let mut read = Buffer::new(6 * BLOCK);
+        assert_eq!(file.read_at(&mut read, BLOCK as u64).unwrap(), len - BLOCK);
+        assert!(read[..len - BLOCK] == buffer[BLOCK..]);
+        assert_eq!(file.read_at(&mut read[1..10], 7).unwrap(), 9);
+        assert_eq!(read[1..10], buffer[7..16]);
+        assert_eq!(file.read_at(&mut read, 6 * BLOCK as u64).unwrap(), 0);
+        assert!(file.write_all_at(&buffer, 0).is_err(), "it was opened to be read");
+    });
+}
