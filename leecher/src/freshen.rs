@@ -309,9 +309,20 @@ pub fn tell_unread(speaker: &Speaker, known: &Known) {
             continue;
         }
         let who = known.members.display_name(&head.device);
-        speaker.console.note(
-            format!("{who} is still reading: {} of {} files wait", status.waiting, status.files),
-            &json!({"type": "reading", "seeder": who, "waiting": status.waiting, "files": status.files}),
-        );
+        let serves = known.connection.as_ref().map(|of| of.online.serves(&head.device));
+        let how_far = match (status.scanning, status.waiting) {
+            (true, _) => format!("{} files found so far", status.files),
+            (false, waiting) => format!("{waiting} of {} files not read yet", status.files),
+        };
+        let words = match serves {
+            Some(false) => {
+                format!("{who} is away, and was still reading when it was last here: {how_far}")
+            }
+            _ => format!("{who} is still reading: {how_far}"),
+        };
+        let json = json!({
+            "type": "reading", "seeder": who, "serving": serves, "waiting": status.waiting, "files": status.files,
+        });
+        speaker.console.note(words, &json);
     }
 }

@@ -22,6 +22,7 @@ use crate::members::{CardNews, Members};
 use crate::pace::{Pace, Rate};
 use crate::profile::space::{RecordError, SpaceState};
 use crate::profile::{Device, Profile};
+use crate::unwritten::Unwritten;
 use attempt::Attempt;
 
 pub use attempt::{Patience, jittered};
@@ -55,6 +56,8 @@ pub struct Speaker {
     pub pace: Option<Pace>,
     /// Whether the local network is asked too, by a leecher.
     pub lan: bool,
+    /// What could not be written to the profile.
+    pub unwritten: Unwritten,
 }
 
 impl Speaker {
@@ -64,7 +67,8 @@ impl Speaker {
     /// When the profile is damaged or cannot be written.
     pub fn new(profile: Profile, console: Console) -> Result<Self, Failure> {
         let device = profile.device_or_new()?;
-        Ok(Self { profile, device, console, pace: None, lan: false })
+        let unwritten = Unwritten::default();
+        Ok(Self { profile, device, console, pace: None, lan: false, unwritten })
     }
 
     /// The same, which asks the local network too, if `lan`.
@@ -77,6 +81,14 @@ impl Speaker {
     #[must_use]
     pub fn limited(self, limit: Option<Rate>) -> Self {
         Self { pace: limit.map(Pace::new), ..self }
+    }
+
+    /// Bears that the profile cannot be written for now: see [`Unwritten::bear`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bear(&self, written: Result<(), Failure>) -> Result<(), Failure> {
+        self.unwritten.bear(&self.console, written)
     }
 
     /// The date, unix seconds.
@@ -102,6 +114,8 @@ pub struct Connected {
     pub serving: BTreeSet<DeviceId>,
     /// Number of this device's own card as the relay shows it.
     card_shown: Option<u64>,
+    /// The record is newer than the one on disk.
+    record_owed: bool,
     /// What was warned of on this connection.
     warned: BTreeSet<String>,
 }
@@ -138,7 +152,13 @@ pub async fn connect(
     let (mut space, mut relay) = (space, relay.clone());
     loop {
         let (control, events) = attempt.dial(&space, &relay).await?;
-        remember(speaker, &space, &relay, &control)?;
+        let remembered = remember(speaker, &space, &relay, &control);
+        // A key that was met only now must be kept: without it the next connection would take any other.
+        if relay.pin.is_some() {
+            speaker.bear(remembered)?
+        } else {
+            remembered?
+        }
         if let Some(words) = clock_words(speaker, &control) {
             speaker.console.warn(&words, &json!({"type": "clock", "why": words}));
         }
@@ -152,11 +172,12 @@ pub async fn connect(
             heads: Vec::new(),
             serving: BTreeSet::new(),
             card_shown: None,
+            record_owed: false,
             warned: BTreeSet::new(),
         };
         match connected.first_news(speaker).await {
             Ok(()) => {
-                connected.members.save(&speaker.profile)?;
+                connected.save(speaker)?;
                 return Ok(connected);
             }
             // A relay that restarts just now is as good as one that does not answer yet.
@@ -308,7 +329,8 @@ impl Connected {
             Ok(true) => {
                 self.space.take_lasting(&speaker.device.key.id(), speaker.now());
                 self.members.recheck(&self.space, speaker.now());
-                speaker.profile.save_space(&self.space)
+                self.record_owed = true;
+                speaker.bear(self.write_record(speaker))
             }
             Ok(false) => Ok(()),
             Err(RecordError::Epoch) => {
@@ -326,6 +348,32 @@ impl Connected {
                 Ok(())
             }
         }
+    }
+
+    fn write_record(&mut self, speaker: &Speaker) -> Result<(), Failure> {
+        if self.record_owed {
+            speaker.profile.save_space(&self.space)?;
+            self.record_owed = false;
+        }
+        Ok(())
+    }
+
+    /// Writes what has come and is not written yet.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&mut self, speaker: &Speaker) -> Result<(), Failure> {
+        self.write_record(speaker)?;
+        self.members.save(&speaker.profile)
+    }
+
+    /// As [`Connected::write`], but bears that the disk does not take it for now.
+    ///
+    /// # Errors
+    /// When something else is wrong with it.
+    pub fn save(&mut self, speaker: &Speaker) -> Result<(), Failure> {
+        let written = self.write(speaker);
+        speaker.bear(written)
     }
 
     fn take_card(&mut self, speaker: &Speaker, head: &LogHead) {
@@ -400,7 +448,7 @@ impl Connected {
         }
         self.members.take_own(&self.space, &card, speaker.now());
         self.card_shown = Some(number);
-        self.members.save(&speaker.profile)
+        self.save(speaker)
     }
 
     /// False if the relay has a newer one: another program was quicker, and the relay tells of it.

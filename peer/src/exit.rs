@@ -97,7 +97,7 @@ impl Failure {
     #[must_use]
     pub fn disk(place: impl std::fmt::Display, error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
-        let failure = Self::new(Exit::Disk, format!("cannot use {place}")).why(error);
+        let failure = Self::new(Exit::Disk, format!("cannot use {place}")).why(error).passing(true);
         match error.kind() {
             ErrorKind::StorageFull => {
                 failure.next("free some space and run the same command again")

@@ -204,6 +204,9 @@ pub fn choose_name(speaker: &Speaker, name: &str) -> Result<(), Failure> {
         Failure::new(Exit::Usage, "this name cannot be used")
             .why("a name has 1 to 64 bytes and no control characters")
     })?;
+    if speaker.profile.settings()?.name.as_ref() == Some(&label) {
+        return Ok(());
+    }
     speaker.profile.change_settings(|settings| settings.name = Some(label))
 }
 

@@ -21,3 +21,4 @@ pub mod profile;
 pub mod roster;
 pub mod session;
 pub mod trace;
+pub mod unwritten;

@@ -151,6 +151,7 @@ impl Members {
             };
             folder.write(&self.file, &file, true)
         })?;
+        self.uses.kept();
         self.changed = false;
         Ok(())
     }

@@ -9,6 +9,7 @@ use sealift_peer::members::Members;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::Acceptor;
 use sealift_proto::control::Address;
+use sealift_proto::handshake::RefuseCode;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Membership;
 use serde_json::json;
@@ -109,8 +110,11 @@ impl Neighbourhood {
         };
         let profile = self.speaker.profile.clone();
         // Who came by which invite must not be forgotten: without that, nobody new comes in.
-        let admit =
-            move |member: &Membership| matches!(members.admit(&profile, member), Ok(Ok(())));
+        let admit = move |member: &Membership| match members.admit(&profile, member) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(RefuseCode::NotMember),
+            Err(_) => Err(RefuseCode::Busy),
+        };
         sessions.spawn(session.run(async move |acceptor, side| {
             acceptor.lan(side, caller.stream, caller.device, admit).await
         }));

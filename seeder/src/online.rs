@@ -11,13 +11,14 @@ use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{Acceptor, Side, Ticket};
 use sealift_proto::control::{Address, LogHead, Refusal};
+use sealift_proto::handshake::RefuseCode;
 use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::log::{FIRST_CATALOGUE, Head};
 use sealift_proto::space::HostName;
 use serde_json::json;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, interval, sleep};
 
 use crate::activity::{Activity, Teller};
 use crate::catalogue::log::Author;
@@ -37,6 +38,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(300), Duration::from_
 const GOOD: Duration = Duration::from_secs(10);
 /// Pause when a newer connection of the same device took this one's place: the other may be a copy of this profile.
 const REPLACED: Duration = Duration::from_secs(2);
+
+/// How often it is tried to write what could not be written.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// How long a place that a relay named for its successor is tried.
 const MOVED: Duration = Duration::from_secs(10);
@@ -109,7 +113,7 @@ struct Station<'a> {
 }
 
 impl Online {
-    /// Stays connected until `shutdown`.
+    /// Stays connected until `shutdown`, and then until the relay has all that is known.
     ///
     /// # Errors
     /// What no waiting mends.
@@ -126,13 +130,15 @@ impl Online {
         }
         let (mut again, mut opened) = (false, 0);
         let mut pause = PAUSE.0;
+        let mut last = None;
         let mut farewell = Farewell::default();
         loop {
             let spread = std::mem::take(&mut farewell.spread);
             let (relay, patience) = match farewell.places.pop() {
                 Some(place) => (place, Patience::AtMost(MOVED)),
                 None => {
-                    let relay = relay_of(&self.speaker.profile, &space, self.relay.as_ref())?;
+                    let relay = relay_of(&self.speaker.profile, &space, self.relay.as_ref());
+                    let relay = relay.or_else(|failure| last.clone().ok_or(failure))?;
                     (relay, if again { Patience::Again } else { Patience::Begin })
                 }
             };
@@ -150,8 +156,9 @@ impl Online {
                 Ok(connected) => {
                     let station = self.station(connected, &shown, &mut sessions, &mut opened);
                     let place = station.control.place();
+                    last = Some(station.control.relay().clone());
                     self.teller.tell(Activity::Connected { relay: place.clone(), again });
-                    let (end, after, said) = station.stay(again, &mut shutdown).await;
+                    let (end, after, said) = station.stay(again).await;
                     farewell = said;
                     self.live(|live| live.relay = None);
                     again = true;
@@ -229,12 +236,9 @@ pub fn author(speaker: &Speaker, space: &SpaceState) -> Author {
 }
 
 impl Station<'_> {
-    /// Works until the connection ends. How it ended, and the space as it is then.
-    async fn stay(
-        mut self,
-        again: bool,
-        shutdown: &mut signal::Receiver<bool>,
-    ) -> (End, SpaceState, Farewell) {
+    /// Works until the connection ends, or all that is known at the end of the seeder is published. How it ended, and the space
+    /// as it is then.
+    async fn stay(mut self, again: bool) -> (End, SpaceState, Farewell) {
         let publication = self.online.publication.clone();
         publication.log().set_author(author(&self.online.speaker, &self.connected.space));
         let own = self.online.speaker.device.key.id();
@@ -243,15 +247,17 @@ impl Station<'_> {
         let control = self.control.clone();
         let publishing = publication.run(&control, shown, again);
         tokio::pin!(publishing);
+        let mut settling = interval(SETTLE);
         self.begin(again).await;
         let end = loop {
             tokio::select! {
-                () = stopped(shutdown) => break End::Shutdown,
                 ended = &mut publishing => break match ended {
                     Ended::Connection => End::Lost(None),
+                    Ended::Complete => End::Shutdown,
                     Ended::Failed(failure) => End::Failed(failure),
                 },
                 Some(_) = self.sessions.join_next() => self.count_sessions(),
+                _ = settling.tick() => self.settle().await,
                 event = self.connected.events.recv() => match event {
                     Some(Event::Closed { why }) => break self.closed(why),
                     None => break End::Lost(None),
@@ -273,10 +279,24 @@ impl Station<'_> {
     }
 
     async fn admit(&mut self) {
-        if let Err(failure) = owner::admit(&self.online.speaker, &mut self.connected).await {
+        let speaker = &self.online.speaker;
+        let admitted = owner::admit(speaker, &mut self.connected).await;
+        if let Err(failure) = speaker.bear(admitted) {
             self.warn(&failure);
         }
         self.show_space();
+    }
+
+    /// Writes what could not be written before, and does what waited for that.
+    async fn settle(&mut self) {
+        let speaker = &self.online.speaker;
+        if !speaker.unwritten.is_owed() || self.connected.write(speaker).is_err() {
+            return;
+        }
+        if owner::admit(speaker, &mut self.connected).await.is_ok() {
+            speaker.unwritten.settled(&speaker.console);
+            self.show_space();
+        }
     }
 
     /// Lets all sessions know the space as it is now: those with members whom a new record removed end.
@@ -347,7 +367,7 @@ impl Station<'_> {
         }
         let is_card = head.log == 1;
         self.connected.take_head(speaker, head)?;
-        self.connected.members.save(&speaker.profile)?;
+        self.connected.save(speaker)?;
         if is_card {
             self.admit().await;
         } else {
@@ -383,18 +403,20 @@ impl Station<'_> {
         };
         // Who came by which invite must not be forgotten: without that, nobody new comes in.
         let admit = |member: &_| match members.admit(&speaker.profile, member) {
-            Ok(Ok(())) => true,
+            Ok(Ok(())) => Ok(()),
             Ok(Err(invite)) => {
                 let who = members.display_name(&member.device);
                 speaker.console.warn(
                     format!("{who} came by an invite that {} other(s) used up; it is not served", invite.uses),
                     &json!({"type": "refused", "what": "invite overused", "device": who, "uses": invite.uses}),
                 );
-                false
+                Err(RefuseCode::NotMember)
             }
             Err(failure) => {
-                warn(&speaker.console, &failure);
-                false
+                if let Err(failure) = speaker.bear(Err(failure)) {
+                    warn(&speaker.console, &failure);
+                }
+                Err(RefuseCode::Busy)
             }
         };
         let result = self.acceptor.offer(&side, &self.control, from, body, admit).await;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sealift_peer::connect::Speaker;
 use sealift_peer::direct::Direct;
@@ -17,6 +18,7 @@ use sealift_platform::service::State;
 use sealift_proto::space::Label;
 use serde_json::json;
 use tokio::sync::watch as signal;
+use tokio::time::timeout;
 
 use crate::activity::{Activity, Teller};
 use crate::catalogue::log::{Log, LogError};
@@ -30,6 +32,9 @@ use crate::online::{Live, Online, author};
 use crate::progress::Progress;
 use crate::serve::{Library, Ways};
 use crate::status::{Source, answer};
+
+/// How long the relay may take at the end to get what is known.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Offers folders until `shutdown` is done.
 ///
@@ -50,7 +55,8 @@ pub async fn run(
     let (space, is_new) = space(&speaker, config.space.as_deref())?;
     greet(&speaker, &space, is_new, &folders)?;
     let (stop, stopped) = signal::channel(false);
-    let started = start(&platform, &config, &speaker, &space, folders, &stopped).await?;
+    let (end, ending) = signal::channel(false);
+    let started = start(&platform, &config, &speaker, &space, folders, [&stopped, &ending]).await?;
     let Started { engine, progress, online, source } = started;
     let direct = online.ways.direct.clone();
     let manager = Manager::of_environment(config.answers_status);
@@ -64,12 +70,22 @@ pub async fn run(
         }
         std::future::pending::<()>().await;
     };
-    let result = tokio::select! {
-        result = online.run(space, stopped) => result,
-        () = shutdown => Ok(()),
-        () = answering => Ok(()),
+    let running = online.run(space, ending);
+    tokio::pin!(running);
+    let failed = tokio::select! {
+        result = &mut running => Some(result),
+        () = shutdown => None,
+        () = answering => None,
     };
     manager.tell(State::Stopping);
+    let result = match failed {
+        Some(result) => result,
+        None => {
+            // Nobody is told only if it has ended already. What is not published by then is found at the next start.
+            let _ = end.send(true);
+            timeout(LAST_WORDS, running).await.unwrap_or(Ok(()))
+        }
+    };
     // Nobody is told only if both have ended already.
     let _ = stop.send(true);
     if let Some(direct) = direct {
@@ -93,7 +109,7 @@ async fn start(
     speaker: &Speaker,
     space: &SpaceState,
     folders: Folders,
-    stopped: &signal::Receiver<bool>,
+    [stopped, ending]: [&signal::Receiver<bool>; 2],
 ) -> Result<Started, Failure> {
     let (teller, heard) = Teller::new();
     let cache = Arc::new(open_cache(platform, config, &teller).await?);
@@ -104,7 +120,7 @@ async fn start(
     let shared = handle.shared.clone();
     let progress = Progress::new(config.console.clone(), shared.clone());
     let progress = tokio::spawn(progress.run(heard));
-    let online = online(speaker, config, handle, log, teller);
+    let online = online(speaker, config, handle, log, teller, ending.clone());
     let source = Source {
         space: space.id().short(),
         shared,
@@ -114,7 +130,14 @@ async fn start(
     Ok(Started { engine, progress, online, source })
 }
 
-fn online(speaker: &Speaker, config: &Config, engine: Handle, log: Log, teller: Teller) -> Online {
+fn online(
+    speaker: &Speaker,
+    config: &Config,
+    engine: Handle,
+    log: Log,
+    teller: Teller,
+    ending: signal::Receiver<bool>,
+) -> Online {
     let log = Arc::new(Mutex::new(log));
     let head = Arc::new(Mutex::new(Vec::new()));
     let publication = Publication {
@@ -123,6 +146,7 @@ fn online(speaker: &Speaker, config: &Config, engine: Handle, log: Log, teller: 
         published: head.clone(),
         clock: speaker.profile.platform().clock.clone(),
         teller: teller.clone(),
+        ending,
     };
     let platform = speaker.profile.platform();
     let direct = (config.path != Allowed::Relay).then(|| Direct::new(platform.clone()));

@@ -132,7 +132,7 @@ async fn serve(speaker: Speaker, mut owner: Connected, count: usize) -> Vec<Suit
         };
         match event {
             Event::Deliver { from, body } => {
-                acceptor.offer(&side, &owner.control, from, &body, |_| true).await.unwrap();
+                acceptor.offer(&side, &owner.control, from, &body, |_| Ok(())).await.unwrap();
             }
             ticket @ Event::LinkTicket { .. } => {
                 let ticket = Ticket::new(&owner.space, &owner.control, &ticket).unwrap();

@@ -238,7 +238,11 @@ impl<'a> Download<'a> {
             Err(failure) if failure.exit == Exit::Relay && self.speaker.lan => {
                 return self.on_lan(failure).await;
             }
-            Err(failure) if !failure.may_pass() || !self.started && self.manner.wait.is_none() => {
+            Err(failure)
+                if failure.exit == Exit::Disk
+                    || !failure.may_pass()
+                    || !self.started && self.manner.wait.is_none() =>
+            {
                 self.end_all(&words::no_relay(failure));
             }
             Err(failure) => {

@@ -52,12 +52,16 @@ impl<'a> Attempt<'a> {
         Self { speaker, serving, patience, start, pause: PAUSE.0, told }
     }
 
-    /// Whether it goes on after `failure` of a connection that stood already.
-    pub(super) fn bears(&self, failure: &Failure) -> bool {
-        match self.patience {
+    /// Whether it goes on after `failure` of a connection that stood already. What is not the relay's going is told once.
+    pub(super) fn bears(&mut self, failure: &Failure) -> bool {
+        let bears = match self.patience {
             Patience::AtMost(most) => failure.exit == Exit::Relay && self.has_time(most),
             Patience::Begin | Patience::Again => failure.may_pass(),
+        };
+        if bears && failure.exit != Exit::Relay && self.told.insert("midway") {
+            self.warn(failure);
         }
+        bears
     }
 
     /// Whether another pause fits into `most`.
@@ -127,13 +131,16 @@ impl<'a> Attempt<'a> {
                 tell_waiting(self.speaker, relay, &error);
             }
         } else if self.told.insert(error.kind()) {
-            let failure = explain(self.speaker, error, relay, space);
-            let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            let next = failure.next.as_ref().map(|next| format!("\n  next: {next}"));
-            let words = format!("{}{why}; trying again until it is", failure.what);
-            let words = format!("{words}{}", next.unwrap_or_default());
-            self.speaker.console.warn(words, &failure.to_json());
+            self.warn(&explain(self.speaker, error, relay, space));
         }
+    }
+
+    fn warn(&self, failure: &Failure) {
+        let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let next = failure.next.as_ref().map(|next| format!("\n  next: {next}"));
+        let words = format!("{}{why}; trying again", failure.what);
+        let words = format!("{words}{}", next.unwrap_or_default());
+        self.speaker.console.warn(words, &failure.to_json());
     }
 }
 

@@ -41,9 +41,9 @@ impl Uses {
     }
 
     /// Takes what is `written`, before which nothing that was only counted here counts. Gives the devices that came too late
-    /// so; to be called while nobody else writes.
+    /// so; to be called while nobody else writes. Until [`Uses::kept`] they count as only counted here.
     pub(super) fn settle(&mut self, written: Met) -> Vec<DeviceId> {
-        let fresh = std::mem::take(&mut self.fresh);
+        let fresh = self.fresh.clone();
         for (invite, device) in &fresh {
             if let Some(met) = self.met.get_mut(&text::hex(&invite.serial)) {
                 met.remove(&text::hex(device.as_bytes()));
@@ -56,6 +56,11 @@ impl Uses {
         late.filter(|(invite, device)| insert(&mut self.met, *invite, *device).is_err())
             .map(|(_, device)| device)
             .collect()
+    }
+
+    /// All of them are on the disk.
+    pub(super) fn kept(&mut self) {
+        self.fresh.clear();
     }
 }
 

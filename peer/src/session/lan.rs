@@ -11,7 +11,7 @@ use std::time::Duration;
 use sealift_platform::net::BoxStream;
 use sealift_proto::control::{Address, FORWARD_MAX};
 use sealift_proto::frame::{LinkKind, Preamble};
-use sealift_proto::handshake::HandshakeError;
+use sealift_proto::handshake::{HandshakeError, RefuseCode};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Membership;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -58,7 +58,7 @@ impl Acceptor {
         side: &Side<'_>,
         stream: BoxStream,
         device: [u8; 32],
-        admit: impl FnOnce(&Membership) -> bool,
+        admit: impl FnOnce(&Membership) -> Result<(), RefuseCode>,
     ) -> Result<SeederSession, SessionError> {
         let meeting = self.lan_now(side, stream, device, admit);
         timeout(DEADLINE, meeting).await.unwrap_or(Err(SessionError::Timeout))
@@ -69,7 +69,7 @@ impl Acceptor {
         here: &Side<'_>,
         mut stream: BoxStream,
         device: [u8; 32],
-        admit: impl FnOnce(&Membership) -> bool,
+        admit: impl FnOnce(&Membership) -> Result<(), RefuseCode>,
     ) -> Result<SeederSession, SessionError> {
         let here = side(here);
         let device = DeviceId::new(device).map_err(|_| HandshakeError::Malformed)?;

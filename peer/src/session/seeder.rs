@@ -110,7 +110,7 @@ impl Acceptor {
         control: &Control,
         from: Address,
         body: &[u8],
-        admit: impl FnOnce(&Membership) -> bool,
+        admit: impl FnOnce(&Membership) -> Result<(), RefuseCode>,
     ) -> Result<(), SessionError> {
         let (answer, result) = self.sealed_answer(side, from, body, admit);
         if let Some(body) = answer {
@@ -129,7 +129,7 @@ impl Acceptor {
         side: &Side<'_>,
         from: Address,
         body: &[u8],
-        admit: impl FnOnce(&Membership) -> bool,
+        admit: impl FnOnce(&Membership) -> Result<(), RefuseCode>,
     ) -> (Option<Vec<u8>>, Result<(), SessionError>) {
         let offer = match side.with(|terms, _| Message::open(terms, &from.device, body)) {
             Ok(Message::Offer(offer)) => offer,
@@ -159,7 +159,7 @@ impl Acceptor {
         side: &Side<'_>,
         from: Address,
         offer: &Signed<Offer>,
-        admit: impl FnOnce(&Membership) -> bool,
+        admit: impl FnOnce(&Membership) -> Result<(), RefuseCode>,
     ) -> Result<Message, HandshakeError> {
         let now = self.millis();
         let nonce = offer.unverified().nonce;
@@ -174,9 +174,7 @@ impl Acceptor {
         let random = &*side.platform.random;
         let awaiting =
             side.with(|terms, party| respond(terms, party, from, offer, &mut RandomRng(random)))?;
-        if !admit(&awaiting.peer().membership) {
-            return Err(HandshakeError::NotAllowed);
-        }
+        admit(&awaiting.peer().membership).map_err(HandshakeError::Refused)?;
         let answer = awaiting.message();
         pending.insert(awaiting, now);
         self.expire_later();

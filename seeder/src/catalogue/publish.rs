@@ -11,6 +11,7 @@ use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Hash, Refusal, ToRelay};
 use sealift_proto::identity::Signed;
 use sealift_proto::log::{FIRST_CATALOGUE, Head, statement_hash};
+use tokio::sync::watch as signal;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::log::{Log, LogError};
@@ -25,8 +26,10 @@ const PACE: Duration = Duration::from_millis(400);
 const PACE_READING: Duration = Duration::from_secs(1);
 /// Changes in one head.
 const CHANGES: usize = 65_536;
-/// After the relay said that it is full, or the disk failed.
+/// After the relay said that it is full.
 const PAUSE: Duration = Duration::from_secs(30);
+/// After the disk did not take what is new.
+const UNWRITTEN: Duration = Duration::from_secs(5);
 /// Segments read from disk at once.
 const BATCH: u64 = 16;
 
@@ -35,18 +38,10 @@ const BATCH: u64 = 16;
 pub enum Ended {
     /// The connection did, or the relay holds another head than it showed: connect again.
     Connection,
+    /// The seeder is about to end, and the relay has all that is known.
+    Complete,
     /// For good.
     Failed(Failure),
-}
-
-impl From<LogError> for Ended {
-    fn from(error: LogError) -> Self {
-        Self::Failed(match error {
-            LogError::Profile(failure) => failure,
-            LogError::Disk(error) => Failure::disk("the catalogue in the profile", &error),
-            error => Failure::new(Exit::Other, "the catalogue cannot be published").why(error),
-        })
-    }
 }
 
 /// What is published, for as long as the seeder runs.
@@ -62,6 +57,8 @@ pub struct Publication {
     pub clock: Arc<dyn Clock>,
     /// Where to tell what happens.
     pub teller: Teller,
+    /// True when the seeder is about to end: what is known is published without waiting for more.
+    pub ending: signal::Receiver<bool>,
 }
 
 /// Publishing on one connection.
@@ -75,6 +72,8 @@ struct Publisher<'a> {
     /// Whether what is published but no longer offered has been looked for.
     reconciled: bool,
     last: Option<Instant>,
+    /// It was told that the disk does not take what is new.
+    unwritten: bool,
 }
 
 impl Publication {
@@ -94,6 +93,7 @@ impl Publication {
             status: None,
             reconciled: false,
             last: None,
+            unwritten: false,
         };
         match publisher.run(shown.as_ref(), again).await {
             Ok(never) => never,
@@ -140,9 +140,25 @@ impl Publisher<'_> {
             self.send(from).await?;
         }
         loop {
+            if self.is_ending() && self.publication.log().is_broken() {
+                return Err(Ended::Complete);
+            }
             self.round().await?;
+            if self.is_ending() && (self.unwritten || !self.has_news()) {
+                return Err(Ended::Complete);
+            }
             self.wait().await;
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        *self.publication.ending.borrow()
+    }
+
+    /// Whether something is known that the newest head does not say.
+    fn has_news(&self) -> bool {
+        let index = self.publication.shared.index();
+        self.unwritten || index.is_dirty() || self.status != Some(index.status())
     }
 
     fn adopt(&self, shown: Option<&Signed<Head>>) {
@@ -160,20 +176,32 @@ impl Publisher<'_> {
     }
 
     async fn scanned(&self) {
-        while self.publication.shared.index().scanning {
+        while self.publication.shared.index().scanning && !self.is_ending() {
             let _ = timeout(PACE, self.publication.shared.changed.notified()).await;
         }
     }
 
-    /// Waits until there is something to publish and enough time has passed.
+    /// Waits until there is something to publish and enough time has passed, or the seeder is about to end.
     async fn wait(&self) {
+        let mut ending = self.publication.ending.clone();
+        tokio::select! {
+            Ok(_) = ending.wait_for(|ending| *ending) => {}
+            () = self.pace() => {}
+        }
+    }
+
+    /// Rests for `time`, or until the seeder is about to end.
+    async fn rest(&self, time: Duration) {
+        let mut ending = self.publication.ending.clone();
+        tokio::select! {
+            Ok(_) = ending.wait_for(|ending| *ending) => {}
+            () = sleep(time) => {}
+        }
+    }
+
+    async fn pace(&self) {
         let shared = &self.publication.shared;
-        loop {
-            let status = shared.index().status();
-            let news = shared.index().is_dirty() || self.status != Some(status);
-            if news {
-                break;
-            }
+        while !self.has_news() {
             let _ = timeout(PACE_READING, shared.changed.notified()).await;
         }
         let reading = shared.index().status().waiting > 0 || shared.index().scanning;
@@ -198,14 +226,17 @@ impl Publisher<'_> {
         match made {
             Ok(false) => Ok(()),
             Ok(true) => {
+                self.unwritten = false;
                 self.status = Some(status);
                 let from = self.first_new(before);
                 self.send(from).await
             }
             Err(error) => {
-                let words = format!("{error}; trying again in {} s", PAUSE.as_secs());
-                self.tell(Activity::Warning(words));
-                sleep(PAUSE).await;
+                if !std::mem::replace(&mut self.unwritten, true) {
+                    let words = format!("{error}; others do not see what is new. Trying again");
+                    self.tell(Activity::Warning(words));
+                }
+                self.rest(UNWRITTEN).await;
                 Ok(())
             }
         }
@@ -281,7 +312,15 @@ impl Publisher<'_> {
             let log = log.lock().unwrap_or_else(PoisonError::into_inner);
             (from..to).map(|position| log.segment(position)).collect::<Result<Vec<_>, _>>()
         });
-        let segments = segments.await.map_err(|_| Ended::Connection)?.map_err(LogError::Disk)?;
+        let segments = segments.await.map_err(|_| Ended::Connection)?.map_err(|error| {
+            // What cannot be read again is written anew.
+            let words = format!(
+                "the catalogue in the profile cannot be read ({error}); it is written anew"
+            );
+            self.tell(Activity::Warning(words));
+            self.publication.log().distrust();
+            Ended::Connection
+        })?;
         for (segment, position) in segments.into_iter().zip(from..) {
             let segment = Bytes::new(segment).map_err(|_| Ended::Connection)?;
             let put = ToRelay::PutSegment {

@@ -135,6 +135,8 @@ pub struct Engine {
     checking: bool,
     next_check: Instant,
     flushing: bool,
+    /// It was told that hashes cannot be written.
+    unremembered: bool,
     next_flush: Instant,
     stop: Arc<AtomicBool>,
     sender: Senders,
@@ -201,6 +203,7 @@ impl Engine {
             checking: false,
             next_check: now,
             flushing: false,
+            unremembered: false,
             next_flush: now + FLUSH,
             stop: Arc::default(),
             sender: Senders {
@@ -274,9 +277,13 @@ impl Engine {
 
     fn flushed(&mut self, result: std::io::Result<()>) {
         self.flushing = false;
-        if let Err(error) = result {
+        let Err(error) = result else {
+            self.unremembered = false;
+            return;
+        };
+        if !std::mem::replace(&mut self.unremembered, true) {
             let words = format!(
-                "hashes cannot be remembered ({error}); the next start reads the files again"
+                "hashes cannot be remembered ({error}); trying again, and until then the next start reads those files again"
             );
             self.teller.tell(crate::activity::Activity::Warning(words));
         }

@@ -126,14 +126,9 @@ impl Cache {
     /// Writes what waits. Blocks.
     ///
     /// # Errors
-    /// What the disk says; what waits then stays in memory and the file is not used any more.
+    /// What the disk says; what waits is then tried again with the next flush.
     pub fn flush(&self) -> io::Result<()> {
-        let mut inner = self.lock();
-        let result = inner.flush();
-        if result.is_err() {
-            inner.journal = None;
-        }
-        result
+        self.lock().flush()
     }
 
     /// The chaining values of the chunks of `root`, a file of `layout`; `None` if they are not remembered. Blocks.
@@ -195,16 +190,17 @@ impl Inner {
         if self.journal.is_none() || (self.waiting.is_empty() && self.waiting_values.is_empty()) {
             return Ok(());
         }
-        let roots = std::mem::take(&mut self.waiting_values);
-        let keys = std::mem::take(&mut self.waiting);
         // Values first: a record must not count without them.
-        let values: Vec<_> = roots.iter().filter_map(|root| self.values_body(root)).collect();
-        let files: Vec<_> =
-            keys.iter().filter_map(|key| Some(self.files.get(key)?.encode(key))).collect();
+        let roots = self.waiting_values.iter();
+        let values: Vec<_> = roots.filter_map(|root| self.values_body(root)).collect();
+        let keys = self.waiting.iter();
+        let files: Vec<_> = keys.filter_map(|key| Some(self.files.get(key)?.encode(key))).collect();
         let all =
             values.iter().map(|(_, body)| &body[..]).chain(files.iter().map(|body| &body[..]));
         let Some(journal) = &mut self.journal else { return Ok(()) };
         let places = journal.append(all)?;
+        self.waiting.clear();
+        self.waiting_values.clear();
         for ((root, body), place) in values.iter().zip(places) {
             self.values.insert(*root, Values::Stored(place + 33, body.len() / 32 - 1));
         }

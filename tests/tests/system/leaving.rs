@@ -57,3 +57,45 @@ fn devices_follow_a_relay_to_where_it_moved() {
     let _ = download(&friend, FILE).expect(0);
     assert!(fetched(&friend, FILE) == content);
 }
+
+#[test]
+fn what_a_seeder_knows_at_its_end_is_known_to_the_others() {
+    let relay = Relay::start();
+    let owner = User::new();
+    owner.write("share/first.txt", b"first");
+    let mut seeder = seed(&owner, &relay.place, "ana");
+    let friend = join(&owner, "ben");
+    for round in 0..3 {
+        // The first has a head published, so that the next has to wait for its turn.
+        owner.write(&format!("share/before-{round}.txt"), format!("before {round}").as_bytes());
+        seeder.message(&format!("added share/before-{round}.txt"));
+        owner.write(&format!("share/last-{round}.txt"), format!("last {round}").as_bytes());
+        seeder.message(&format!("added share/last-{round}.txt"));
+        seeder.signal(Signal::TERM);
+        let _ = seeder.wait().expect(0);
+        let found = friend.run("leecher", &["search", &format!("last-{round}.txt")]).expect(0);
+        assert!(!found.says("not hashed yet") && !found.says("reading"), "{found}");
+        seeder = seed(&owner, &relay.place, "ana");
+    }
+}
+
+#[test]
+fn a_seeder_that_left_in_the_middle_of_reading_is_away_and_reads_nothing() {
+    let relay = Relay::start();
+    let owner = User::new();
+    owner.write("share/small.txt", b"small");
+    let seeder = seed(&owner, &relay.place, "ana");
+    let friend = join(&owner, "ben");
+    seeder.signal(Signal::TERM);
+    let _ = seeder.wait().expect(0);
+    // Sparse, so that it takes long to read and no room.
+    let file = std::fs::File::create(owner.work().join("share/huge.bin")).unwrap();
+    file.set_len(200 << 30).unwrap();
+    let mut seeder = owner.start("seeder", &["--watch", "share"]);
+    appears(&friend, "huge.bin");
+    seeder.message("connected");
+    seeder.signal(Signal::TERM);
+    let _ = seeder.wait().expect(0);
+    let found = friend.run("leecher", &["search", "huge.bin"]).expect(0);
+    assert!(found.says("ana is away, and was still reading") && found.says("1 of 2"), "{found}");
+}

@@ -8,6 +8,7 @@ mod exit_codes;
 mod first_sync;
 mod four_lines;
 mod full;
+mod full_home;
 mod inviting;
 mod killed;
 mod leaving;

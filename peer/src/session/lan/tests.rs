@@ -45,7 +45,11 @@ async fn meet(
         let preamble = Preamble::from_bytes(&preamble).unwrap();
         assert_eq!(preamble.kind, LinkKind::Lan);
         let acceptor = Acceptor::default();
-        acceptor.lan(&seeder.side(), stream, preamble.value, |_| admits).await
+        acceptor
+            .lan(&seeder.side(), stream, preamble.value, |_| {
+                admits.then_some(()).ok_or(RefuseCode::NotMember)
+            })
+            .await
     };
     let open = async {
         let stream = leecher.platform.net.connect("127.0.0.1", port).await.unwrap();
@@ -83,7 +87,10 @@ async fn strangers_and_the_unwanted_do_not() {
     assert!(leecher.is_err() && seeder.is_err());
     let (leecher, seeder) = meet(&home, &home, home.key.id(), false).await;
     assert!(matches!(leecher, Err(SessionError::Handshake(HandshakeError::Refused(_)))));
-    assert!(matches!(seeder, Err(SessionError::Handshake(HandshakeError::NotAllowed))));
+    assert!(matches!(
+        seeder,
+        Err(SessionError::Handshake(HandshakeError::Refused(RefuseCode::NotMember)))
+    ));
 }
 
 #[tokio::test]

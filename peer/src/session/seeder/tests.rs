@@ -47,7 +47,7 @@ impl Meeting {
 
     fn accept(&self, acceptor: &Acceptor, tag: [u8; 16]) {
         let Message::Offer(offer) = self.offer(tag) else { panic!("an offer was made") };
-        acceptor.answer(&self.side(), self.leecher, &offer, |_| true).unwrap();
+        acceptor.answer(&self.side(), self.leecher, &offer, |_| Ok(())).unwrap();
     }
 }
 

@@ -1,0 +1,76 @@
+//! What could not be written, told once, by a program that goes on without it and writes it when it can.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use crate::console::Console;
+use crate::exit::{Exit, Failure};
+
+/// Whether something is owed to the disk. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Unwritten(Arc<AtomicBool>);
+
+impl Unwritten {
+    /// Takes note of `written`. That the disk is full, read-only or fails for now is told once and is no error.
+    ///
+    /// # Errors
+    /// Any other, such as that a file is damaged.
+    pub fn bear(&self, console: &Console, written: Result<(), Failure>) -> Result<(), Failure> {
+        match written {
+            Err(failure) if failure.exit == Exit::Disk && failure.may_pass() => {
+                if !self.0.swap(true, Ordering::Relaxed) {
+                    tell(console, &failure);
+                }
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    /// Whether something waits to be written.
+    #[must_use]
+    pub fn is_owed(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Says that everything has been written.
+    pub fn settled(&self, console: &Console) {
+        if self.0.swap(false, Ordering::Relaxed) {
+            let words = "what could not be written has been written now";
+            console.note(words, &json!({"type": "written"}));
+        }
+    }
+}
+
+fn tell(console: &Console, failure: &Failure) {
+    let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    console.warn(
+        format!("{}{why}; going on without, and writing it when that is possible", failure.what),
+        &json!({"type": "unwritten", "what": failure.what, "why": failure.why}),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_borne_and_told_once_and_damage_is_not() {
+        let (console, lines) = Console::captured(false);
+        let unwritten = Unwritten::default();
+        let full = || Err(Failure::disk("members.json", &Error::from(ErrorKind::StorageFull)));
+        for _ in 0..3 {
+            assert_eq!(unwritten.bear(&console, full()), Ok(()));
+        }
+        assert!(unwritten.is_owed());
+        let damaged = Failure::new(Exit::Disk, "members.json is damaged");
+        assert_eq!(unwritten.bear(&console, Err(damaged.clone())), Err(damaged));
+        assert_eq!(lines.lock().unwrap().len(), 1);
+        unwritten.settled(&console);
+        assert!(!unwritten.is_owed());
+    }
+}
