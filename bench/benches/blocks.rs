@@ -126,7 +126,12 @@ mod messages {
 
     fn get() -> FromLeecher {
         let items = (0..ITEMS_MAX as u64)
-            .map(|first| Item { root: Root([first.to_le_bytes()[0]; 32]), first, count: 1 })
+            .map(|first| Item {
+                root: Root([first.to_le_bytes()[0]; 32]),
+                first,
+                count: 1,
+                skip: 0,
+            })
             .collect();
         FromLeecher::Get { request: 1, items: List::new(items).expect("a full request") }
     }

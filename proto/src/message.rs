@@ -37,6 +37,8 @@ pub struct Item {
     pub first: u64,
     /// How many chunks, at least 1.
     pub count: u32,
+    /// Bytes at the start of the first chunk that are there already and are left out; less than it has.
+    pub skip: u32,
 }
 
 /// A file that the leecher has, verified and on disk.
@@ -231,7 +233,7 @@ mod tests {
             values: List::new(vec![Hash([7; 32]); 4096]).unwrap(),
         };
         assert!(codec::encode(&page).len() <= MESSAGE_MAX);
-        let item = Item { root: Root([7; 32]), first: 0, count: 1 };
+        let item = Item { root: Root([7; 32]), first: 0, count: 1, skip: 0 };
         let get = FromLeecher::Get { request: 0, items: List::new(vec![item; ITEMS_MAX]).unwrap() };
         assert!(codec::encode(&get).len() <= MESSAGE_MAX);
     }

@@ -60,7 +60,7 @@ fn open(disk: &SimDisk, wanted: &[Wanted]) -> Result<Landing, Failure> {
 fn fill(landing: &Landing, job: usize, content: &[u8]) -> Result<(), Failure> {
     let root = Root(blake3::hash(content).into());
     let chunk = |index: u64| content.chunks(CHUNK).nth(index as usize).unwrap_or(&[]);
-    let Begun { mut missing, earlier } = landing.begin(job, root, content.len() as u64)?;
+    let Begun { mut missing, earlier, .. } = landing.begin(job, root, content.len() as u64)?;
     for index in earlier.into_iter().flatten() {
         if !landing.check(job, index, &|bytes| bytes == chunk(index))? {
             missing.push(index..index + 1);

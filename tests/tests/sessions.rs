@@ -185,6 +185,7 @@ async fn fetch(
         root: sealift_proto::catalogue::Root([1; 32]),
         first: 0,
         count: 1,
+        skip: 0,
     };
     let get = FromLeecher::Get { request: 5, items: List::new(vec![item; 3]).unwrap() };
     session.writer.message(&get).await.unwrap();

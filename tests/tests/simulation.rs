@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sealift_peer::exit::Exit;
 use sealift_tests::sim::disk::Fault;
+use sealift_tests::sim::net;
 use sealift_tests::sim::scene::{SHARE, Scene, in_virtual_time};
 use sealift_tests::sim::{Loss, SimMachine, SimRandom};
 
@@ -104,6 +106,72 @@ fn cut_everywhere(victim: Victim, index: usize, points: u64) {
     let step = (total / points).max(1);
     for (round, at) in (0..total).step_by(usize::try_from(step).unwrap()).enumerate() {
         play(100 + round as u64, Some((victim, at)));
+    }
+}
+
+/// What a slow way may carry in a second, bytes, and how long a connection lives on it.
+const SLOW: (u64, Duration) = (16 * 1024, Duration::from_secs(30));
+
+/// Bytes of unfinished files at the friend.
+fn kept(machine: &SimMachine) -> usize {
+    let files = machine.disk.files(OUT);
+    let starts = files.iter().filter(|(path, _)| path.to_string_lossy().contains("-start-"));
+    starts.map(|(_, content)| content.len()).sum()
+}
+
+/// Downloads `name` over a slow way; every command, or every connection if `survives`, ends after half a minute. How
+/// often that was.
+async fn on_a_slow_way(play: &Play, name: &str, survives: bool) -> u32 {
+    let (scene, friend) = (&play.scene, &play.scene.friend);
+    let slow = net::Path { rate: Some(SLOW.0), ..net::Path::default() };
+    scene.world.net.set_path(&scene.relay.host, &friend.host, slow);
+    let line = ["download", name, "--out", OUT];
+    let mut times = 0;
+    let mut command = None;
+    loop {
+        let before = kept(friend);
+        let mut running = command.take().unwrap_or_else(|| Box::pin(scene.leecher(friend, &line)));
+        match tokio::time::timeout(SLOW.1, &mut running).await {
+            Ok(ended) => {
+                assert_eq!(ended.exit, Exit::Done, "{:?}", ended.said);
+                return times;
+            }
+            Err(_) if survives => {
+                command = Some(running);
+                scene.world.net.drop_connections(&friend.host);
+            }
+            Err(_) => drop(running),
+        }
+        times += 1;
+        let whole = kept(friend) < before;
+        assert!(whole || kept(friend) >= before + 150_000, "{before}, then {}", kept(friend));
+    }
+}
+
+/// Half a MiB comes in each half minute at best; a chunk, and the whole of a file of one, have twice that.
+#[test]
+fn every_connection_of_half_a_minute_counts_on_a_slow_way() {
+    for survives in [false, true] {
+        let times = in_virtual_time(async {
+            let play = Play::new(1);
+            play.scene
+                .owner
+                .disk
+                .put(Path::new(SHARE).join("one"), &play.content[..1 << 20])
+                .unwrap();
+            let person = async {
+                play.scene.set_pace(500);
+                play.scene.join(&play.scene.friend, "ben").await;
+                play.scene
+                    .insist(|| play.scene.leecher(&play.scene.friend, &["search", "repo"]))
+                    .await;
+                let times = on_a_slow_way(&play, "one", survives).await;
+                times + on_a_slow_way(&play, FILE, survives).await
+            };
+            play.scene.play(LONG, person).await
+        });
+        // 3.2 MB are 200 seconds at least.
+        assert!((5..=11).contains(&times), "{times} connections, survives: {survives}");
     }
 }
 

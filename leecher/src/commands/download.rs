@@ -232,9 +232,10 @@ async fn watch(
                 let (written, resumed) = come();
                 let written = before.written + written;
                 let files = usize::try_from(before.files).unwrap_or(0) + view.files_done();
-                let have = written + before.resumed + resumed;
+                let (part, coming) = view.parts();
+                let have = written + before.resumed + resumed + part;
                 let (sources, ways) = (view.sources(), merged(&before.ways, view.ways()));
-                bar.set(&Moment { have, fresh: written, files, sources, ways });
+                bar.set(&Moment { have, fresh: written + coming, files, sources, ways });
             }
         }
     }

@@ -31,6 +31,8 @@ pub(super) struct Piece {
     pub(super) root: Root,
     /// Its value in the manifest; `None` for a file of one chunk.
     pub(super) value: Option<ChainingValue>,
+    /// It was put together from what came at two times.
+    pub(super) joined: bool,
 }
 
 enum Verdict {
@@ -101,6 +103,9 @@ pub(super) fn deliver(
         for (piece, verdict) in batch.iter().zip(verdicts) {
             match verdict {
                 Verdict::Taken => schedule.taken(id, piece.job, piece.index),
+                Verdict::Wrong if piece.joined => {
+                    schedule.joined_wrongly(id, piece.job, piece.index);
+                }
                 Verdict::Wrong => schedule.refused(id, piece.job, piece.index),
                 Verdict::Failed(failure) => schedule.end(piece.job, Outcome::Failed(failure)),
             }
@@ -114,6 +119,7 @@ pub(super) fn deliver(
 
 fn verify(piece: &Piece, shared: &Shared) -> Verdict {
     if !chunk_fits(piece.layout, &piece.root, piece.value.as_ref(), piece.index, &piece.bytes) {
+        shared.sink.forget(piece.job, piece.index);
         return Verdict::Wrong;
     }
     match shared.sink.write(piece.job, piece.index, &piece.bytes) {

@@ -93,6 +93,7 @@ pub struct Download<'a> {
     begin: Instant,
     /// Somebody has answered, so that patience applies.
     started: bool,
+    /// Bytes that had come when it was looked last, also of chunks that are not whole.
     written: u64,
     last_progress: Instant,
     pause: Duration,
@@ -267,7 +268,8 @@ impl<'a> Download<'a> {
             self.started = true;
             self.last_progress = Instant::now();
         }
-        let written = self.shared.sink.written();
+        let (started, coming) = self.shared.schedule().parts();
+        let written = self.shared.sink.written() + started + coming;
         if written > self.written {
             self.written = written;
             self.started = true;

@@ -1,9 +1,22 @@
 //! Where verified chunks go.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use sealift_peer::exit::Failure;
 use sealift_proto::catalogue::Root;
+use sealift_proto::identity::DeviceId;
+
+/// The start of a chunk whose end did not come. Nothing of it can be verified before the rest has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// Which chunk.
+    pub index: u64,
+    /// Who sent it; the rest is asked of nobody else.
+    pub device: DeviceId,
+    /// What came.
+    pub bytes: Arc<[u8]>,
+}
 
 /// What is there of a file when it is begun. A chunk is in one of the two or neither, never in both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,13 +25,15 @@ pub struct Begun {
     pub missing: Vec<Range<u64>>,
     /// Chunks that an earlier process left: to be read again and verified with [`Sink::check`] before they count.
     pub earlier: Vec<Range<u64>>,
+    /// Starts of missing chunks.
+    pub starts: Vec<Start>,
 }
 
 impl Begun {
     /// Nothing is there yet of a file of `chunks` chunks.
     #[must_use]
     pub fn nothing(chunks: u64) -> Self {
-        Self { missing: std::iter::once(0..chunks).collect(), earlier: Vec::new() }
+        Self { missing: std::iter::once(0..chunks).collect(), ..Self::default() }
     }
 }
 
@@ -43,6 +58,17 @@ pub trait Sink: Send + Sync + 'static {
     /// # Errors
     /// When it cannot be read; the job then ends with that.
     fn check(&self, job: usize, index: u64, fits: &dyn Fn(&[u8]) -> bool) -> Result<bool, Failure>;
+
+    /// Keeps the start of a chunk of `root` for a later process, in place of a shorter one. What cannot be kept has to come
+    /// again.
+    fn keep(&self, job: usize, root: Root, start: &Start) {
+        let _ = (job, root, start);
+    }
+
+    /// Forgets what was kept of a chunk.
+    fn forget(&self, job: usize, index: u64) {
+        let _ = (job, index);
+    }
 
     /// Verified bytes taken so far, of all jobs.
     fn written(&self) -> u64;

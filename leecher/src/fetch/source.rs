@@ -1,6 +1,8 @@
 //! One link to a seeder at work: it is asked for what the schedule says, and what it answers is taken apart.
 
-use std::ops::Range;
+mod coming;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,15 +14,16 @@ use sealift_proto::codec::{self, List};
 use sealift_proto::direct::Candidates;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::link::{ToLeecher, ToSeeder};
-use sealift_proto::manifest::{CHUNK, Layout};
+use sealift_proto::manifest::CHUNK;
 use sealift_proto::message::{FromLeecher, FromSeeder, Outcome};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::deliver::{BATCH, Piece, deliver};
-use super::schedule::{Arrival, OutOfTurn, SourceId, Work};
+use super::schedule::{Arrival, Coming, OutOfTurn, SourceId, Work};
 use super::shared::Shared;
+use coming::ComingChunk;
 
 /// A seeder that sends nothing for so long is given up.
 const STALL: Duration = Duration::from_secs(30);
@@ -88,7 +91,8 @@ pub(super) async fn carry(
     shared.connect(id, requests);
     let stall = if way.is_direct() { STALL_DIRECT } else { STALL };
     let heard = Mutex::new(Instant::now());
-    let source = Source { shared, id, device, aside, stall, heard };
+    let came = Mutex::default();
+    let source = Source { shared, id, device, aside, stall, heard, came };
     let ended = tokio::select! {
         ended = async { source.read(reader.await?).await } => ended,
         ended = source.ask() => ended,
@@ -108,6 +112,8 @@ struct Source<'a> {
     device: DeviceId,
     /// When something was heard last.
     heard: Mutex<Instant>,
+    /// Counts the bytes that come, and how many there were when it was looked at last.
+    came: Mutex<(Arc<AtomicU64>, u64)>,
 }
 
 impl Drop for Source<'_> {
@@ -125,6 +131,7 @@ impl Source<'_> {
         let mut asked = Instant::now();
         loop {
             news.mark_unchanged();
+            self.listen();
             if self.fill().await {
                 asked = Instant::now();
             } else if asked.elapsed() >= KEEP {
@@ -146,6 +153,17 @@ impl Source<'_> {
                 _ = news.changed() => {}
                 () = sleep(TICK) => {}
             }
+        }
+    }
+
+    /// Notes whether anything comes: on a slow way a message takes its time, and is no silence.
+    fn listen(&self) {
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = came.0.load(Ordering::Relaxed);
+        if now != std::mem::replace(&mut came.1, now) {
+            let time = Instant::now();
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = time;
+            self.shared.schedule().stirred(self.id, time);
         }
     }
 
@@ -206,6 +224,7 @@ impl Source<'_> {
 
     /// Reads what comes until the link ends.
     async fn read(&self, mut reader: LinkReader<ToLeecher>) -> Result<(), SessionError> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner).0 = reader.came();
         loop {
             match reader.next().await? {
                 Incoming::End => {
@@ -253,19 +272,19 @@ impl Source<'_> {
 
     async fn take_run(&self, mut run: RunReader<'_, ToLeecher>) -> Result<(), SessionError> {
         let header = run.header().clone();
-        let items = self.shared.schedule().run_came(
+        let coming = self.shared.schedule().run_came(
             self.id,
             header.request,
             header.outcomes.len(),
             Instant::now(),
         )?;
         let mut batch = Batch { source: self, pieces: Vec::new(), bytes: 0 };
-        for ((job, chunks), outcome) in items.into_iter().zip(header.outcomes.iter()) {
+        for (item, outcome) in coming.into_iter().zip(header.outcomes.iter()) {
             match outcome {
                 Outcome::Missing(why) => {
                     self.shared.schedule().item_passed(self.id, Some(*why));
                 }
-                Outcome::Data { len } => batch.item(&mut run, job, chunks, *len).await?,
+                Outcome::Data { len } => batch.item(&mut run, item, *len).await?,
             }
         }
         batch.dispatch().await;
@@ -306,22 +325,27 @@ impl Batch<'_> {
     async fn item(
         &mut self,
         run: &mut RunReader<'_, ToLeecher>,
-        job: usize,
-        chunks: Range<u64>,
+        item: Coming,
         len: u32,
     ) -> Result<(), SessionError> {
-        let layout = self.source.shared.schedule().layout(job);
-        let Some(layout) = layout else {
+        let Coming { job, chunks, mut start } = item;
+        let (layout, root) = {
+            let schedule = self.source.shared.schedule();
+            (schedule.layout(job), schedule.root(job))
+        };
+        let (Some(layout), Some(root)) = (layout, root) else {
             self.source.skip(run, u64::from(len)).await?;
             self.source.shared.schedule().item_passed(self.source.id, None);
             return Ok(());
         };
-        let expected: u64 = chunks.clone().map(|index| layout.chunk_len(index)).sum();
-        if expected != u64::from(len) {
+        let all: u64 = chunks.clone().map(|index| layout.chunk_len(index)).sum();
+        let there = start.as_ref().map_or(0, |start| start.len() as u64);
+        if all.checked_sub(there) != Some(u64::from(len)) {
             return Err(SessionError::Malformed);
         }
         for index in chunks {
-            self.chunk(run, layout, job, index).await?;
+            let coming = ComingChunk::new(self.source, (job, root, index), layout, start.take());
+            self.chunk(run, coming?).await?;
         }
         Ok(())
     }
@@ -329,28 +353,16 @@ impl Batch<'_> {
     async fn chunk(
         &mut self,
         run: &mut RunReader<'_, ToLeecher>,
-        layout: Layout,
-        job: usize,
-        index: u64,
+        mut coming: ComingChunk<'_>,
     ) -> Result<(), SessionError> {
         let shared = self.source.shared;
-        // A chunk has 1 MiB at most.
-        let len = usize::try_from(layout.chunk_len(index)).map_err(|_| SessionError::Malformed)?;
-        let mut bytes = shared.delivery.buffer(len);
-        let (mut done, mut before) = (0, 0);
-        while done < len {
-            match run.read(&mut bytes[done..]).await? {
-                0 => return Err(SessionError::Malformed),
-                read => done += read,
-            }
-            self.source.heard(done - before);
-            before = done;
-        }
+        let joined = coming.fill(run).await?;
+        let (job, index, bytes) = (coming.job, coming.index, coming.take());
         match shared.schedule().chunk_came(self.source.id, job, index) {
             Arrival::Drop => shared.delivery.give_back(bytes),
             Arrival::Take { layout, root, value } => {
                 self.bytes += bytes.len() + 1;
-                self.pieces.push(Piece { job, index, bytes, layout, root, value });
+                self.pieces.push(Piece { job, index, bytes, layout, root, value, joined });
             }
         }
         if self.bytes >= BATCH {

@@ -57,6 +57,13 @@ impl View {
         ways.into_iter().collect()
     }
 
+    /// Bytes of chunks that have come in part only, and how many of them on links that are at work.
+    #[must_use]
+    pub fn parts(&self) -> (u64, u64) {
+        let (started, coming) = self.shared.schedule().parts();
+        (started + coming, coming)
+    }
+
     /// How many files are on disk under their final names.
     #[must_use]
     pub fn files_done(&self) -> usize {

@@ -72,6 +72,8 @@ impl Landing {
             State::There(_) | State::Landed(_) => Begun::default(),
             State::Awaited | State::Small(_) => Begun::nothing(1),
         };
+        let starts = self.starts.begin(job, &target.path, root);
+        let begun = if begun.missing.is_empty() { begun } else { Begun { starts, ..begun } };
         self.jobs().insert(job, state);
         Ok(begun)
     }
@@ -127,6 +129,7 @@ impl Landing {
 
     /// What stays of it is hidden, and in nobody's way.
     fn tidy(&self, target: &Target, root: Root, size: u64) {
+        self.starts.tidy(&target.path);
         if let Some(layout) = Layout::new(size).ok().filter(|layout| layout.chunks() > 1) {
             let _ = self.wanted(target, root, layout).tidy();
         }

@@ -160,6 +160,8 @@ impl Landing {
             // What lies deeper in a folder whose names may be lost may be lost with them.
             match failed.iter().find(|(folder, _)| ready.target.path.starts_with(folder)) {
                 None => {
+                    self.starts.end(ready.job);
+                    self.starts.end(ready.job);
                     self.jobs().insert(ready.job, State::Landed(path));
                     ends.push((ready.job, Ok(())));
                 }

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sealift_platform::disk::{File, Kind, Root as Folder, read_all};
+use sealift_platform::disk::{File, Kind, Listed, Root as Folder, read_all};
 use sealift_platform::random::Random;
 use sealift_proto::text::hex;
 
@@ -74,9 +74,10 @@ impl Drop for Mark {
 }
 
 /// Removes the small files of processes that are no more, in the folders that they list and in those of `targets`.
-pub(super) fn sweep(folder: &dyn Folder, targets: &[Target]) -> io::Result<()> {
+/// `found` are the names in the folder itself.
+pub(super) fn sweep(folder: &dyn Folder, found: &[Listed], targets: &[Target]) {
     let mut staged = Vec::new();
-    for listed in folder.list(Path::new(""))? {
+    for listed in found {
         let name = listed.name.to_str().and_then(|name| name.strip_prefix(PREFIX));
         let Some(name) = name.and_then(|name| name.strip_prefix(KIND)) else { continue };
         let id = name.strip_suffix(STAGE).unwrap_or(name);
@@ -94,7 +95,6 @@ pub(super) fn sweep(folder: &dyn Folder, targets: &[Target]) -> io::Result<()> {
             let _ = remove_tree(folder, &stage_path(&id));
         }
     }
-    Ok(())
 }
 
 fn mark_path(id: &str) -> PathBuf {

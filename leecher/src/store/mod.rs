@@ -15,6 +15,7 @@ mod part;
 mod record;
 mod small;
 mod stage;
+mod starts;
 mod stdout;
 mod target;
 
@@ -32,11 +33,12 @@ use sealift_platform::disk::Root as Folder;
 use sealift_platform::random::Random;
 use sealift_proto::catalogue::Root;
 
-use crate::fetch::sink::{Begun, Sink};
+use crate::fetch::sink::{Begun, Sink, Start};
 use flush::Flush;
 use folders::Folders;
 use part::Part;
 use small::{Small, Smalls};
+use starts::Starts;
 
 pub use claim::PREFIX;
 pub use stdout::Stdout;
@@ -53,6 +55,7 @@ pub struct Landing {
     jobs: Mutex<HashMap<usize, State>>,
     folders: Folders,
     smalls: Smalls,
+    starts: Starts,
     flush: Flush,
     /// Held while names are made durable: who reports a file must not pass by a folder that somebody else is flushing.
     naming: Mutex<()>,
@@ -97,8 +100,10 @@ impl Landing {
         let executable = probe(&*folder, &*random)?;
         let smalls = Smalls::new(folder.clone());
         // A folder that may be written and not be listed is one to land in all the same.
-        let _ = mark::sweep(&*folder, &targets);
+        let listed = folder.list(Path::new("")).unwrap_or_default();
+        mark::sweep(&*folder, &listed, &targets);
         Ok(Self {
+            starts: Starts::new(folder.clone(), &listed),
             folders: Folders::new(folder.clone()),
             smalls,
             folder,
@@ -229,7 +234,18 @@ impl Sink for Landing {
             _ => return Err(never_begun()),
         }
         self.written.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed);
+        self.starts.forget(job, index);
         Ok(())
+    }
+
+    fn keep(&self, job: usize, root: Root, start: &Start) {
+        if let Some(target) = self.targets.get(job) {
+            let _ = self.starts.keep(job, &target.path, root, start);
+        }
+    }
+
+    fn forget(&self, job: usize, index: u64) {
+        self.starts.forget(job, index);
     }
 
     fn check(&self, job: usize, index: u64, fits: &dyn Fn(&[u8]) -> bool) -> Result<bool, Failure> {

@@ -120,7 +120,8 @@ impl Part {
         if state.verified.is_all() {
             state.verified = Chunks::none(self.layout.chunks());
         }
-        Begun { missing: state.written.missing(), earlier: state.written.without(&state.verified) }
+        let earlier = state.written.without(&state.verified);
+        Begun { missing: state.written.missing(), earlier, starts: Vec::new() }
     }
 
     /// Writes a verified chunk; whether enough has come for a flush.

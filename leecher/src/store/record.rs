@@ -114,7 +114,7 @@ fn parse(file: &dyn File, root: Root, layout: Layout) -> io::Result<Option<Chunk
 }
 
 /// Fills `buffer` as far as the file goes.
-fn read_up_to(file: &dyn File, buffer: &mut [u8], from: usize) -> io::Result<usize> {
+pub(super) fn read_up_to(file: &dyn File, buffer: &mut [u8], from: usize) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
         let at = u64::try_from(from + done).unwrap_or(u64::MAX);

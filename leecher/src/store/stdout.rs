@@ -92,7 +92,7 @@ impl<W: Write> Stream<W> {
             }
             from = index + 1;
         }
-        Begun { missing, earlier: Vec::new() }
+        Begun { missing, ..Begun::default() }
     }
 }
 

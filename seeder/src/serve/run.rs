@@ -91,7 +91,11 @@ fn stretch(engine: &Handle, item: &Item) -> Result<(u64, u64), Missing> {
     if item.count == 0 || end > layout.chunks() {
         return Err(Missing::Refused);
     }
-    let offset = item.first * CHUNK;
+    let skip = u64::from(item.skip);
+    if skip > 0 && skip >= layout.chunk_len(item.first) {
+        return Err(Missing::Refused);
+    }
+    let offset = item.first * CHUNK + skip;
     Ok((offset, layout.size().min(end * CHUNK) - offset))
 }
 

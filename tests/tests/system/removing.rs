@@ -66,7 +66,7 @@ async fn the_sessions_of_a_removed_member_end_and_those_of_others_go_on() {
     }
     let mut of_ben = open_session(&world, &ben, &ana).await;
     let mut of_eva = open_session(&world, &eva, &ana).await;
-    let items = || vec![Item { root: root_of(b"content"), first: 0, count: 1 }];
+    let items = || vec![Item { root: root_of(b"content"), first: 0, count: 1, skip: 0 }];
     assert_eq!(of_ben.get(items()).await.0, [Outcome::Data { len: 7 }]);
 
     remove(&world.beside(&ana).await, &of_ben.connected.space).await;

@@ -333,11 +333,14 @@ async fn a_member_finds_and_fetches_what_is_shared() {
     assert_eq!(none, FromSeeder::Failed { request: 4, why: Missing::Refused });
 
     let items = vec![
-        Item { root, first: 1, count: 5 },
-        Item { root: root_of(b"small"), first: 0, count: 1 },
-        Item { root: Root([3; 32]), first: 0, count: 1 },
-        Item { root: root_of(b""), first: 0, count: 1 },
-        Item { root, first: 6, count: 1 },
+        Item { root, first: 1, count: 5, skip: 0 },
+        Item { root: root_of(b"small"), first: 0, count: 1, skip: 0 },
+        Item { root: Root([3; 32]), first: 0, count: 1, skip: 0 },
+        Item { root: root_of(b""), first: 0, count: 1, skip: 0 },
+        Item { root, first: 6, count: 1, skip: 0 },
+        Item { root: root_of(b"small"), first: 0, count: 1, skip: 2 },
+        Item { root: root_of(b"small"), first: 0, count: 1, skip: 5 },
+        Item { root, first: 3, count: 2, skip: 1_000_000 },
     ];
     let (outcomes, content) = session.get(items).await;
     let rest = large.len() - (1 << 20);
@@ -349,12 +352,16 @@ async fn a_member_finds_and_fetches_what_is_shared() {
             Outcome::Missing(Missing::Gone),
             Outcome::Data { len: 0 },
             Outcome::Missing(Missing::Refused),
+            Outcome::Data { len: 3 },
+            Outcome::Missing(Missing::Refused),
+            Outcome::Data { len: (2 << 20) - 1_000_000 },
         ]
     );
-    assert_eq!(content, [&large[1 << 20..], b"small"].concat());
+    let tail = &large[(3 << 20) + 1_000_000..5 << 20];
+    assert_eq!(content, [&large[1 << 20..], b"small", b"all", tail].concat());
     assert!(chunk_fits(layout, &root, Some(&values[1]), 1, &content[..1 << 20]));
 
-    let too_much = vec![Item { root, first: 0, count: 6 }; 4];
+    let too_much = vec![Item { root, first: 0, count: 6, skip: 0 }; 4];
     let get = FromLeecher::Get { request: 5, items: List::new(too_much).unwrap() };
     let refused = session.ask(get).await;
     assert_eq!(refused, FromSeeder::Failed { request: 5, why: Missing::Refused });
@@ -382,8 +389,8 @@ async fn a_file_that_changed_is_not_served_as_what_it_was() {
     world.write("small", "after!");
     world.write("large", vec![2; 2 << 20]);
     let items = vec![
-        Item { root: root_of(b"before"), first: 0, count: 1 },
-        Item { root: root_of(&old), first: 0, count: 2 },
+        Item { root: root_of(b"before"), first: 0, count: 1, skip: 0 },
+        Item { root: root_of(&old), first: 0, count: 2, skip: 0 },
     ];
     let (outcomes, content) = session.get(items.clone()).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Missing(_))), "{outcomes:?}");
@@ -395,7 +402,7 @@ async fn a_file_that_changed_is_not_served_as_what_it_was() {
         .await;
     assert_eq!(catalogue.entries.len(), 2);
     std::fs::remove_file(world.path("share/small")).unwrap();
-    let gone = vec![Item { root: root_of(b"after!"), first: 0, count: 1 }];
+    let gone = vec![Item { root: root_of(b"after!"), first: 0, count: 1, skip: 0 }];
     assert_eq!(session.get(gone).await.0, [Outcome::Missing(Missing::Gone)]);
     seeder.stop().await.unwrap();
 }

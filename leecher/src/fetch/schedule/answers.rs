@@ -1,7 +1,6 @@
 //! What a source says, and what follows from it.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
 use blake3::hazmat::ChainingValue;
 use sealift_proto::catalogue::Root;
@@ -9,13 +8,31 @@ use sealift_proto::message::Missing;
 use tokio::time::Instant;
 
 use super::source::Asked;
-use super::{Arrival, OutOfTurn, Reason, Schedule, SourceId, State};
+use super::{Arrival, Coming, OutOfTurn, Reason, Schedule, SourceId, State};
+
+/// After so many wrong chunks in two parts a device's chunks are taken whole only: else one that sends wrong starts would
+/// spoil what it sends for ever without being named.
+const JOINED_WRONG: u32 = 2;
 
 impl Schedule {
     /// Bytes have come from source `id`, whatever they are.
     pub fn heard(&mut self, id: SourceId, bytes: u64, now: Instant) {
         if let Some(source) = self.sources.get_mut(&id) {
             source.pace.arrived(bytes, now);
+        }
+    }
+
+    /// Source `id` is sending something that is not whole yet: it is not silent.
+    pub fn stirred(&mut self, id: SourceId, now: Instant) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.pace.stirred(now);
+        }
+    }
+
+    /// Of the chunk that is coming from source `id` so many bytes are there, beside its start.
+    pub fn coming(&mut self, id: SourceId, bytes: u64) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.coming = bytes;
         }
     }
 
@@ -173,14 +190,18 @@ impl Schedule {
         request: u32,
         items: usize,
         now: Instant,
-    ) -> Result<Vec<(usize, Range<u64>)>, OutOfTurn> {
+    ) -> Result<Vec<Coming>, OutOfTurn> {
         let source = self.source(id)?;
         let flight = source.flights.front().ok_or(OutOfTurn)?;
         if flight.request != request || flight.items.len() != items {
             return Err(OutOfTurn);
         }
         source.pace.answered(now.duration_since(flight.asked));
-        Ok(flight.items.iter().cloned().collect())
+        let coming = flight.items.iter().cloned().map(|(job, chunks)| {
+            let start = flight.starts.get(&(job, chunks.start)).cloned();
+            Coming { job, chunks, start }
+        });
+        Ok(coming.collect())
     }
 
     /// The run has come to its end.
@@ -199,7 +220,8 @@ impl Schedule {
             return;
         };
         let bytes = self.file(job).map_or(0, |file| file.bytes(chunks.clone()));
-        self.came(id, bytes);
+        let skipped = self.forget_start(id, job, chunks.start);
+        self.came(id, bytes.saturating_sub(skipped));
         self.release(vec![(job, chunks)]);
         if let Some(why) = why {
             self.gives_not(id, job, why);
@@ -214,10 +236,52 @@ impl Schedule {
         }
     }
 
+    /// The start of chunk `index` of `job` has been used, or was good for nothing; how many bytes it has.
+    fn forget_start(&mut self, id: SourceId, job: usize, index: u64) -> u64 {
+        let Some(source) = self.sources.get_mut(&id) else { return 0 };
+        let device = source.device;
+        let flight = source.flights.front_mut();
+        let Some(start) = flight.and_then(|flight| flight.starts.remove(&(job, index))) else {
+            return 0;
+        };
+        if let Some(file) = self.file(job) {
+            file.starts.remove(&(index, device));
+        }
+        start.len() as u64
+    }
+
+    /// The link was lost in the midst of chunk `index` of `job`: `bytes` are what is there of its start.
+    pub fn interrupted(&mut self, id: SourceId, job: usize, index: u64, bytes: &[u8]) {
+        let Some(device) = self.sources.get(&id).map(|source| source.device) else { return };
+        if self.joined_wrong.get(&device).is_some_and(|times| *times >= JOINED_WRONG) {
+            return;
+        }
+        let Some(file) = self.file(job).filter(|file| file.wants(index)) else { return };
+        let known = file.starts.get(&(index, device)).map_or(0, |start| start.len());
+        if bytes.len() > known {
+            file.starts.insert((index, device), bytes.into());
+            self.started.insert(job);
+        }
+    }
+
+    /// Chunk `index` of `job`, put together from what source `id` sent at two times, is not what it should be. That
+    /// accuses nobody: its start may have lain on a disk, or the file may have been another in between. It is asked
+    /// for as a whole, and whoever sends a wrong one then is named.
+    pub fn joined_wrongly(&mut self, id: SourceId, job: usize, index: u64) {
+        if let Some(device) = self.sources.get(&id).map(|source| source.device) {
+            *self.joined_wrong.entry(device).or_default() += 1;
+        }
+        if let Some(file) = self.file(job) {
+            file.verifying.remove(index..index + 1);
+        }
+        self.release(vec![(job, index..index + 1)]);
+    }
+
     /// Chunk `index` of `job`, the next of the run that is coming, has come from source `id`.
     pub fn chunk_came(&mut self, id: SourceId, job: usize, index: u64) -> Arrival {
         let len = self.layout(job).map_or(0, |layout| layout.chunk_len(index));
-        self.came(id, len);
+        let skipped = self.forget_start(id, job, index);
+        self.came(id, len.saturating_sub(skipped));
         let flight = self.source(id).ok().and_then(|source| source.flights.front_mut());
         if let Some(flight) = flight {
             if let Some((_, chunks)) = flight.items.front_mut() {

@@ -1,8 +1,9 @@
 //! What a source is asked for next.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 
+use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::CHUNK;
 use sealift_proto::message::{ITEMS_MAX, Item, RUN_MAX};
 use tokio::time::Instant;
@@ -38,9 +39,10 @@ impl Schedule {
             return None;
         }
         self.want(id, now)
-            .or_else(|| self.pages_to_check(id, now))
             .or_else(|| self.begin(id))
             .or_else(|| self.run(id, now))
+            // On a slow way what an earlier process left must not keep new chunks from coming.
+            .or_else(|| self.pages_to_check(id, now))
             .or_else(|| self.relieve(id, now))
     }
 
@@ -54,7 +56,7 @@ impl Schedule {
     }
 
     /// Asks about a file of which something did not verify.
-    fn probe(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+    pub(super) fn probe(&mut self, id: SourceId, now: Instant) -> Option<Work> {
         let job = self.sources.get_mut(&id)?.to_probe.pop_front()?;
         let root = self.root_of(job)?;
         let request = self.sources.get_mut(&id)?.ask(Asked::Probe(job), now);
@@ -161,8 +163,8 @@ impl Schedule {
         let most = self.share(source).min(source.pace.run()).clamp(CHUNK, RUN_MAX);
         let mut items = Items::new();
         let mut cost = 0;
-        let jobs: Vec<_> = self.ready.iter().copied().take(ITEMS_MAX).collect();
-        for job in jobs {
+        let device = source.device;
+        for job in self.ready_for(device) {
             if !self.serves(id, job) {
                 continue;
             }
@@ -170,7 +172,9 @@ impl Schedule {
                 let window = self.window;
                 let Some(file) = self.file(job) else { break };
                 let end = window.map_or(u64::MAX, |window| file.front().saturating_add(window));
-                let Some(chunks) = file.first_missing(most - cost, end) else { break };
+                let begun = file.begun_by(device, end);
+                let chunks = begun.or_else(|| file.first_missing(most - cost, end));
+                let Some(chunks) = chunks else { break };
                 let bytes = file.bytes(chunks.clone());
                 if bytes > most - cost && !items.is_empty() {
                     return self.ask(id, items, now);
@@ -185,6 +189,17 @@ impl Schedule {
             }
         }
         self.ask(id, items, now)
+    }
+
+    /// Files of which chunks are missing: first those of which `device` has sent a part of one.
+    fn ready_for(&self, device: DeviceId) -> Vec<usize> {
+        let begun = |job: &usize| match self.jobs.get(*job).map(|of| &of.state) {
+            Some(State::Open(file)) => file.begun_by(device, u64::MAX).is_some(),
+            _ => false,
+        };
+        let first: Vec<_> = self.started.iter().copied().filter(begun).collect();
+        let others = self.ready.iter().copied().filter(|job| !first.contains(job));
+        first.iter().copied().chain(others).take(ITEMS_MAX).collect()
     }
 
     /// What one run may be, so that towards the end no source has more left than it can deliver as soon as the others.
@@ -205,22 +220,29 @@ impl Schedule {
         if items.is_empty() {
             return None;
         }
+        let device = self.sources.get(&id)?.device;
         let (mut pages, mut get, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut starts = BTreeMap::new();
         for (job, chunks) in &items {
             let Some(file) = self.file(*job) else { continue };
             let root = file.root;
             bytes += file.bytes(chunks.clone());
+            let start = file.starts.get(&(chunks.start, device)).cloned();
+            // Less than a chunk.
+            let skip = start.as_ref().map_or(0, |bytes| u32::try_from(bytes.len()).unwrap_or(0));
+            bytes -= u64::from(skip);
+            starts.extend(start.map(|start| ((*job, chunks.start), start)));
             let needed = file.pages_for(chunks);
             pages.extend(self.ask_pages(id, *job, root, needed, now));
             // At most 16 chunks.
             let count = u32::try_from(chunks.end - chunks.start).unwrap_or(u32::MAX);
-            get.push(Item { root, first: chunks.start, count });
+            get.push(Item { root, first: chunks.start, count, skip });
         }
         let source = self.sources.get_mut(&id)?;
         source.wake(now);
         let request = source.request();
         let items = VecDeque::from(items);
-        source.flights.push_back(Flight { request, items, left: bytes, asked: now });
+        source.flights.push_back(Flight { request, items, starts, left: bytes, asked: now });
         Some(Work::Run { pages, get: Some((request, get)) })
     }
 

@@ -1,15 +1,17 @@
 //! One file under way: which of its chunks are where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use blake3::hazmat::ChainingValue;
 use sealift_proto::catalogue::Root;
+use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::{Layout, PAGE_CHUNKS};
 
 use crate::fetch::pages::Pages;
 use crate::fetch::ranges::Ranges;
-use crate::fetch::sink::Begun;
+use crate::fetch::sink::{Begun, Start};
 
 /// A chunk is in one of `missing`, `earlier`, `checking` and `done`, or on its way: asked for, or come and being verified.
 pub(super) struct File {
@@ -26,6 +28,8 @@ pub(super) struct File {
     pub(super) verifying: Ranges,
     /// Verified and written.
     pub(super) done: Ranges,
+    /// Of chunks that are not there, what came from a device before its link was lost.
+    pub(super) starts: BTreeMap<(u64, DeviceId), Arc<[u8]>>,
 }
 
 impl File {
@@ -36,6 +40,9 @@ impl File {
         let earlier: Ranges = begun.earlier.into_iter().map(within).collect();
         let mut done: Ranges = std::iter::once(all.clone()).collect();
         missing.iter().chain(earlier.iter()).for_each(|range| done.remove(range));
+        let fits = |start: &Start| (start.bytes.len() as u64) < layout.chunk_len(start.index);
+        let starts = begun.starts.into_iter().filter(fits);
+        let starts = starts.map(|start| ((start.index, start.device), start.bytes)).collect();
         Self {
             root,
             layout,
@@ -45,6 +52,7 @@ impl File {
             checking: Ranges::default(),
             verifying: Ranges::default(),
             done,
+            starts,
         }
     }
 
@@ -76,6 +84,13 @@ impl File {
         !self.done.contains(index) && !self.verifying.contains(index)
     }
 
+    /// The first missing chunk before `end` of which `device` has sent the start.
+    pub(super) fn begun_by(&self, device: DeviceId, end: u64) -> Option<Range<u64>> {
+        let begun = self.starts.keys().filter(|(_, by)| *by == device).map(|(index, _)| *index);
+        let mut wanted = begun.filter(|index| *index < end && self.missing.contains(*index));
+        wanted.next().map(|index| index..index + 1)
+    }
+
     /// The first missing chunks, `most` bytes at most but one chunk at least, none at or behind `end`.
     pub(super) fn first_missing(&self, most: u64, end: u64) -> Option<Range<u64>> {
         let range = self.missing.first().filter(|range| range.start < end)?;
@@ -84,6 +99,16 @@ impl File {
         // The last chunk of a file may be shorter than the others, so that it fits too.
         let longer = range.start..(stop + 1).min(range.end).min(end);
         if self.bytes(longer.clone()) <= most { Some(longer) } else { Some(range.start..stop) }
+    }
+
+    /// Bytes of the longest starts of chunks.
+    pub(super) fn started(&self) -> u64 {
+        let mut longest = BTreeMap::new();
+        for ((index, _), bytes) in &self.starts {
+            let most: &mut usize = longest.entry(index).or_default();
+            *most = bytes.len().max(*most);
+        }
+        longest.into_values().map(|bytes| bytes as u64).sum()
     }
 
     /// The pages that `chunks` need and that have not come.
@@ -127,6 +152,7 @@ impl File {
         self.verifying.remove(index..index + 1);
         self.missing.remove(index..index + 1);
         self.done.insert(index..index + 1);
+        self.starts.retain(|(of, _), _| *of != index);
         let page = index / PAGE_CHUNKS;
         let all = page * PAGE_CHUNKS..((page + 1) * PAGE_CHUNKS).min(self.layout.chunks());
         // Memory is for what is under way only.

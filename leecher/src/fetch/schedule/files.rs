@@ -25,6 +25,9 @@ impl Schedule {
             (_, Err(_)) => return self.wrong_size(job),
         };
         let (begun, layout) = layout;
+        if !begun.starts.is_empty() {
+            self.started.insert(job);
+        }
         of.state = State::Open(Box::new(File::new(root, layout, begun)));
         self.settle(job);
     }

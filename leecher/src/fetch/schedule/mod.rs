@@ -16,6 +16,8 @@ mod view;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
 
 use blake3::hazmat::ChainingValue;
 use sealift_peer::exit::Failure;
@@ -108,6 +110,17 @@ pub enum Arrival {
     Drop,
 }
 
+/// An item of a run that is coming.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coming {
+    /// Of which file.
+    pub job: usize,
+    /// Which chunks of it.
+    pub chunks: Range<u64>,
+    /// The start of the first one, which is there already.
+    pub start: Option<Arc<[u8]>>,
+}
+
 /// The source does not keep to the protocol.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OutOfTurn;
@@ -166,6 +179,8 @@ pub struct Schedule {
     ready: BTreeSet<usize>,
     /// Files under way of which chunks are to be read again.
     earlier: BTreeSet<usize>,
+    /// Files of which a chunk came in part.
+    started: BTreeSet<usize>,
     complete: Vec<usize>,
     unassigned: u64,
     open: usize,
@@ -178,6 +193,8 @@ pub struct Schedule {
     /// Devices that sent something wrong, to be told once.
     wrong: Vec<DeviceId>,
     said_wrong: BTreeSet<DeviceId>,
+    /// How often a chunk that came in two parts was wrong.
+    joined_wrong: BTreeMap<DeviceId, u32>,
 }
 
 impl Schedule {
@@ -194,6 +211,7 @@ impl Schedule {
             known: BTreeSet::new(),
             ready: BTreeSet::new(),
             earlier: BTreeSet::new(),
+            started: BTreeSet::new(),
             complete: Vec::new(),
             unassigned: 0,
             open: files.len(),
@@ -203,6 +221,7 @@ impl Schedule {
             standby: BTreeMap::new(),
             wrong: Vec::new(),
             said_wrong: BTreeSet::new(),
+            joined_wrong: BTreeMap::new(),
         };
         for (number, offers) in files.into_iter().enumerate() {
             let first = offers.first();
@@ -255,6 +274,7 @@ impl Schedule {
         for set in [&mut self.unstated, &mut self.known, &mut self.ready, &mut self.earlier] {
             set.remove(&job);
         }
+        self.started.remove(&job);
         self.set_unassigned(job, 0);
     }
 

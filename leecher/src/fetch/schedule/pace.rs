@@ -44,6 +44,11 @@ impl Pace {
         self.last = now;
     }
 
+    /// Something has come that is not whole yet.
+    pub(super) fn stirred(&mut self, now: Instant) {
+        self.last = now;
+    }
+
     /// So many bytes have come.
     pub(super) fn arrived(&mut self, bytes: u64, now: Instant) {
         self.last = now;

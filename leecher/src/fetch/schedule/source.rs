@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 
 use sealift_peer::path::Way;
 use sealift_proto::catalogue::Root;
@@ -30,6 +31,8 @@ pub(super) struct Flight {
     pub(super) request: u32,
     /// Of which job which chunks are still to come, in order.
     pub(super) items: VecDeque<(usize, Range<u64>)>,
+    /// Starts of some of these chunks, which need not come.
+    pub(super) starts: BTreeMap<(usize, u64), Arc<[u8]>>,
     /// Bytes still to come.
     pub(super) left: u64,
     pub(super) asked: Instant,
@@ -53,6 +56,8 @@ pub(super) struct Source {
     pub(super) pages: BTreeSet<Page>,
     /// Jobs of which something did not verify: to be asked about.
     pub(super) to_probe: VecDeque<usize>,
+    /// Bytes of a chunk that is coming slowly.
+    pub(super) coming: u64,
     /// Jobs that have been asked about, or are to be.
     pub(super) suspect: BTreeSet<usize>,
     /// Contents that the source has said are no longer what they were.
@@ -73,6 +78,7 @@ impl Source {
             reading: None,
             pages: BTreeSet::new(),
             to_probe: VecDeque::new(),
+            coming: 0,
             suspect: BTreeSet::new(),
             changed: BTreeSet::new(),
             next_request: 1,

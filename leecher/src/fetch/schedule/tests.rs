@@ -1,5 +1,6 @@
 //! The schedule against made-up sources with rates of their own, in made-up time.
 
+mod parts;
 mod ways;
 
 use std::collections::VecDeque;
@@ -425,6 +426,7 @@ fn what_an_earlier_process_left_is_read_again_and_fetched_only_if_it_is_damaged(
     let begun = Begun {
         missing: std::iter::once(4990..5000).collect(),
         earlier: std::iter::once(0..4990).collect(),
+        starts: Vec::new(),
     };
     play.schedule.begun(0, Ok(begun));
     play.schedule.remove(begin);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sealift_peer::path::Way;
+use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::Layout;
 use tokio::time::Instant;
@@ -86,6 +87,22 @@ impl Schedule {
     #[must_use]
     pub fn bytes_left(&self) -> u64 {
         self.unassigned + self.sources.values().map(|source| source.in_flight()).sum::<u64>()
+    }
+
+    /// Bytes of chunks that have come in part only: before their links were lost, and of those that are coming slowly.
+    #[must_use]
+    pub fn parts(&self) -> (u64, u64) {
+        let starts = self.started.iter().filter_map(|job| match &self.jobs.get(*job)?.state {
+            State::Open(file) => Some(file.started()),
+            _ => None,
+        });
+        (starts.sum(), self.sources.values().map(|source| source.coming).sum())
+    }
+
+    /// The content of the file of `job`, while it is under way.
+    #[must_use]
+    pub fn root(&self, job: usize) -> Option<Root> {
+        self.root_of(job)
     }
 
     /// The sources as they are now.

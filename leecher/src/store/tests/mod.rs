@@ -45,7 +45,7 @@ fn begin(landing: &Landing, job: usize, content: &[u8]) -> Result<Begun, Failure
 
 /// Begins a job, verifies what an earlier process left, and writes what is missing; how many chunks were written.
 fn try_fill(landing: &Landing, job: usize, content: &[u8]) -> Result<u64, Failure> {
-    let Begun { mut missing, earlier } = begin(landing, job, content)?;
+    let Begun { mut missing, earlier, .. } = begin(landing, job, content)?;
     for index in earlier.into_iter().flatten() {
         if !landing.check(job, index, &|bytes| bytes == chunk(content, index))? {
             missing.push(index..index + 1);

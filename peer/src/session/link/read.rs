@@ -2,6 +2,8 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealift_platform::net::BoxStream;
 use sealift_proto::codec::{self, List};
@@ -36,6 +38,8 @@ pub enum Incoming<'l, D: Direction> {
 struct Held {
     bytes: Vec<u8>,
     range: Range<usize>,
+    /// How many came in all.
+    came: Arc<AtomicU64>,
 }
 
 impl Held {
@@ -59,14 +63,22 @@ impl Held {
         self.range = 0..self.len();
         let count = stream.read(&mut self.bytes[self.range.end..]).await?;
         self.range.end += count;
+        self.came.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
         Ok(count)
     }
 }
 
 impl<D: Direction> LinkReader<D> {
     pub(in crate::session) fn new(stream: ReadHalf<BoxStream>, receiver: LinkReceiver<D>) -> Self {
-        let held = Held { bytes: vec![0; BATCH * SEALED_PIECE_LEN], range: 0..0 };
+        let bytes = vec![0; BATCH * SEALED_PIECE_LEN];
+        let held = Held { bytes, range: 0..0, came: Arc::default() };
         Self { stream, receiver, held, midway: false }
+    }
+
+    /// Counts the bytes that come, whatever they are: also those of a message that is not whole yet.
+    #[must_use]
+    pub fn came(&self) -> Arc<AtomicU64> {
+        self.held.came.clone()
     }
 
     /// Waits for what comes next. May be given up without losing anything, but for a run whose header has come in part.

@@ -29,8 +29,8 @@ fn from_leecher() -> Vec<Value> {
     let want =
         FromLeecher::Want { request: 1, log_id: statements::LOG_ID, position: 300, index: 2 };
     let items = List::new(vec![
-        Item { root: ROOT, first: 0, count: 1 },
-        Item { root: Root([41; 32]), first: 128, count: 16 },
+        Item { root: ROOT, first: 0, count: 1, skip: 0 },
+        Item { root: Root([41; 32]), first: 128, count: 16, skip: 300_000 },
     ]);
     let files = List::new(vec![Finished { root: ROOT, size: 1_000_000 }]).unwrap();
     let page = |page| FromLeecher::GetPage { request: 2, root: ROOT, page };
