@@ -16,6 +16,7 @@ mod limit;
 mod manual;
 mod mayhem;
 mod network;
+mod newcomer;
 mod own_files;
 mod partial;
 mod passing;
