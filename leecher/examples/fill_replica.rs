@@ -16,7 +16,7 @@ use sealift_peer::members::Members;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
 use sealift_platform::Platform;
-use sealift_proto::catalogue::{Change, Entry, Root};
+use sealift_proto::catalogue::{Change, Entry, Root, weight};
 use sealift_proto::path::RelativePath;
 use sealift_proto::space::Label;
 
@@ -52,9 +52,10 @@ fn main() -> Result<()> {
         let mut update =
             Update::begin(replica, &key, [7; 16], 0, u64::MAX, false)?.context("in use")?;
         for first in (from..to).step_by(usize::try_from(SEGMENT)?) {
-            let changes = (first..to.min(first + SEGMENT)).map(entry).collect::<Result<_>>()?;
+            let changes: Vec<_> =
+                (first..to.min(first + SEGMENT)).map(entry).collect::<Result<_>>()?;
             position += 1;
-            update.apply([0; 32], changes)?;
+            update.apply([0; 32], weight(0, &changes), changes)?;
         }
         update.commit(vec![1])?;
         from = to.max(1);

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::online::{Online, Reading};
 use crate::progress::SyncBar;
 use crate::replica::{self, LogKey, LogView, ReplicaError};
-use crate::sync::{Sync, status};
+use crate::sync::{Sync, status, tell_unwritten};
 
 /// How long a command that can do without waits for news of catalogues that it has already.
 const DELTA: Duration = Duration::from_secs(1);
@@ -64,6 +64,8 @@ pub struct Connection {
     pub online: Arc<Online>,
     /// Reads its events.
     pub reading: Reading,
+    /// Why catalogues are not as new as they could be: our disk, or what the relay does to them.
+    pub short: Option<Failure>,
 }
 
 /// One space as a command sees it.
@@ -193,9 +195,9 @@ pub async fn online(
     bar.end();
     // A catalogue that could not be had is no reason to take the others for everything there is.
     if synced.failed == 0 {
-        note_synced(speaker, online.space())?;
+        note_synced(speaker, online.space());
     }
-    Ok(Connection { online, reading })
+    Ok(Connection { online, reading, short: synced.short })
 }
 
 fn known(
@@ -277,12 +279,33 @@ pub(crate) fn synced(speaker: &Speaker, space: &SpaceState) -> Result<Option<u64
     Ok(file.map(|file| file.time))
 }
 
-fn note_synced(speaker: &Speaker, space: &SpaceState) -> Result<(), Failure> {
+/// Where it cannot be written, the age that is told later is too high, and nothing worse.
+fn note_synced(speaker: &Speaker, space: &SpaceState) {
     let now = speaker.now();
-    if synced(speaker, space)?.is_some_and(|time| now.saturating_sub(time) < SYNCED_STEP) {
-        return Ok(());
+    let fresh = |time: u64| now.saturating_sub(time) < SYNCED_STEP;
+    if synced(speaker, space).is_ok_and(|time| time.is_some_and(fresh)) {
+        return;
     }
-    speaker.profile.folder().write(&synced_path(space), &SyncedFile { time: now }, true)
+    let written =
+        speaker.profile.folder().write(&synced_path(space), &SyncedFile { time: now }, true);
+    if let Err(failure) = written {
+        tell_unwritten(speaker, &failure);
+    }
+}
+
+/// Why a command that finds nothing cannot say that there is nothing; `missing` where there is no other reason.
+pub(crate) fn excuse(spaces: &[Known], missing: Failure) -> Failure {
+    let connections = spaces.iter().filter_map(|known| known.connection.as_ref());
+    let short = connections.filter_map(|connection| connection.short.as_ref()).next();
+    match short {
+        None => missing,
+        Some(short) => {
+            let why = short.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            let reason = format!("{}{why}", short.what);
+            let next = short.next.clone().or_else(|| missing.next.clone());
+            Failure { exit: short.exit, why: Some(reason), next, ..missing }
+        }
+    }
 }
 
 fn tell_age(speaker: &Speaker, space: &SpaceState, why: &str) -> Result<(), Failure> {

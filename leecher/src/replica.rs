@@ -7,12 +7,14 @@
 mod block;
 mod cursor;
 mod index;
+mod refused;
 mod state;
 mod update;
 mod view;
 
 pub(crate) use block::{Lines, Text};
-pub(crate) use index::{BlockRef, Index};
+pub(crate) use index::Index;
+pub use refused::{Flaw, Refused};
 pub use state::{LogKey, LogState};
 pub use update::{Update, forget};
 pub use view::{Listed, LogView, logs};

@@ -353,7 +353,7 @@ mod tests {
                 root: (*content > 0).then_some(Root([*content; 32])),
             })
         });
-        update.apply([0; 32], changes.collect()).unwrap();
+        update.apply([0; 32], 0, changes.collect()).unwrap();
         update.commit(vec![1]).unwrap();
         LogView::open(&root, &key).unwrap().unwrap()
     }

@@ -3,12 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
+use crate::manifest::FILE_MAX;
 use crate::path::RelativePath;
 
 /// Most bytes that a segment unfolds to.
 pub const UNFOLDED_MAX: usize = 1024 * 1024;
 /// Most bytes of a folded segment, such that padded and sealed it fits [`crate::control::SEGMENT_MAX`].
 pub const FOLDED_MAX: usize = 56 * 1024;
+/// Most that the changes of all catalogues of one device may weigh, from their bases on: see [`weight`]. A million files with
+/// paths of 150 bytes fit twice.
+pub const CATALOGUE_MAX: u64 = 512 * 1024 * 1024;
+/// What a change weighs beside its path.
+const CHANGE_WEIGHT: u64 = 64;
 /// Compression level: these bytes are written once and read by many.
 const LEVEL: i32 = 6;
 
@@ -69,6 +75,17 @@ pub enum Change {
     Remove(RelativePath),
 }
 
+impl Change {
+    /// Which path it is about.
+    #[must_use]
+    pub const fn path(&self) -> &RelativePath {
+        match self {
+            Self::Put(entry) => &entry.path,
+            Self::Remove(path) => path,
+        }
+    }
+}
+
 /// How far the seeder is, in each head.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Status {
@@ -93,6 +110,14 @@ pub fn fold(changes: &[Change]) -> Result<Vec<u8>, CodecError> {
     if folded.len() > FOLDED_MAX { Err(CodecError::TooLong) } else { Ok(folded) }
 }
 
+/// What a segment of `sealed` bytes with `changes` costs whoever fetches and keeps it: for each change the bytes of its path and
+/// [`CHANGE_WEIGHT`] more, but not less than came. Paths that repeat compress to nothing, and are to be kept all the same.
+#[must_use]
+pub fn weight(sealed: usize, changes: &[Change]) -> u64 {
+    let of = |change: &Change| change.path().as_str().len() as u64 + CHANGE_WEIGHT;
+    changes.iter().map(of).sum::<u64>().max(sealed as u64)
+}
+
 /// The changes of a segment; never unfolds to more than [`UNFOLDED_MAX`], whatever the bytes claim.
 ///
 /// # Errors
@@ -101,7 +126,9 @@ pub fn unfold(folded: &[u8]) -> Result<Vec<Change>, CodecError> {
     let mut plain = vec![0; UNFOLDED_MAX];
     let len = zstd::bulk::decompress_to_buffer(folded, &mut plain[..])
         .map_err(|_| CodecError::Malformed)?;
-    codec::decode(&plain[..len])
+    let changes: Vec<Change> = codec::decode(&plain[..len])?;
+    let too_long = |change: &Change| matches!(change, Change::Put(entry) if entry.size > FILE_MAX);
+    if changes.iter().any(too_long) { Err(CodecError::TooLong) } else { Ok(changes) }
 }
 
 /// Puts `changes`, in order, into as few segments as fit, each folded.
@@ -155,6 +182,31 @@ mod tests {
         let back: Vec<_> = segments.iter().flat_map(|segment| unfold(segment).unwrap()).collect();
         assert_eq!(back, changes);
         assert!(fold_all(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_beyond_all_size_is_no_file() {
+        let sized = |size| {
+            let Change::Put(entry) = entry(1) else { unreachable!("a file") };
+            unfold(&fold(&[Change::Put(Entry { size, ..entry })]).unwrap()).map(|list| list.len())
+        };
+        assert_eq!(sized(FILE_MAX), Ok(1));
+        assert_eq!(sized(FILE_MAX + 1), Err(CodecError::TooLong));
+    }
+
+    #[test]
+    fn changes_weigh_what_they_are_and_a_million_fit_twice() {
+        let path = RelativePath::new("a".repeat(150)).unwrap();
+        let changes = [Change::Remove(path), entry(1)];
+        let length = |change: &Change| change.path().as_str().len() as u64;
+        assert_eq!(weight(9, &changes), 150 + 64 + length(&changes[1]) + 64);
+        assert_eq!(weight(9000, &changes), 9000, "what came counts too");
+        assert!(2_000_000 * weight(0, &changes[..1]) <= CATALOGUE_MAX);
+        // What is honest weighs by its changes.
+        let many: Vec<_> = (0..5000).map(entry).collect();
+        for folded in fold_all(&many).unwrap() {
+            assert!(weight(0, &unfold(&folded).unwrap()) > folded.len() as u64 * 2);
+        }
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::space::SpaceId;
 /// First log number that holds a catalogue; 0 is the space record, 1 the card.
 pub const FIRST_CATALOGUE: u16 = 2;
 
+/// Most segments between the base and the position of a head.
+pub const SEGMENTS_MAX: u64 = 65_536;
+
 /// The newest state of one catalogue: segments `base..position` are the whole of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Head {

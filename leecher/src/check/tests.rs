@@ -28,7 +28,7 @@ fn view(number: u8, files: &[(&str, &str)]) -> LogView {
             root: (!content.is_empty()).then(|| Root(blake3::hash(content.as_bytes()).into())),
         })
     });
-    update.apply([0; 32], changes.collect()).unwrap();
+    update.apply([0; 32], 0, changes.collect()).unwrap();
     update.commit(vec![1]).unwrap();
     LogView::open(&root, &key).unwrap().unwrap()
 }

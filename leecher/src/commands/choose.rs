@@ -11,7 +11,7 @@ use sealift_proto::identity::DeviceId;
 use serde_json::json;
 
 use crate::args::DownloadArgs;
-use crate::freshen::{Known, tell_unread, unreadable};
+use crate::freshen::{Known, excuse, tell_unread, unreadable};
 use crate::naming;
 use crate::replica::LogView;
 use crate::search::near_misses;
@@ -125,10 +125,10 @@ fn nothing(
     let failure =
         Failure::new(Exit::NotFound, format!("nothing is called `{}`{narrowed}", escape(name)));
     if near.is_empty() {
-        return failure.next("`leecher list` shows what is shared");
+        return excuse(spaces, failure.next("`leecher list` shows what is shared"));
     }
     let near: Vec<_> = near.iter().map(|path| shell_word(path)).collect();
-    failure.next(format!("did you mean {}?", near.join(" or ")))
+    excuse(spaces, failure.next(format!("did you mean {}?", near.join(" or "))))
 }
 
 /// Shows the contents of `name` and how to choose one.

@@ -9,7 +9,7 @@ use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
 use serde_json::json;
 
-use crate::freshen::{Known, News, freshen, tell_unread, unreadable};
+use crate::freshen::{Known, News, excuse, freshen, tell_unread, unreadable};
 use crate::replica::{ReplicaError, Stored};
 
 /// One line of a listing: a file, or a folder with what is in it.
@@ -35,17 +35,19 @@ pub async fn run(
     offline: bool,
 ) -> Result<Exit, Failure> {
     let path = path.map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
-    let spaces = freshen(speaker, common, News::wanted(offline)).await?;
+    let mut spaces = freshen(speaker, common, News::wanted(offline)).await?;
     let mut any = show(speaker, &spaces, path)?;
     // That there is nothing is not said before everybody's newest catalogue has been looked at, if it can be had.
     if !any && spaces.iter().any(|known| known.late) {
-        any = show(speaker, &freshen(speaker, common, News::All).await?, path)?;
+        spaces = freshen(speaker, common, News::All).await?;
+        any = show(speaker, &spaces, path)?;
     }
     match (any, path) {
         (true, _) => Ok(Exit::Done),
         (false, Some(path)) => {
-            Err(Failure::new(Exit::NotFound, format!("there is no folder `{}`", escape(path)))
-                .next("`leecher list` shows the shared folders"))
+            let missing =
+                Failure::new(Exit::NotFound, format!("there is no folder `{}`", escape(path)));
+            Err(excuse(&spaces, missing.next("`leecher list` shows the shared folders")))
         }
         (false, None) => {
             speaker.console.note("nothing is shared yet", &json!({"type": "empty"}));

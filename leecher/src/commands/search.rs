@@ -10,7 +10,7 @@ use sealift_peer::human;
 use sealift_proto::identity::DeviceId;
 use serde_json::{Value, json};
 
-use crate::freshen::{Known, News, forget, freshen, tell_unread, unreadable};
+use crate::freshen::{Known, News, excuse, forget, freshen, tell_unread, unreadable};
 use crate::search::{Hit, Holding, search};
 
 /// Prints what fits `pattern`, best first.
@@ -24,23 +24,23 @@ pub async fn run(
     limit: usize,
     offline: bool,
 ) -> Result<Exit, Failure> {
-    let spaces = freshen(speaker, common, News::wanted(offline)).await?;
+    let mut spaces = freshen(speaker, common, News::wanted(offline)).await?;
     if show(speaker, &spaces, pattern, limit)? {
         return Ok(Exit::Done);
     }
     // That there is nothing is not said before everybody's newest catalogue has been looked at, if it can be had.
     if spaces.iter().any(|known| known.late) {
-        let spaces = freshen(speaker, common, News::All).await?;
+        spaces = freshen(speaker, common, News::All).await?;
         if show(speaker, &spaces, pattern, limit)? {
             return Ok(Exit::Done);
         }
     }
     let shown = escape(pattern);
-    Err(Failure::new(
+    let missing = Failure::new(
         Exit::NotFound,
         format!("nothing is called `{shown}`, nor anything close to it"),
-    )
-    .next("`leecher list` shows what is shared"))
+    );
+    Err(excuse(&spaces, missing.next("`leecher list` shows what is shared")))
 }
 
 /// Prints what fits; whether anything does.

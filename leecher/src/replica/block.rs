@@ -38,7 +38,6 @@ pub(super) struct Builder {
     flags: Vec<u8>,
     detail: Vec<u8>,
     beyond_ascii: bool,
-    last: String,
     first: String,
 }
 
@@ -55,7 +54,6 @@ impl Builder {
         if self.is_empty() {
             path.clone_into(&mut self.first);
         }
-        path.clone_into(&mut self.last);
         // A block is full long before 4 GiB.
         self.starts.push(u32::try_from(self.paths.len()).unwrap_or(u32::MAX));
         self.paths.extend_from_slice(path.as_bytes());
@@ -77,7 +75,7 @@ impl Builder {
         self.detail.extend_from_slice(&detail);
     }
 
-    /// The finished block: first path, last path, how many, text, detail. The builder is empty again.
+    /// The finished block: first path, how many, text, detail. The builder is empty again.
     pub(super) fn finish(&mut self) -> Block {
         let done = std::mem::take(self);
         let count = done.starts.len();
@@ -92,14 +90,13 @@ impl Builder {
         text.extend_from_slice(&done.paths);
         folded.0.iter().for_each(|start| text.extend_from_slice(&start.to_be_bytes()));
         text.extend_from_slice(&folded.1);
-        Block { first: done.first, last: done.last, count, text, detail: done.detail }
+        Block { first: done.first, count, text, detail: done.detail }
     }
 }
 
 /// A finished block.
 pub(super) struct Block {
     pub(super) first: String,
-    pub(super) last: String,
     pub(super) count: usize,
     pub(super) text: Vec<u8>,
     pub(super) detail: Vec<u8>,

@@ -1,7 +1,7 @@
 //! Index files: sorted entries in blocks, with a directory at the end. Written once, never altered.
 //!
 //! ```text
-//! first bytes of a private file · blocks, each text ‖ detail · directory · u64 directory length ‖ BLAKE3 of the directory ‖ "SLindex1"
+//! blocks, each text ‖ detail · directory · u64 directory length ‖ BLAKE3 of the directory ‖ "SLindex2"
 //! ```
 //!
 //! Each part of a block has its BLAKE3 value (first 16 bytes) in the directory, the directory's own stands in the footer
@@ -10,14 +10,13 @@
 use std::path::Path;
 
 use sealift_platform::disk::{File, Root};
-use sealift_platform::private;
 use sealift_proto::codec;
 use serde::{Deserialize, Serialize};
 
 use super::block::{Builder, DETAIL, TEXT_MAX, Text};
 use super::{Corrupt, ReplicaError, Stored};
 
-const MAGIC: &[u8; 8] = b"SLindex1";
+const MAGIC: &[u8; 8] = b"SLindex2";
 const FOOTER: u64 = 8 + 32 + 8;
 /// Longest directory accepted, bytes: that of some hundred million entries.
 const DIRECTORY_MAX: u64 = 256 * 1024 * 1024;
@@ -26,7 +25,7 @@ const WRITE_BYTES: usize = 1024 * 1024;
 
 type Check = [u8; 16];
 
-/// Where a block is and which paths it holds.
+/// Where a block is and with which path it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BlockRef {
     offset: u64,
@@ -36,8 +35,8 @@ pub(crate) struct BlockRef {
     text_check: Check,
     #[serde(with = "codec::array")]
     detail_check: Check,
+    /// Its first path; the last one is before that of the next block.
     pub(crate) first: String,
-    pub(crate) last: String,
 }
 
 /// What identifies a finished index file.
@@ -71,7 +70,7 @@ impl Writer {
         Self {
             file,
             offset: 0,
-            waiting: private::FIRST.as_bytes().to_vec(),
+            waiting: Vec::new(),
             builder: Builder::default(),
             directory: Vec::new(),
             entries: 0,
@@ -95,7 +94,6 @@ impl Writer {
             text_check: check_of(&block.text),
             detail_check: check_of(&block.detail),
             first: block.first,
-            last: block.last,
         });
         self.waiting.extend_from_slice(&block.text);
         self.waiting.extend_from_slice(&block.detail);
@@ -142,11 +140,6 @@ impl Index {
         let file = root.open(path)?;
         let corrupt = Corrupt("index");
         if file.stat()?.len != summary.len {
-            return Err(corrupt.into());
-        }
-        let mut first = [0; private::FIRST_LEN];
-        read_exact_at(&*file, &mut first, 0)?;
-        if first != *private::FIRST.as_bytes() {
             return Err(corrupt.into());
         }
         let footer_at = summary.len.checked_sub(FOOTER).ok_or(corrupt)?;
@@ -213,9 +206,9 @@ impl Index {
         if check_of(buffer) == *check { Ok(()) } else { Err(Corrupt("block").into()) }
     }
 
-    /// The first block that may hold `path` or something after it; past the end if there is none.
+    /// The block that holds `path`, if one does; what comes after it stands there or in the blocks behind.
     pub(crate) fn block_for(&self, path: &str) -> usize {
-        self.blocks.partition_point(|block| block.last.as_str() < path)
+        self.blocks.partition_point(|block| block.first.as_str() <= path).saturating_sub(1)
     }
 }
 

@@ -1,9 +1,9 @@
 //! What the replica of one log consists of and how far it has come: the file `state`, replaced by rename.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use sealift_platform::disk::Root;
-use sealift_platform::private;
 use sealift_proto::codec;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::log;
@@ -14,7 +14,7 @@ use super::index::{Summary, read_exact_at};
 use super::{Corrupt, ReplicaError};
 
 /// Version of the replica's files; another one is built anew.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Longest state file accepted, bytes.
 const STATE_MAX: u64 = 64 * 1024;
 
@@ -74,6 +74,8 @@ pub struct LogState {
     /// Chain value at `position`.
     #[serde(with = "codec::array")]
     pub chain: [u8; 32],
+    /// What all changes from `base` on weigh.
+    pub weight: u64,
     /// The signed head that verified all of it; empty while a first sync is under way.
     pub head: Vec<u8>,
     pub(super) next_level: u64,
@@ -90,6 +92,7 @@ impl LogState {
             base,
             position: base,
             chain: log::chain_start(&log_id, base),
+            weight: 0,
             head: Vec::new(),
             next_level: 0,
             levels: Vec::new(),
@@ -115,16 +118,16 @@ impl LogState {
     }
 }
 
-/// Content of the small file at `path`, less its first bytes and the check at its end; `None` if it is missing.
+/// Content of the small file at `path`, less the check at its end; `None` if it is missing.
 ///
 /// # Errors
 /// [`ReplicaError::Corrupt`] when the check does not hold.
-fn read_checked(root: &dyn Root, path: &Path) -> Result<Option<Vec<u8>>, ReplicaError> {
+pub(super) fn read_checked(root: &dyn Root, path: &Path) -> Result<Option<Vec<u8>>, ReplicaError> {
     let file = match root.open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         // A folder or link in the state's place is no state.
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
             return Err(Corrupt("state").into());
         }
         Err(error) => return Err(error.into()),
@@ -136,11 +139,8 @@ fn read_checked(root: &dyn Root, path: &Path) -> Result<Option<Vec<u8>>, Replica
     let mut bytes = vec![0; usize::try_from(len).map_err(|_| Corrupt("state"))?];
     read_exact_at(&*file, &mut bytes, 0)?;
     let check = bytes.split_off(bytes.len() - 32);
-    if !private::is_kept(&bytes) {
-        return Err(Corrupt("state").into());
-    }
     if blake3::hash(&bytes).as_bytes()[..] == check {
-        Ok(Some(bytes.split_off(private::FIRST_LEN)))
+        Ok(Some(bytes))
     } else {
         Err(Corrupt("state").into())
     }
@@ -150,16 +150,28 @@ fn read_checked(root: &dyn Root, path: &Path) -> Result<Option<Vec<u8>>, Replica
 ///
 /// # Errors
 /// What the system says.
-fn write_checked(root: &dyn Root, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_checked(root: &dyn Root, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let draft = path.with_extension("new");
     match root.remove(&draft) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let file = root.create(&draft, true)?;
-    let bytes = [private::FIRST.as_bytes(), bytes].concat();
-    file.write_all_at(&[&bytes[..], blake3::hash(&bytes).as_bytes()].concat(), 0)?;
+    file.write_all_at(&[bytes, blake3::hash(bytes).as_bytes()].concat(), 0)?;
     file.sync()?;
     root.rename(&draft, path)?;
     root.sync_folder(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Makes the folders of the path `folder` that are not there.
+pub(super) fn create_folders(root: &dyn Root, folder: &Path) -> std::io::Result<()> {
+    let mut path = PathBuf::new();
+    for name in folder {
+        path.push(name);
+        match root.create_folder(&path, true) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -50,13 +50,13 @@ fn the_newest_change_of_a_path_counts() {
     let root = disk.root();
     assert!(LogView::open(&root, &key()).unwrap().is_none());
     let mut update = begin(&root, 0, 3);
-    update.apply([1; 32], vec![put("s/b", 1), put("s/a", 2), put("s/É", 4)]).unwrap();
-    update.apply([2; 32], vec![put("s/b", 7), remove("s/a")]).unwrap();
+    update.apply([1; 32], 0, vec![put("s/b", 1), put("s/a", 2), put("s/É", 4)]).unwrap();
+    update.apply([2; 32], 0, vec![put("s/b", 7), remove("s/a")]).unwrap();
     update.commit(vec![1]).unwrap();
     let before = open(&root);
     let mut update = begin(&root, 0, 3);
     assert_eq!((update.position(), *update.chain()), (2, [2; 32]));
-    update.apply([3; 32], vec![remove("s/É"), put("s/c", 9)]).unwrap();
+    update.apply([3; 32], 0, vec![remove("s/É"), put("s/c", 9)]).unwrap();
     update.commit(vec![2]).unwrap();
 
     assert_eq!(paths(&before), [("s/b".into(), 7), ("s/É".into(), 4)]);
@@ -84,12 +84,12 @@ fn one_writes_and_the_others_do_not_wait() {
 fn another_generation_or_base_starts_anew() {
     let root = MemoryDisk::new().root();
     let mut update = begin(&root, 0, 1);
-    update.apply([1; 32], vec![put("s/old", 1)]).unwrap();
+    update.apply([1; 32], 0, vec![put("s/old", 1)]).unwrap();
     update.commit(vec![1]).unwrap();
     let mut update = begin(&root, 5, 6);
     assert_eq!(update.position(), 5);
     assert_eq!(paths(&open(&root)), [("s/old".into(), 1)], "until the new one is verified");
-    update.apply([2; 32], vec![put("s/new", 2)]).unwrap();
+    update.apply([2; 32], 0, vec![put("s/new", 2)]).unwrap();
     update.commit(vec![2]).unwrap();
     assert_eq!(paths(&open(&root)), [("s/new".into(), 2)]);
 }
@@ -98,12 +98,12 @@ fn another_generation_or_base_starts_anew() {
 fn a_sync_broken_off_goes_on_where_it_stood() {
     let root = MemoryDisk::new().root();
     let mut update = begin(&root, 0, 2);
-    update.apply([1; 32], vec![put("s/a", 1)]).unwrap();
+    update.apply([1; 32], 0, vec![put("s/a", 1)]).unwrap();
     drop(update);
     assert!(LogView::open(&root, &key()).unwrap().is_none(), "nothing is verified yet");
     let mut update = begin(&root, 0, 2);
     assert_eq!((update.position(), *update.chain()), (1, [1; 32]));
-    update.apply([2; 32], vec![put("s/b", 2)]).unwrap();
+    update.apply([2; 32], 0, vec![put("s/b", 2)]).unwrap();
     update.commit(vec![1]).unwrap();
     assert_eq!(paths(&open(&root)), [("s/a".into(), 1), ("s/b".into(), 2)]);
 }
@@ -112,11 +112,11 @@ fn a_sync_broken_off_goes_on_where_it_stood() {
 fn starting_anew_leaves_what_is_known_until_it_is_verified() {
     let root = MemoryDisk::new().root();
     let mut update = begin(&root, 0, 1);
-    update.apply([1; 32], vec![put("s/a", 1)]).unwrap();
+    update.apply([1; 32], 0, vec![put("s/a", 1)]).unwrap();
     update.commit(vec![1]).unwrap();
     let mut update = Update::begin(&root, &key(), LOG, 0, 1, true).unwrap().unwrap();
     assert_eq!(update.position(), 0);
-    update.apply([2; 32], vec![put("s/b", 1)]).unwrap();
+    update.apply([2; 32], 0, vec![put("s/b", 1)]).unwrap();
     assert_eq!(paths(&open(&root)), [("s/a".into(), 1)]);
     update.discard().unwrap();
     assert_eq!(paths(&open(&root)), [("s/a".into(), 1)]);
@@ -127,11 +127,11 @@ fn what_does_not_verify_leaves_no_trace() {
     let disk = MemoryDisk::new();
     let root = disk.root();
     let mut update = begin(&root, 0, 1);
-    update.apply([1; 32], vec![put("s/good", 1)]).unwrap();
+    update.apply([1; 32], 0, vec![put("s/good", 1)]).unwrap();
     update.commit(vec![1]).unwrap();
     let files = disk.files();
     let mut update = begin(&root, 0, 9);
-    update.apply([2; 32], vec![put("s/bad", 1)]).unwrap();
+    update.apply([2; 32], 0, vec![put("s/bad", 1)]).unwrap();
     update.discard().unwrap();
     assert_eq!(disk.files(), files);
     assert_eq!(paths(&open(&root)), [("s/good".into(), 1)]);
@@ -144,12 +144,12 @@ fn small_additions_do_not_rewrite_everything() {
     let root = disk.root();
     let mut update = begin(&root, 0, 1);
     let many = (0..20_000).map(|n| put(&format!("s/{n:06}"), n + 1)).collect();
-    update.apply([0; 32], many).unwrap();
+    update.apply([0; 32], 0, many).unwrap();
     update.commit(vec![1]).unwrap();
     let large = disk.files().into_iter().find(|name| name.ends_with(".index")).unwrap();
     for round in 0..100u64 {
         let mut update = begin(&root, 0, round + 2);
-        update.apply([1; 32], vec![put(&format!("s/x{round}"), round)]).unwrap();
+        update.apply([1; 32], 0, vec![put(&format!("s/x{round}"), round)]).unwrap();
         update.commit(vec![1]).unwrap();
         assert!(disk.files().contains(&large), "the large file is left alone");
         let count = disk.files().iter().filter(|name| name.ends_with(".index")).count();
@@ -165,7 +165,7 @@ fn damage_is_noticed_and_built_anew() {
     let fill = || {
         let mut update = begin(&root, 0, 1);
         if update.position() == 0 {
-            update.apply([1; 32], vec![put("s/a", 1), put("s/ü", 2)]).unwrap();
+            update.apply([1; 32], 0, vec![put("s/a", 1), put("s/ü", 2)]).unwrap();
         }
         update.commit(vec![1]).unwrap();
     };
@@ -217,12 +217,12 @@ fn a_stopped_writer_harms_nothing() {
         let disk = MemoryDisk::new();
         let root = disk.root();
         let mut update = begin(&root, 0, 1);
-        update.apply([1; 32], vec![put("s/a", 1), put("s/b", 2)]).unwrap();
+        update.apply([1; 32], 0, vec![put("s/a", 1), put("s/b", 2)]).unwrap();
         update.commit(vec![1]).unwrap();
         let change = |root: &Arc<dyn Folder>| -> Result<(), ReplicaError> {
             let mut update = Update::begin(root, &key(), LOG, 0, 2, false)?.unwrap();
             if update.position() == 1 {
-                update.apply([2; 32], vec![put("s/c", 3), remove("s/a")])?;
+                update.apply([2; 32], 0, vec![put("s/c", 3), remove("s/a")])?;
             }
             update.commit(vec![2])
         };
@@ -265,7 +265,7 @@ proptest! {
                     remove(&path)
                 }
             }).collect();
-            update.apply([0; 32], changes).unwrap();
+            update.apply([0; 32], 0, changes).unwrap();
             update.commit(vec![1]).unwrap();
         }
         let view = open(&root);

@@ -15,11 +15,11 @@ use sealift_proto::catalogue::Change;
 
 use super::cursor::{Cursor, Merge, Source};
 use super::index::{Index, Writer};
-use super::state::{Level, LogKey, LogState, level_path};
+use super::state::{Level, LogKey, LogState, create_folders, level_path};
 use super::{Place, ReplicaError, Stored};
 
-/// Entries held in memory before they are written: some 30 MB.
-const PENDING_MAX: usize = 128 * 1024;
+/// What the changes held in memory weigh before they are written: some 30 MB, 128 Ki usual ones.
+const PENDING_MAX: u64 = 16 * 1024 * 1024;
 /// A level is merged into its elder when that has at most this many times its entries.
 const MERGE_FACTOR: u64 = 4;
 
@@ -31,6 +31,7 @@ pub struct Update {
     state: LogState,
     verified: Option<LogState>,
     pending: BTreeMap<String, Option<Stored>>,
+    pending_weight: u64,
     /// What `state` says is in `pending` or in its levels, and no commit or discard has begun.
     sound: bool,
 }
@@ -83,6 +84,7 @@ impl Update {
             state,
             verified,
             pending: BTreeMap::new(),
+            pending_weight: 0,
             sound: true,
         }))
     }
@@ -99,11 +101,33 @@ impl Update {
         &self.state.chain
     }
 
-    /// Takes the changes of the next segment; `chain` is the chain value after it.
+    /// What all changes taken so far weigh, from the base on.
+    #[must_use]
+    pub const fn weight(&self) -> u64 {
+        self.state.weight
+    }
+
+    /// Passes over the next segment, whose changes cannot be taken. What is staged is of no use from here on, but for the chain,
+    /// which tells whether the seeder signed it.
+    pub const fn pass(&mut self, chain: [u8; 32], weight: u64) {
+        self.sound = false;
+        self.state.weight = self.state.weight.saturating_add(weight);
+        self.state.position += 1;
+        self.state.chain = chain;
+    }
+
+    /// Takes the changes of the next segment, which weighs `weight`; `chain` is the chain value after it.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn apply(&mut self, chain: [u8; 32], changes: Vec<Change>) -> Result<(), ReplicaError> {
+    pub fn apply(
+        &mut self,
+        chain: [u8; 32],
+        weight: u64,
+        changes: Vec<Change>,
+    ) -> Result<(), ReplicaError> {
+        self.state.weight = self.state.weight.saturating_add(weight);
+        self.pending_weight += weight;
         for (index, change) in changes.into_iter().enumerate() {
             // A segment unfolds to 1 MiB at most.
             let place = Place {
@@ -128,7 +152,7 @@ impl Update {
         }
         self.state.position += 1;
         self.state.chain = chain;
-        if self.pending.len() >= PENDING_MAX { self.checkpoint() } else { Ok(()) }
+        if self.pending_weight >= PENDING_MAX { self.checkpoint() } else { Ok(()) }
     }
 
     /// Makes what has been taken so far something from which a later sync goes on.
@@ -188,6 +212,7 @@ impl Update {
             return Ok(());
         }
         let pending = std::mem::take(&mut self.pending);
+        self.pending_weight = 0;
         let keep = levels_to_keep(&self.state.levels, pending.len() as u64);
         let merged = open_levels(&*self.root, &self.folder, &self.state.levels[keep..])?;
         let mut sources: Vec<Source<'_>> = Vec::new();
@@ -272,16 +297,4 @@ pub(super) fn open_levels(
     levels: &[Level],
 ) -> Result<Vec<Index>, ReplicaError> {
     levels.iter().map(|level| Index::open(root, &level.path(folder), &level.summary)).collect()
-}
-
-fn create_folders(root: &dyn Root, folder: &Path) -> std::io::Result<()> {
-    let mut path = PathBuf::new();
-    for name in folder {
-        path.push(name);
-        match root.create_folder(&path, true) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }

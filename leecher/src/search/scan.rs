@@ -181,8 +181,7 @@ impl<'q> Scanner<'q> {
             return Ok(());
         }
         let newer = &view.levels()[spot.level as usize + 1..];
-        let replaced =
-            replaced_by(&text, &index.blocks()[spot.block as usize], newer, &mut self.other)?;
+        let replaced = replaced_by(&text, newer, &mut self.other)?;
         hits.retain(|(line, _)| !replaced.get(*line).copied().unwrap_or(false));
         self.found.total += hits.len() as u64;
         for (line, rank) in hits {
@@ -241,21 +240,22 @@ fn close_line(fuzzy: &Fuzzy, folded: Lines<'_>, line: usize) -> Option<Rank> {
 /// Which entries of the block `text` have a newer state in one of the levels `newer`.
 fn replaced_by(
     text: &Text<'_>,
-    block: &crate::replica::BlockRef,
     newer: &[Index],
     buffer: &mut Vec<u8>,
 ) -> Result<Vec<bool>, ReplicaError> {
     let mut replaced = vec![false; text.count()];
+    let Some(last) = text.count().checked_sub(1) else { return Ok(replaced) };
+    let (first, last) = (text.path(0)?, text.path(last)?);
     for index in newer {
-        let from = index.block_for(&block.first);
+        let from = index.block_for(first);
         for (at, other) in index.blocks().iter().enumerate().skip(from) {
-            if other.first > block.last {
+            if other.first.as_str() > last {
                 break;
             }
             let other = index.text(at, buffer)?;
-            for entry in other.lower_bound(&block.first)..other.count() {
+            for entry in other.lower_bound(first)..other.count() {
                 let path = other.path(entry)?;
-                if path > block.last.as_str() {
+                if path > last {
                     break;
                 }
                 if let Some(old) = text.position(path) {

@@ -23,7 +23,7 @@ fn put(path: &str, content: u8, modified: i64) -> Change {
 
 fn sync(root: &Arc<dyn Folder>, device: u8, changes: Vec<Change>) {
     let mut update = Update::begin(root, &key(device), [0; 16], 0, 99, false).unwrap().unwrap();
-    update.apply([0; 32], changes).unwrap();
+    update.apply([0; 32], 0, changes).unwrap();
     update.commit(vec![1]).unwrap();
 }
 

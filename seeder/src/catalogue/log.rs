@@ -14,7 +14,9 @@ use sealift_peer::exit::Failure;
 use sealift_peer::profile::file::{Folder, Kept, hex};
 use sealift_platform::disk::Root as DiskFolder;
 use sealift_platform::random::Random;
-use sealift_proto::catalogue::{Change, Entry, Status, fold, fold_all, unfold};
+use sealift_proto::catalogue::{
+    self, CATALOGUE_MAX, Change, Entry, Status, fold, fold_all, unfold,
+};
 use sealift_proto::codec::{self, Bytes, CodecError, Extensions};
 use sealift_proto::control::Hash;
 use sealift_proto::identity::{DeviceId, SecretKey, Signed};
@@ -96,6 +98,8 @@ pub struct Log {
     segments: Vec<Stored>,
     published: HashMap<Name, Digest>,
     changes: usize,
+    /// What they weigh.
+    weight: u64,
     /// Whether the next head must begin a new base: what is here cannot be gone on with.
     broken: bool,
     /// The next head is later than this.
@@ -111,6 +115,11 @@ pub enum LogError {
     /// The profile.
     #[error(transparent)]
     Profile(#[from] Failure),
+    /// It would be more than others take of one device.
+    #[error(
+        "so many files, or such long paths, are more than others take of one device; share less (.sealiftignore leaves files out)"
+    )]
+    TooLarge,
     /// Something outgrew its limit.
     #[error("the catalogue cannot be encoded: {0}")]
     Codec(#[from] CodecError),
@@ -135,7 +144,7 @@ impl Log {
         let (mut journal, _) =
             Journal::open(root, &path, KIND, |place, body| loader.take(place, body))?;
         let broken = head.is_some() && !loader.is_whole();
-        let Loader { segments, published, changes, end, .. } = loader;
+        let Loader { segments, published, changes, weight, end, .. } = loader;
         journal.cut(end)?;
         let mut log = Self {
             author,
@@ -146,6 +155,7 @@ impl Log {
             segments,
             published,
             changes,
+            weight,
             broken,
             floor: 0,
         };
@@ -158,7 +168,7 @@ impl Log {
     fn forget(&mut self) {
         self.segments.clear();
         self.published.clear();
-        self.changes = 0;
+        (self.changes, self.weight) = (0, 0);
     }
 
     /// Seals and signs as `author` from now on. In a new epoch the next head begins anew.
@@ -189,6 +199,7 @@ impl Log {
         self.broken
             || self.changes > 2 * live + SLACK_CHANGES
             || self.segments.len() > 2 * live.div_ceil(ENTRIES) + SLACK_SEGMENTS
+            || (self.weight > CATALOGUE_MAX / 2 && self.changes > live + live / 4)
     }
 
     /// The next head begins anew.
@@ -245,6 +256,7 @@ impl Log {
         status: &Status,
         now: u64,
     ) -> Result<(), LogError> {
+        let weight = weight(self.weight, changes)?;
         let folded = fold_all(changes)?;
         let (log_id, base, position, chain) = self.position();
         let sealed = self.seal_all(&folded, position);
@@ -261,6 +273,7 @@ impl Log {
         }
         self.segments.extend(added);
         self.changes += changes.len();
+        self.weight = weight;
         for change in changes {
             note(&mut self.published, change);
         }
@@ -278,6 +291,7 @@ impl Log {
         now: u64,
     ) -> Result<(), LogError> {
         let changes: Vec<_> = entries.into_iter().map(Change::Put).collect();
+        let weight = weight(0, &changes)?;
         let mut folded = fold_all(&changes)?;
         if folded.is_empty() {
             // A base without a segment would have the position of the head before and another chain.
@@ -294,7 +308,7 @@ impl Log {
         let chain = segments.last().map_or(chain_start(&log_id, base), |stored| stored.chain);
         self.sign(log_id, base, base + sealed.len() as u64, chain, status, now)?;
         self.segments = segments;
-        self.changes = changes.len();
+        (self.changes, self.weight) = (changes.len(), weight);
         for change in &changes {
             note(&mut self.published, change);
         }
@@ -407,6 +421,12 @@ impl Log {
     }
 }
 
+/// What a log of `before` weighs with `changes` more.
+fn weight(before: u64, changes: &[Change]) -> Result<u64, LogError> {
+    let weight = before.saturating_add(catalogue::weight(0, changes));
+    if weight > CATALOGUE_MAX { Err(LogError::TooLarge) } else { Ok(weight) }
+}
+
 fn body(position: u64, sealed: &[u8]) -> Vec<u8> {
     [&position.to_be_bytes()[..], sealed].concat()
 }
@@ -451,6 +471,7 @@ struct Loader<'a> {
     segments: Vec<Stored>,
     published: HashMap<Name, Digest>,
     changes: usize,
+    weight: u64,
     /// Where the last segment of the head ends in the journal.
     end: u64,
     failed: bool,
@@ -462,8 +483,19 @@ impl<'a> Loader<'a> {
             head.map_or((0, [0; 32]), |head| (head.base, chain_start(&head.log_id, head.base)));
         let head = head.filter(|head| head.space == author.space && head.epoch == author.epoch);
         let (segments, published) = (Vec::new(), HashMap::new());
-        let end = crate::journal::START as u64;
-        Self { author, head, next, chain, segments, published, changes: 0, end, failed: false }
+        let end = crate::journal::KIND as u64;
+        Self {
+            author,
+            head,
+            next,
+            chain,
+            segments,
+            published,
+            changes: 0,
+            weight: 0,
+            end,
+            failed: false,
+        }
     }
 
     fn take(&mut self, place: u64, body: &[u8]) {
@@ -481,6 +513,7 @@ impl<'a> Loader<'a> {
                 self.next += 1;
                 self.end = place + body.len() as u64;
                 self.changes += changes.len();
+                self.weight += catalogue::weight(0, &changes);
                 changes.iter().for_each(|change| note(&mut self.published, change));
             }
             _ => self.failed = true,

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use blake3::hazmat::ChainingValue;
 use sealift_platform::disk::{File, Root as Folder};
-use sealift_platform::private;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, Manifest, chunk_value};
 
@@ -33,9 +32,6 @@ pub enum HashError {
     /// It is not in the state it was found in.
     #[error("it changed while it was read")]
     Changed,
-    /// A program of Sealift keeps it.
-    #[error("it is one of Sealift's own files, which hold keys and names")]
-    Kept,
     /// It cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
@@ -70,7 +66,7 @@ impl Reading {
     /// `progress` is told of each chunk's length. The hash once the end is reached.
     ///
     /// # Errors
-    /// When the file cannot be read, changed meanwhile or is never to be offered.
+    /// When the file cannot be read or changed meanwhile.
     pub fn advance(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -82,9 +78,6 @@ impl Reading {
             buffer.resize(len.max(buffer.len()).min(CHUNK_LEN), 0);
             let chunk = &mut buffer[..len];
             read_exact(&*self.file, chunk, self.next * CHUNK)?;
-            if self.next == 0 && private::is_kept(chunk) {
-                return Err(HashError::Kept);
-            }
             if self.layout.pages() == 0 {
                 self.whole = Some(Root(blake3::hash(chunk).into()));
             } else {

@@ -8,7 +8,7 @@ use sealift_peer::exit::Failure;
 use sealift_peer::members::Members;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Download, PAUSE, RELAY, words};
+use super::{Download, PAUSE, words};
 use crate::freshen::Connection;
 use crate::online::Online;
 
@@ -35,12 +35,12 @@ impl Download<'_> {
             if !self.started && self.manner.wait.is_none() {
                 self.end_all(&words::nobody_near(&failure));
             } else if self.running.is_empty() {
-                self.pause_or_end(&failure, RELAY.to_owned()).await;
+                self.pause_or_end(&failure).await;
             }
             return None;
         }
         self.lost.clear();
-        self.connection = Some(Connection { online: online.clone(), reading });
+        self.connection = Some(Connection { online: online.clone(), reading, short: None });
         Some(online)
     }
 

@@ -115,6 +115,21 @@ fn it_is_written_anew_when_it_is_mostly_past() {
 
 /// Whatever a crash leaves, the next head follows the last one saved and what it covers can be read.
 #[test]
+fn more_than_others_take_is_not_published() {
+    let home = Share::new();
+    let mut log = open(&home);
+    log.append(&puts(0..3), &STATUS, 1).unwrap();
+    log.weight = CATALOGUE_MAX - 100;
+    assert!(log.is_stale(1) && !log.is_stale(3), "written anew where that makes room");
+    assert!(matches!(log.append(&puts(3..5), &STATUS, 2), Err(LogError::TooLarge)));
+    assert_eq!(read(&log), ["s/f0", "s/f1", "s/f2"], "what was published stays");
+    log.append(&puts(3..4), &STATUS, 3).unwrap();
+    log.rebase(vec![entry(1, true)], &STATUS, 4).unwrap();
+    let weight = catalogue::weight(0, &puts(1..2));
+    assert_eq!((log.weight, open(&home).weight), (weight, weight));
+}
+
+#[test]
 fn every_cut_of_the_journal_is_survived() {
     let home = Share::new();
     let mut log = open(&home);
