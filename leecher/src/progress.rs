@@ -1,21 +1,34 @@
 //! Progress on a terminal; nothing where nobody looks.
 
-use std::sync::{Mutex, PoisonError};
+mod moment;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use sealift_peer::console::{Console, Verbosity};
 use sealift_peer::human;
-use sealift_peer::path::{self, Way};
+use sealift_peer::line::Line;
+use sealift_peer::meter::Meter;
+use sealift_peer::path;
+use sealift_peer::screen::Block;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::fetch::schedule::SourceView;
+pub use moment::{Moment, Waiting};
+use moment::{Pace, Whole, percent, source_words};
+
+/// How often the line moves.
+pub const TICK: Duration = Duration::from_millis(100);
+/// How often a line is written where there is none that moves.
+const LINE: Duration = Duration::from_secs(5);
+/// After so long without a byte that is told instead of a speed.
+const SILENT: Duration = Duration::from_secs(4);
 
 /// Progress of a first sync.
 pub struct SyncBar {
     console: Console,
-    bar: ProgressBar,
+    block: Block,
     last_line: Mutex<Instant>,
 }
 
@@ -23,16 +36,14 @@ impl SyncBar {
     /// A bar that shows once there is something to show.
     #[must_use]
     pub fn new(console: &Console) -> Self {
-        let style = ProgressStyle::with_template("reading catalogues {wide_bar} {percent}% {eta}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = console.bars().add(ProgressBar::new(0).with_style(style));
-        Self { console: console.clone(), bar, last_line: Mutex::new(Instant::now()) }
+        let (console, block) = (console.clone(), console.block());
+        Self { console, block, last_line: Mutex::new(Instant::now()) }
     }
 
     /// So many segments of so many are there.
     pub fn set(&self, done: u64, total: u64) {
-        self.bar.set_length(total);
-        self.bar.set_position(done);
+        let line = Line::new().text(2, "reading catalogues").bar(1, done, total);
+        self.block.set(vec![line.text(0, format!("{} %", percent(done, total)))]);
         if !self.console.is_live() && is_time(&self.last_line) {
             self.console.note(
                 format!("reading catalogues, {done} of {total} parts"),
@@ -43,137 +54,154 @@ impl SyncBar {
 
     /// Removes the bar.
     pub fn end(&self) {
-        self.bar.finish_and_clear();
+        self.block.clear();
     }
 }
 
-/// Progress of a download: a bar on a terminal, a line now and then elsewhere; with a line for each link to a seeder if
-/// details are wanted.
+/// Progress of a download: a line that moves on a terminal, one now and then elsewhere; with a line for each link to a
+/// seeder if details are wanted.
 pub struct DownloadBar {
     console: Console,
-    bar: ProgressBar,
-    sources: Mutex<Vec<ProgressBar>>,
-    what: String,
-    total: u64,
-    files: usize,
+    block: Block,
+    whole: Whole,
+    /// Whether what has come is kept if the command ends now.
+    keeps: bool,
     start: Instant,
-    last_line: Mutex<Instant>,
+    state: Mutex<State>,
 }
 
-/// How often the bar moves.
-pub const TICK: Duration = Duration::from_millis(100);
-/// How often a line is written where there is no bar.
-const LINE: Duration = Duration::from_secs(5);
-
-/// How far a download is.
-#[derive(Debug, Clone, Default)]
-pub struct Moment {
-    /// Bytes that are there.
-    pub have: u64,
-    /// Bytes of them that came by this process.
-    pub fresh: u64,
-    /// Files that are there.
-    pub files: usize,
-    /// The links at work, with the names of the seeders (escaped).
-    pub sources: Vec<(String, SourceView)>,
-    /// Bytes that came by this process, by the way they took.
-    pub ways: Vec<(Way, u64)>,
-}
-
-impl Moment {
-    /// Who still has to read a file before it can send it, if anybody.
-    fn reading(&self) -> String {
-        let mut reading = self.sources.iter().filter_map(|(name, of)| Some((name, of.reading?)));
-        reading.next().map_or(String::new(), |(name, (done, size))| {
-            format!(", {name} still reads it ({} %)", percent(done, size))
-        })
-    }
-}
-
-impl Moment {
-    /// Which ways work now: `directly over TCP and through the relay`.
-    fn now(&self) -> String {
-        let works = |of: &SourceView| !of.stands_by && of.speed.is_some();
-        let mut ways: Vec<_> =
-            self.sources.iter().filter(|(_, of)| works(of)).map(|(_, of)| of.way).collect();
-        ways.sort_unstable_by(|a, b| b.cmp(a));
-        ways.dedup();
-        match &ways[..] {
-            [] => path::chief(&self.ways).phrase().to_owned(),
-            ways => ways.iter().map(|way| way.phrase()).collect::<Vec<_>>().join(" and "),
-        }
-    }
+struct State {
+    meter: Meter,
+    /// When something came last, and how much there was then.
+    came: (Instant, u64),
+    last_line: Instant,
+    /// Whether it was said what an earlier run left.
+    told_found: bool,
+    waited: bool,
 }
 
 impl DownloadBar {
-    /// Begins a download of `files` files, `total` bytes in all; `what` is shown before the bar.
+    /// Begins a download of `files` files, `total` bytes in all; `what` names it.
     #[must_use]
     pub fn new(console: &Console, what: &str, total: u64, files: usize) -> Self {
-        let template =
-            "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} {prefix}";
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(total).with_style(style).with_message(what.to_owned());
-        let bar = console.bars().add(bar);
         let now = Instant::now();
+        let state = State {
+            meter: Meter::default(),
+            came: (now, 0),
+            last_line: now,
+            told_found: false,
+            waited: false,
+        };
         Self {
             console: console.clone(),
-            bar,
-            sources: Mutex::default(),
-            what: what.to_owned(),
-            total,
-            files,
+            block: console.block(),
+            whole: Whole { what: what.to_owned(), total, files },
+            keeps: true,
             start: now,
-            last_line: Mutex::new(now),
+            state: Mutex::new(state),
         }
+    }
+
+    /// The same for content that goes on at once and is not kept.
+    #[must_use]
+    pub fn passing(self) -> Self {
+        Self { keeps: false, ..self }
     }
 
     /// Shows `moment`.
     pub fn set(&self, moment: &Moment) {
-        self.bar.set_position(moment.have.min(self.total));
-        let mut message = self.what.clone();
-        if self.files > 1 {
-            message += &format!(", {} done", moment.files);
+        self.tell_turns(moment);
+        let pace = self.pace(moment);
+        if self.keeps && moment.have > 0 {
+            let Whole { what, .. } = &self.whole;
+            self.console.keep(format!("{} of {what} kept", human::size(moment.have)));
         }
-        message += &moment.reading();
-        self.bar.set_message(message);
-        self.bar.set_prefix(moment.now());
         if self.console.is_live() {
+            let mut lines = vec![moment.line(&self.whole, pace, self.console.glyphs())];
             if self.console.verbosity() == Verbosity::Verbose {
-                self.show_sources(&moment.sources);
+                let source = |source| Line::new().name(0, format!("  {}", source_words(source)));
+                lines.extend(moment.sources.iter().map(source));
             }
-        } else if is_time(&self.last_line) {
-            self.line(moment);
+            self.block.set(lines);
+        } else if self.is_time() {
+            self.line(moment, pace);
         }
     }
 
-    /// One line beneath the bar for each link to a seeder.
-    fn show_sources(&self, sources: &[(String, SourceView)]) {
-        let mut lines = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        while lines.len() < sources.len() {
-            let style = ProgressStyle::with_template("  {msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner());
-            lines.push(self.console.bars().add(ProgressBar::new_spinner().with_style(style)));
-        }
-        for line in lines.drain(sources.len()..) {
-            line.finish_and_clear();
-        }
-        for (line, source) in lines.iter().zip(sources) {
-            line.set_message(source_line(source));
-            line.tick();
+    /// Says once what an earlier run left, and each time when it goes on after waiting.
+    fn tell_turns(&self, moment: &Moment) {
+        let mut state = self.state();
+        let told_found = std::mem::replace(&mut state.told_found, moment.found > 0);
+        let waited = std::mem::replace(&mut state.waited, moment.waiting.is_some());
+        drop(state);
+        if moment.found > 0 && !told_found {
+            self.console.note(
+                format!("going on at {}", human::size(moment.found)),
+                &json!({"type": "resumed", "bytes": moment.found}),
+            );
+        } else if waited && moment.waiting.is_none() {
+            let back = moment.sources.first().map(|(name, _)| format!("{name} is back: "));
+            let back = back.unwrap_or_default();
+            self.console.note(
+                format!("{back}going on at {}", human::size(moment.have)),
+                &json!({"type": "going_on", "bytes": moment.have}),
+            );
         }
     }
 
-    fn line(&self, moment: &Moment) {
-        let rate = rate(moment.fresh, self.start.elapsed());
-        let left = self.total.saturating_sub(moment.have).checked_div(rate);
-        let left_text =
-            left.map_or(String::new(), |left| format!(", {} left", human::duration(left)));
-        let files = match self.files {
-            0 | 1 => String::new(),
-            all => format!(", {} of {all} files", moment.files),
-        };
-        let reading = moment.reading();
+    fn pace(&self, moment: &Moment) -> Pace {
+        let now = Instant::now();
+        let mut state = self.state();
+        if moment.waiting.is_some() {
+            // What came before the pause says nothing of what comes after it.
+            state.meter = Meter::default();
+        }
+        state.meter.note(now, moment.fresh);
+        if moment.fresh > state.came.1 {
+            state.came.0 = now;
+        }
+        // What a link had brought of a piece may be lost with it.
+        state.came.1 = moment.fresh;
+        let silent = now - state.came.0;
+        Pace { speed: state.meter.per_second(), silent: (silent >= SILENT).then_some(silent) }
+    }
+
+    fn is_time(&self) -> bool {
+        let mut state = self.state();
+        let due = state.last_line.elapsed() >= LINE;
+        if due {
+            state.last_line = Instant::now();
+        }
+        due
+    }
+
+    fn line(&self, moment: &Moment, pace: Pace) {
+        let whole = &self.whole;
+        let left = moment.seconds_left(whole, pace);
+        let now = Some(moment.now()).filter(|now| !now.is_empty());
+        let how = moment.halt(pace, self.console.glyphs()).map_or_else(
+            || {
+                let left = left.map(|left| format!("{} left", human::duration(left)));
+                [pace.speed.map(human::speed), left, now].into_iter().flatten().collect()
+            },
+            |halt| vec![halt],
+        );
+        let mut words =
+            vec![format!("{} of {}", human::size(moment.have), human::size(whole.total))];
+        if whole.files > 1 {
+            words.push(format!("{} of {} files", moment.files, whole.files));
+            words.extend(moment.current.clone());
+        }
+        words.extend(how);
+        self.console.note(words.join(", "), &self.json(moment, pace, left));
+        if !self.console.is_json() && self.console.verbosity() == Verbosity::Verbose {
+            for source in &moment.sources {
+                self.console.detail(format!("  {}", source_words(source)), &json!(null));
+            }
+        }
+    }
+
+    fn json(&self, moment: &Moment, pace: Pace, left: Option<u64>) -> serde_json::Value {
         let source = |(name, of): &(String, SourceView)| {
             json!({
                 "seeder": name, "path": of.way.name(), "standby": of.stands_by,
@@ -181,27 +209,15 @@ impl DownloadBar {
                 "reading": of.reading.map(|(done, size)| json!({"bytes": done, "total": size})),
             })
         };
-        self.console.note(
-            format!(
-                "{} of {}{files}{reading}, {}{left_text}, {}",
-                human::size(moment.have),
-                human::size(self.total),
-                human::speed(rate),
-                moment.now()
-            ),
-            &json!({
-                "type": "progress", "bytes": moment.have, "total": self.total,
-                "bytes_per_second": rate, "seconds_left": left, "path": path::chief(&moment.ways).name(),
-                "paths": path::shares_json(&moment.ways),
-                "files": moment.files, "files_total": self.files,
-                "sources": moment.sources.iter().map(source).collect::<Vec<_>>(),
-            }),
-        );
-        if !self.console.is_json() && self.console.verbosity() == Verbosity::Verbose {
-            for source in &moment.sources {
-                self.console.detail(format!("  {}", source_line(source)), &json!(null));
-            }
-        }
+        let waiting = moment.waiting.as_ref();
+        json!({
+            "type": "progress", "bytes": moment.have, "total": self.whole.total,
+            "bytes_per_second": pace.speed, "seconds_left": left, "path": path::chief(&moment.ways).name(),
+            "paths": path::shares_json(&moment.ways),
+            "files": moment.files, "files_total": self.whole.files, "file": moment.current,
+            "waiting_for": waiting.map(|waiting| &waiting.whom),
+            "sources": moment.sources.iter().map(source).collect::<Vec<_>>(),
+        })
     }
 
     /// How long it has taken so far.
@@ -210,25 +226,14 @@ impl DownloadBar {
         self.start.elapsed()
     }
 
-    /// Removes the bar.
+    /// Removes the line.
     pub fn end(&self) {
-        self.show_sources(&[]);
-        self.bar.finish_and_clear();
+        self.block.clear();
     }
-}
 
-fn source_line((name, of): &(String, SourceView)) -> String {
-    let what = match (of.reading, of.speed) {
-        _ if of.stands_by => "stands by".to_owned(),
-        (Some((done, size)), _) => format!("reads the file, {} %", percent(done, size)),
-        (None, Some(speed)) => human::speed(speed),
-        (None, None) => "starting".to_owned(),
-    };
-    format!("from {name} {}: {}, {what}", of.way.phrase(), human::size(of.delivered))
-}
-
-fn percent(done: u64, size: u64) -> u128 {
-    u128::from(done) * 100 / u128::from(size.max(1))
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Whether it is time for another line; then it counts from now.
@@ -239,11 +244,4 @@ fn is_time(last: &Mutex<Instant>) -> bool {
         *last = Instant::now();
     }
     due
-}
-
-/// Bytes per second.
-#[must_use]
-pub fn rate(bytes: u64, time: Duration) -> u64 {
-    let micros = time.as_micros().max(1);
-    u64::try_from(u128::from(bytes) * 1_000_000 / micros).unwrap_or(u64::MAX)
 }

@@ -1,13 +1,14 @@
 //! What the person or program at the other end of the command sees: results on standard output, everything else on
 //! standard error, as text or as one JSON object per line.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
+use crate::screen::{Block, Screen};
+use crate::terminal::{self, Glyphs};
 
 /// How much is said beside results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +36,11 @@ pub struct Console {
     json: bool,
     verbosity: Verbosity,
     sink: Sink,
-    bars: MultiProgress,
+    screen: Screen,
     /// Standard output carries something else: results go to standard error.
     aside: bool,
+    /// What stays if the command is interrupted now.
+    kept: Arc<Mutex<Option<String>>>,
 }
 
 #[derive(Clone)]
@@ -54,15 +57,15 @@ impl Console {
     #[must_use]
     pub fn process(json: bool, verbosity: Verbosity) -> Self {
         let stderr_terminal = std::io::stderr().is_terminal();
-        let live = stderr_terminal && !json && verbosity > Verbosity::Quiet;
-        let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let looks = stderr_terminal && !json && verbosity > Verbosity::Quiet;
         let stdout_terminal = std::io::stdout().is_terminal();
         Self {
             json,
             verbosity,
             sink: Sink::Process { stdout_terminal, stderr_terminal },
-            bars: MultiProgress::with_draw_target(target),
+            screen: Screen::new(looks && terminal::can_redraw()),
             aside: false,
+            kept: Arc::default(),
         }
     }
 
@@ -70,9 +73,19 @@ impl Console {
     #[must_use]
     pub fn captured(json: bool) -> (Self, Lines) {
         let lines = Lines::default();
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         let sink = Sink::Memory(lines.clone());
-        (Self { json, verbosity: Verbosity::Verbose, sink, bars, aside: false }, lines)
+        let screen = Screen::new(false);
+        (
+            Self {
+                json,
+                verbosity: Verbosity::Verbose,
+                sink,
+                screen,
+                aside: false,
+                kept: Arc::default(),
+            },
+            lines,
+        )
     }
 
     /// The same console, but for a command that writes content to standard output: results go to standard error.
@@ -105,10 +118,21 @@ impl Console {
         matches!(self.sink, Sink::Process { stdout_terminal: true, .. })
     }
 
-    /// Progress bars to draw on; hidden where nobody would see them.
+    /// Room for lines that are drawn again in place; nothing is shown where nobody would see them.
     #[must_use]
-    pub const fn bars(&self) -> &MultiProgress {
-        &self.bars
+    pub fn block(&self) -> Block {
+        self.screen.block()
+    }
+
+    /// The characters that the terminal can show.
+    #[must_use]
+    pub const fn glyphs(&self) -> Glyphs {
+        self.screen.glyphs()
+    }
+
+    /// Takes away what is drawn in place: the command ends, and what it says last stays.
+    pub fn close(&self) {
+        self.screen.close();
     }
 
     /// Writes a result: `text`, or with `--json` the object, to standard output.
@@ -142,9 +166,25 @@ impl Console {
         }
     }
 
-    /// Tells why the command ends.
+    /// Remembers what stays if the command is interrupted: `205 MiB of report.pdf kept`.
+    pub fn keep(&self, what: String) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    /// Tells why the command ends. Where a signal ended it that is one line, with what is kept.
     pub fn failure(&self, failure: &Failure) {
-        self.write(Channel::Note, &failure.to_string(), &failure.to_json());
+        self.screen.close();
+        let mut json = failure.to_json();
+        let text = if matches!(failure.exit, Exit::Interrupted | Exit::Terminated) {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            json["kept"] = kept.clone().into();
+            let kept =
+                kept.as_ref().map(|kept| format!(": {kept}; the same command goes on there"));
+            format!("{}{}", failure.what, kept.unwrap_or_default())
+        } else {
+            failure.to_string()
+        };
+        self.write(Channel::Note, &text, &json);
     }
 
     fn write(&self, channel: Channel, text: &str, json: &Value) {
@@ -154,25 +194,33 @@ impl Console {
             Sink::Memory(lines) => {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push((channel, line));
             }
-            Sink::Process { .. } => self.bars.suspend(|| print(channel, &line)),
+            Sink::Process { .. } => self.screen.print_above(|| print(channel, &line)),
         }
     }
 }
 
 /// A closed standard error cannot be reported anywhere. A closed standard output means that the reader has what it
-/// wanted, as with `| head`: the process ends like any other tool in a pipe.
+/// wanted, as with `| head`: the process ends like any other tool in a pipe. What else goes wrong with it is told.
 fn print(channel: Channel, line: &str) {
-    let failed = match channel {
+    match channel {
         Channel::Result => {
             let mut out = std::io::stdout().lock();
-            writeln!(out, "{line}").and_then(|()| out.flush()).is_err()
+            if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
+                std::process::exit(i32::from(unwritten(&error).number()));
+            }
         }
         Channel::Note => {
             let _ = writeln!(std::io::stderr().lock(), "{line}");
-            false
         }
-    };
-    if failed {
-        std::process::exit(i32::from(crate::exit::Exit::Other.number()));
     }
+}
+
+/// Standard output takes nothing more: how the process ends, which is told unless its reader just went away.
+fn unwritten(error: &std::io::Error) -> Exit {
+    if error.kind() == ErrorKind::BrokenPipe {
+        return Exit::Done;
+    }
+    let failure = Failure::disk("standard output", error);
+    let _ = writeln!(std::io::stderr().lock(), "{failure}");
+    failure.exit
 }

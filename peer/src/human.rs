@@ -40,6 +40,17 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
+/// A length of time that is still to come, told roughly; `None` where that would be a guess at days.
+#[must_use]
+pub fn left(seconds: u64) -> Option<String> {
+    match seconds {
+        0..60 => Some(format!("{seconds} s")),
+        60..3600 => Some(format!("{} min", seconds / 60)),
+        3600..172_800 => Some(duration(seconds)),
+        _ => None,
+    }
+}
+
 /// How long ago something was, in its largest unit: `3 min ago`.
 #[must_use]
 pub fn age(seconds: u64) -> String {
@@ -83,6 +94,10 @@ mod tests {
         assert_eq!(speed(812_000_000), "812 MB/s");
         assert_eq!(speed(12_340), "12.3 kB/s");
         assert_eq!(duration(200), "3 min 20 s");
+        assert_eq!(left(59).as_deref(), Some("59 s"));
+        assert_eq!(left(245).as_deref(), Some("4 min"));
+        assert_eq!(left(86_399).as_deref(), Some("23 h 59 min"));
+        assert_eq!(left(99_420 * 86_400), None);
         assert_eq!(age(7200), "2 h ago");
     }
 

@@ -13,11 +13,11 @@ use crate::exit::{Exit, Failure};
 /// Does what `manual` asks about `command`, on standard output or in the folder it names.
 ///
 /// # Errors
-/// When the folder cannot be written. A reader that closed standard output has what it wanted; the exit code tells.
+/// When the folder cannot be written. A reader that closed standard output has what it wanted; all is well.
 pub fn run(manual: &Manual, command: Command, platform: &Platform) -> Result<Exit, Failure> {
     match manual.write(command, &*platform.disk, &mut std::io::stdout().lock()) {
         Ok(()) => Ok(Exit::Done),
-        Err(failed) if failed.error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Other),
+        Err(failed) if failed.error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
         Err(failed) => {
             let place = failed
                 .place

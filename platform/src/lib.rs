@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod disk;
 pub mod net;
+pub mod private;
 pub mod random;
 pub mod redb_file;
 pub mod service;

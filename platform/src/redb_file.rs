@@ -6,6 +6,12 @@ use std::path::Path;
 use redb::{Database, DatabaseError, StorageBackend};
 
 use crate::disk::{File, Root};
+use crate::private;
+
+/// The database begins behind so many bytes, of which the first say whose file it is; as many as a page, for the sake of
+/// alignment.
+const HEAD: u64 = 4096;
+const TITLE: &str = "database\n";
 
 /// Opens the database at `path`, making an empty one if there is none; its folder must exist. Mode 0600 if `private`;
 /// it keeps at most `cache` bytes in memory.
@@ -27,9 +33,12 @@ pub fn open(
         other => other,
     };
     let file = RedbFile::new(file.map_err(storage)?);
-    if file.len().map_err(storage)? == 0 {
+    if file.len().map_err(storage)? == 0 || !file.is_ours().map_err(storage)? {
         // An empty file would count as new, and what was lost would go unnoticed.
-        return Err(storage(io::Error::new(io::ErrorKind::InvalidData, "the database is empty")));
+        return Err(storage(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is no database of Sealift",
+        )));
     }
     Database::builder().set_cache_size(cache).create_with_backend(file)
 }
@@ -45,6 +54,7 @@ fn initialise(root: &dyn Root, path: &Path, private: bool) -> Result<(), Databas
         _ => {}
     }
     let file = RedbFile::new(root.create(&temporary, private).map_err(storage)?);
+    file.begin().map_err(storage)?;
     drop(Database::builder().create_with_backend(file)?);
     root.open_write(&temporary).and_then(|file| file.sync()).map_err(storage)?;
     root.rename_new(&temporary, path).map_err(storage)?;
@@ -53,6 +63,10 @@ fn initialise(root: &dyn Root, path: &Path, private: bool) -> Result<(), Databas
 
 fn storage(error: io::Error) -> DatabaseError {
     DatabaseError::Storage(redb::StorageError::Io(error))
+}
+
+fn title() -> String {
+    format!("{}{TITLE}", private::FIRST)
 }
 
 /// Lends an open [`File`] to redb.
@@ -64,6 +78,16 @@ impl RedbFile {
     pub fn new(file: Box<dyn File>) -> Self {
         Self(file)
     }
+
+    fn begin(&self) -> io::Result<()> {
+        self.0.set_len(HEAD)?;
+        self.0.write_all_at(title().as_bytes(), 0)
+    }
+
+    fn is_ours(&self) -> io::Result<bool> {
+        let mut found = vec![0; title().len()];
+        Ok(self.0.read_at(&mut found, 0)? == found.len() && found == title().as_bytes())
+    }
 }
 
 impl std::fmt::Debug for RedbFile {
@@ -74,13 +98,13 @@ impl std::fmt::Debug for RedbFile {
 
 impl StorageBackend for RedbFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.stat()?.len)
+        Ok(self.0.stat()?.len.saturating_sub(HEAD))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut done = 0;
         while done < out.len() {
-            match self.0.read_at(&mut out[done..], offset + done as u64)? {
+            match self.0.read_at(&mut out[done..], HEAD + offset + done as u64)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => done += count,
             }
@@ -89,7 +113,7 @@ impl StorageBackend for RedbFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.0.set_len(HEAD + len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -97,7 +121,7 @@ impl StorageBackend for RedbFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(data, offset)
+        self.0.write_all_at(data, HEAD + offset)
     }
 }
 

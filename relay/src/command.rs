@@ -80,13 +80,15 @@ fn describe(args: &Args, manual: &Manual) -> ExitCode {
     else {
         return ExitCode::SUCCESS;
     };
+    let is_closed = failed.error.kind() == io::ErrorKind::BrokenPipe;
     let error = anyhow::Error::new(failed.error);
     match failed.place {
         Some(place) => {
             tell(args, DISK, &error.context(format!("cannot write into {}", place.display())))
         }
         // Whoever closed standard output has what it wanted.
-        None => ExitCode::from(OTHER),
+        None if is_closed => ExitCode::SUCCESS,
+        None => tell(args, DISK, &error.context("cannot write to standard output")),
     }
 }
 

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sealift_platform::Platform;
-use sealift_platform::disk::{Lock, Root, read_all};
+use sealift_platform::disk::{Lock, Root};
+use sealift_platform::{Platform, private};
 
 use crate::RelayError;
 use crate::limits::InForce;
@@ -44,14 +44,12 @@ type Opened = (Arc<dyn Root>, Box<dyn Lock>, Identity);
 
 fn open_folder(platform: &Platform, home: &Path) -> Result<Opened, RelayError> {
     let broken = |error| RelayError::Home(home.to_owned(), error);
-    let root = platform.disk.open_or_create(home, true).map_err(broken)?;
+    let root = private::open(&*platform.disk, home).map_err(broken)?;
     let path = Path::new(LOCK);
     let Some(lock) = root.try_lock(path).map_err(broken)? else {
-        let holder = read_all(&*root, path, 64).unwrap_or_default();
-        let holder = String::from_utf8_lossy(&holder).into_owned();
-        return Err(RelayError::InUse(home.to_owned(), holder));
+        return Err(RelayError::InUse(home.to_owned(), private::holder(&*root, path)));
     };
-    lock.describe(format!("process {}", std::process::id()).as_bytes()).map_err(broken)?;
+    private::describe(&*lock).map_err(broken)?;
     let is_there = |path: &Path| root.stat(path).is_ok();
     let used = is_there(Path::new(store::FILE)) || is_there(&aside(1));
     let identity = Identity::open(&*root, &*platform.random, !used)

@@ -19,7 +19,7 @@ pub(crate) const FILE: &str = "relay.key";
 /// Name of a key file that is being made, in the folder that it is to be in.
 const TEMPORARY: &str = ".relay.key.new";
 /// First line of the key file.
-const TITLE: &str = "sealift relay key 1";
+const TITLE: &str = "sealift-private relay key 1";
 /// Name in the certificate. Nobody checks it: clients know the key.
 const NAME: &str = "sealift.invalid";
 /// An Ed25519 private key in PKCS#8 (RFC 8410 section 7), up to its 32 bytes.

@@ -1,10 +1,10 @@
 //! What a seeder is asked to do, checked before anything else happens.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sealift_peer::args::RelayArg;
 use sealift_peer::console::Console;
+use sealift_peer::escape::escape_os;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
 use sealift_peer::pace::Rate;
@@ -12,8 +12,9 @@ use sealift_peer::path::Allowed;
 use sealift_platform::disk::Disk;
 use sealift_proto::path::RelativePath;
 
-use crate::folder::{Folder, Folders, identity_at};
+use crate::folder::{Folder, Folders};
 use crate::names::{WatchArg, name_folders, shell};
+use crate::own;
 use crate::watch::Watching;
 
 /// What a seeder is asked to do.
@@ -49,46 +50,35 @@ pub struct Config {
 /// What is wrong with one, and what to type instead.
 pub fn folders(disk: &dyn Disk, home: &Home, watch: &[WatchArg]) -> Result<Folders, Failure> {
     let named = name_folders(watch)?;
-    let own = own_folders(home);
-    let forbidden: HashSet<_> = own.iter().filter_map(|dir| identity_at(disk, dir)).collect();
     let mut folders = Vec::with_capacity(named.len());
     for (name, dir) in named {
-        folders.push(folder(disk, home, &forbidden, name, &dir)?);
+        folders.push(folder(disk, home, name, &dir)?);
     }
     Ok(Folders::new(folders))
 }
 
-/// Profile and cache, and what holds both where one folder was made for all of Sealift: a relay may keep its key there too.
-fn own_folders(home: &Home) -> Vec<&Path> {
-    let mut own = vec![&*home.profile, &*home.cache];
-    if home.profile.parent() == home.cache.parent() {
-        own.extend(home.profile.parent());
-    }
-    own
-}
-
-fn folder(
-    disk: &dyn Disk,
-    home: &Home,
-    forbidden: &HashSet<(u64, u64)>,
-    name: RelativePath,
-    dir: &Path,
-) -> Result<Folder, Failure> {
+fn folder(disk: &dyn Disk, home: &Home, name: RelativePath, dir: &Path) -> Result<Folder, Failure> {
     let identity = disk
         .open(dir)
         .and_then(|root| root.stat(Path::new("")))
         .map_err(|error| cannot_open(dir, &error))?;
-    let inside = [&home.profile, &home.cache].into_iter().any(|own| is_inside(dir, own));
-    if inside || forbidden.contains(&(identity.device, identity.inode)) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("{} is Sealift's own folder", dir.display()),
-        )
-        .why("it holds the keys of this device")
-        .next("share another folder"));
+    let own = own::folders(home);
+    let is_own = own::identities(&own, disk).contains(&(identity.device, identity.inode))
+        || [&home.profile, &home.cache].into_iter().any(|own| is_inside(dir, own))
+        || own.last() == Some(&own::resolve(dir));
+    if is_own || own::is_private(dir) {
+        return Err(is_kept(dir));
     }
     let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    Ok(Folder::new(name, dir, forbidden.clone()))
+    Ok(Folder::new(name, dir, own))
+}
+
+fn is_kept(dir: &Path) -> Failure {
+    let what =
+        format!("{} is a folder of Sealift's own, or lies in one", escape_os(dir.as_os_str()));
+    Failure::new(Exit::Usage, what)
+        .why("keys are kept there, and nothing of it is ever shared")
+        .next("share another folder")
 }
 
 fn cannot_open(dir: &Path, error: &std::io::Error) -> Failure {
@@ -107,11 +97,7 @@ fn cannot_open(dir: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn is_inside(dir: &Path, own: &Path) -> bool {
-    let resolved = |path: &Path| -> Option<PathBuf> { std::fs::canonicalize(path).ok() };
-    match (resolved(dir), resolved(own)) {
-        (Some(dir), Some(own)) => dir.starts_with(own),
-        _ => false,
-    }
+    own::resolve(dir).starts_with(own::resolve(own))
 }
 
 #[cfg(test)]
@@ -143,6 +129,13 @@ mod tests {
         assert!(check(&share, "home").is_err());
         // What holds Sealift's folder among others may be shared; that folder is left out.
         let above = check(&share, "").unwrap();
-        assert_eq!(above.get(0).unwrap().bounds.forbidden.len(), 3);
+        let bounds = above.get(0).unwrap().bounds(&SystemDisk);
+        assert_eq!((bounds.closed.len(), bounds.forbidden.len()), (3, 3));
+        share.write("relay/.sealift-private", "");
+        share.write("relay/sub/a", "x");
+        for other in ["relay", "relay/sub"] {
+            let refused = check(&share, other).err().unwrap();
+            assert!(refused.exit == Exit::Usage && refused.what.contains("own"), "{other}");
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! The watched folders: opened once, noticed when they go and when they come back.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,14 +9,17 @@ use sealift_proto::path::RelativePath;
 
 use crate::index::Name;
 use crate::names;
+use crate::own;
 use crate::scan::Bounds;
 
 /// A folder that is offered.
 pub struct Folder {
     /// Where it is.
     pub dir: PathBuf,
-    /// Its name, and where its walks end.
-    pub bounds: Bounds,
+    /// Its name in the catalogue.
+    pub name: RelativePath,
+    /// Folders of this seeder's own files, wherever they are.
+    own: Vec<PathBuf>,
     root: Mutex<Option<Arc<dyn Root>>>,
 }
 
@@ -33,10 +35,20 @@ pub enum Health {
 }
 
 impl Folder {
-    /// The folder at `dir`, offered as `name`, which never offers what lies in `forbidden`. Not open yet.
+    /// The folder at `dir`, offered as `name`, which never offers what lies in `own`. Not open yet.
     #[must_use]
-    pub fn new(name: RelativePath, dir: PathBuf, forbidden: HashSet<(u64, u64)>) -> Self {
-        Self { dir, bounds: Bounds { name, forbidden }, root: Mutex::new(None) }
+    pub fn new(name: RelativePath, dir: PathBuf, own: Vec<PathBuf>) -> Self {
+        Self { dir, name, own, root: Mutex::new(None) }
+    }
+
+    /// Where a walk that begins now ends: programs that start meanwhile make folders of their own.
+    #[must_use]
+    pub fn bounds(&self, disk: &dyn Disk) -> Bounds {
+        Bounds {
+            name: self.name.clone(),
+            closed: own::beneath(&self.own, &self.dir),
+            forbidden: own::identities(&self.own, disk),
+        }
     }
 
     /// The folder, if it is there.
@@ -46,10 +58,14 @@ impl Folder {
     }
 
     /// Looks whether the folder is still the one that is open, and opens the one that is there now if not. A folder that
-    /// was renamed, unmounted or cannot be read any more offers nothing. Blocks.
+    /// was renamed, unmounted or cannot be read any more offers nothing, nor does one that was made a home of Sealift. Blocks.
     pub fn check(&self, disk: &dyn Disk) -> Health {
         // Opening takes the right to read: a folder whose permission was taken away counts as gone.
-        let opened = disk.open(&self.dir).and_then(|root| Ok((identity(&*root)?, root)));
+        let opened = if own::is_private(&self.dir) {
+            Err(io::Error::other("Sealift keeps its own files there"))
+        } else {
+            disk.open(&self.dir).and_then(|root| Ok((identity(&*root)?, root)))
+        };
         let mut held = self.root.lock().unwrap_or_else(PoisonError::into_inner);
         match opened {
             Ok((id, root)) => {
@@ -76,9 +92,9 @@ impl Folder {
     #[must_use]
     pub fn name_of(&self, local: &Path) -> Option<Name> {
         if local.as_os_str().is_empty() {
-            return Some(self.bounds.name.as_str().into());
+            return Some(self.name.as_str().into());
         }
-        names::offered_path(&self.bounds.name, local).ok().map(|path| path.as_str().into())
+        names::offered_path(&self.name, local).ok().map(|path| path.as_str().into())
     }
 }
 
@@ -118,8 +134,7 @@ impl Folders {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<(usize, &Folder, PathBuf)> {
         let (first, rest) = name.split_once('/')?;
-        let (index, folder) =
-            self.iter().find(|(_, folder)| folder.bounds.name.as_str() == first)?;
+        let (index, folder) = self.iter().find(|(_, folder)| folder.name.as_str() == first)?;
         Some((index, folder, rest.split('/').collect()))
     }
 }
@@ -136,7 +151,7 @@ mod tests {
         let dir = outer.path().join("share");
         std::fs::create_dir(&dir).unwrap();
         let name = RelativePath::new("share").unwrap();
-        let folder = Folder::new(name, dir.clone(), HashSet::new());
+        let folder = Folder::new(name, dir.clone(), Vec::new());
         assert!(folder.root().is_none());
         assert!(matches!(folder.check(&SystemDisk), Health::Opened));
         assert!(matches!(folder.check(&SystemDisk), Health::Same));
@@ -155,11 +170,7 @@ mod tests {
     #[test]
     fn names_lead_to_their_folder() {
         let folder = |name: &str| {
-            Folder::new(
-                RelativePath::new(name).unwrap(),
-                format!("/x/{name}").into(),
-                HashSet::new(),
-            )
+            Folder::new(RelativePath::new(name).unwrap(), format!("/x/{name}").into(), Vec::new())
         };
         let folders = Folders::new(vec![folder("a"), folder("ab")]);
         let (index, _, local) = folders.find("ab/c/d").unwrap();

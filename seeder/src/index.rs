@@ -17,6 +17,8 @@ pub type Name = Arc<str>;
 
 /// Of so many files with one content one can be read, or none.
 const SAME_MAX: usize = 16;
+/// Files of their owner alone up to this size are named only when they were read, bytes. That does not take long.
+const QUIET_MAX: u64 = 1024 * 1024;
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct Item {
     pub print: Print,
     /// Whether its owner may execute it.
     pub executable: bool,
+    /// Whether not even its name is told before it was read: copies of keys are such files.
+    quiet: bool,
     /// How far it is.
     pub state: State,
     /// The last walk that found it.
@@ -68,15 +72,17 @@ pub struct Index {
 }
 
 impl Index {
-    /// Takes a file that walk number `walk` found; `known` is its content if it is known.
+    /// Takes a file with the permission bits `mode` that walk number `walk` found; `known` is its content if it is known.
     pub fn found(
         &mut self,
         name: &Name,
         print: Print,
-        executable: bool,
+        mode: u32,
         known: Option<Root>,
         walk: u64,
     ) -> Verdict {
+        let executable = mode & 0o100 != 0;
+        let quiet = mode & 0o077 == 0 && print.size <= QUIET_MAX;
         let before = self.files.get_mut(name);
         let is_new = before.is_none();
         if let Some(item) = before
@@ -84,14 +90,14 @@ impl Index {
         {
             item.seen = item.seen.max(walk);
             let state = item.state;
-            if item.executable != executable {
-                item.executable = executable;
+            if (item.executable, item.quiet) != (executable, quiet) {
+                (item.executable, item.quiet) = (executable, quiet);
                 self.dirty.insert(name.clone());
             }
             return Verdict::Same(state);
         }
         let state = known.map_or(State::Settling, State::Hashed);
-        self.put(name, Item { print, executable, state, seen: walk });
+        self.put(name, Item { print, executable, quiet, state, seen: walk });
         if known.is_some() { Verdict::Known(is_new) } else { Verdict::Fresh(is_new) }
     }
 
@@ -203,6 +209,7 @@ impl Index {
     pub fn entry(&self, name: &str) -> Option<Entry> {
         let item = self.files.get(name)?;
         let root = match item.state {
+            State::Settling | State::Waiting if item.quiet => return None,
             State::Settling | State::Waiting => None,
             State::Hashed(root) => Some(root),
             State::Unreadable => return None,
@@ -270,7 +277,7 @@ mod tests {
     fn a_file_goes_from_found_to_hashed_to_gone() {
         let mut index = Index::default();
         let a = name("s/a");
-        assert_eq!(index.found(&a, print(1), true, None, 1), Verdict::Fresh(true));
+        assert_eq!(index.found(&a, print(1), 0o755, None, 1), Verdict::Fresh(true));
         assert_eq!(index.status(), Status { waiting: 1, files: 1, scanning: false });
         assert_eq!(index.entry("s/a").unwrap().root, None);
         assert_eq!(index.settled("s/a"), Some(print(1)));
@@ -281,7 +288,7 @@ mod tests {
         assert_eq!(index.with_root(&Root([1; 32])), [(a.clone(), print(1))]);
         assert_eq!(index.take_dirty(9), std::slice::from_ref(&a));
         assert_eq!(
-            index.found(&a, print(1), true, None, 2),
+            index.found(&a, print(1), 0o755, None, 2),
             Verdict::Same(State::Hashed(Root([1; 32])))
         );
         assert!(!index.is_dirty());
@@ -291,12 +298,24 @@ mod tests {
     }
 
     #[test]
+    fn small_files_of_their_owner_alone_are_named_only_when_they_were_read() {
+        let mut index = Index::default();
+        let (key, large) = (name("s/key"), name("s/large"));
+        index.found(&key, print(1), 0o600, None, 1);
+        assert!(index.entry("s/key").is_none());
+        index.hashed(&key, &print(1), Root([1; 32]));
+        assert!(index.entry("s/key").is_some());
+        index.found(&large, Print { size: QUIET_MAX + 1, ..print(2) }, 0o600, None, 1);
+        assert!(index.entry("s/large").is_some());
+    }
+
+    #[test]
     fn a_sweep_takes_only_what_is_beneath() {
         let mut index = Index::default();
         for text in ["s/a", "s/a/b", "s/a-b", "s/a0", "s/ab/c", "t/a"] {
-            index.found(&name(text), print(1), false, Some(Root([1; 32])), 1);
+            index.found(&name(text), print(1), 0o644, Some(Root([1; 32])), 1);
         }
-        index.found(&name("s/a/new"), print(1), false, None, 2);
+        index.found(&name("s/a/new"), print(1), 0o644, None, 2);
         assert_eq!(index.sweep("s/a", 2), 2);
         let left: Vec<_> = index.names().map(ToString::to_string).collect();
         assert_eq!(left, ["s/a-b", "s/a/new", "s/a0", "s/ab/c", "t/a"]);
@@ -306,12 +325,12 @@ mod tests {
     fn what_cannot_be_read_is_not_offered_until_it_changes() {
         let mut index = Index::default();
         let a = name("s/a");
-        index.found(&a, print(1), false, None, 1);
+        index.found(&a, print(1), 0o644, None, 1);
         assert!(index.unreadable(&a, &print(1)));
         assert!(index.entry("s/a").is_none());
         assert_eq!(index.status(), Status::default());
-        assert_eq!(index.found(&a, print(1), false, None, 2), Verdict::Same(State::Unreadable));
-        assert_eq!(index.found(&a, print(2), false, None, 3), Verdict::Fresh(false));
+        assert_eq!(index.found(&a, print(1), 0o644, None, 2), Verdict::Same(State::Unreadable));
+        assert_eq!(index.found(&a, print(2), 0o644, None, 3), Verdict::Fresh(false));
         assert_eq!(index.status().files, 1);
     }
 }

@@ -2,7 +2,7 @@
 //! was written.
 //!
 //! ```text
-//! file = kind [16] ‖ record …        record = u32 length (big-endian) ‖ checksum [8] ‖ body
+//! file = first bytes of a private file [16] ‖ kind [16] ‖ record …        record = u32 length (big-endian) ‖ checksum [8] ‖ body
 //! ```
 
 use std::io;
@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sealift_platform::disk::{File, Root as Folder};
+use sealift_platform::private::{FIRST, FIRST_LEN};
 
 const HEAD: usize = 12;
-/// Length of a file's kind, bytes; the first record follows it.
+/// Length of a file's kind, bytes.
 pub const KIND: usize = 16;
+/// Where the first record begins.
+pub const START: usize = FIRST_LEN + KIND;
 /// Longest body, bytes: the values of the largest file.
 const BODY_MAX: usize = 1 << 30;
 /// Bytes read or written at once.
@@ -56,8 +59,8 @@ impl Journal {
             Err(error) => return Err(error),
         };
         let len = file.stat()?.len;
-        let mut found = [0; KIND];
-        if !read_exact(&*file, &mut found, 0)? || found != kind {
+        let mut found = [0; START];
+        if !read_exact(&*file, &mut found, 0)? || found[..] != title(kind) {
             drop(file);
             let journal = Self::create(folder, path, kind, std::iter::empty())?;
             return Ok((journal, Opened { lost: len }));
@@ -165,14 +168,19 @@ impl Journal {
             _ => {}
         }
         let file = folder.create(&beside, true)?;
-        file.write_all_at(&kind, 0)?;
-        let (end, written) = write_records(&*file, KIND as u64, bodies)?;
+        file.write_all_at(&title(kind), 0)?;
+        let (end, written) = write_records(&*file, START as u64, bodies)?;
         file.sync()?;
         folder.rename(&beside, path)?;
         folder.sync_folder(path.parent().unwrap_or(Path::new("")))?;
         *places = written;
         Ok(Self { folder: folder.clone(), path: path.to_owned(), kind, file, end })
     }
+}
+
+/// What a journal of this kind begins with.
+fn title(kind: [u8; KIND]) -> Vec<u8> {
+    [FIRST.as_bytes(), &kind].concat()
 }
 
 fn checksum(body: &[u8]) -> [u8; 8] {
@@ -208,7 +216,7 @@ fn write_records<'a>(
 /// Shows each record to `visit`; where the last one ends.
 fn read_records(file: &dyn File, len: u64, visit: &mut impl FnMut(u64, &[u8])) -> io::Result<u64> {
     let mut window = Window { file, start: 0, bytes: Vec::new() };
-    let mut at = KIND as u64;
+    let mut at = START as u64;
     while len - at >= HEAD as u64 {
         let head = window.get(at, HEAD, len)?;
         let Some((length, sum)) = head.split_first_chunk::<4>() else { break };
@@ -314,8 +322,8 @@ mod tests {
             }] {
                 std::fs::write(share.path("j"), &bad).unwrap();
                 let (mut journal, seen, _) = open(&share);
-                let whole = at.saturating_sub(KIND) / 32;
-                assert_eq!(seen, bodies[..if at < KIND { 0 } else { whole }]);
+                let whole = at.saturating_sub(START) / 32;
+                assert_eq!(seen, bodies[..if at < START { 0 } else { whole }]);
                 journal.append([&b"after"[..]]).unwrap();
                 assert_eq!(open(&share).1.last().unwrap(), b"after");
             }

@@ -20,6 +20,7 @@ mod lan;
 mod manager;
 pub mod names;
 pub mod online;
+pub mod own;
 mod owner;
 pub mod print;
 pub mod progress;

@@ -8,6 +8,7 @@ use sealift_peer::{process, trace};
 use sealift_platform::Platform;
 use sealift_seeder::args::Cli;
 use sealift_seeder::commands;
+use serde_json::json;
 
 fn main() -> ExitCode {
     let mut cli = Cli::parse();
@@ -34,11 +35,18 @@ fn share(cli: &Cli) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Other, "cannot start").why(error))?;
+    let console = config.console.clone();
     let ended = async {
         let _ = process::signal().await;
     };
     let result = runtime.block_on(sealift_seeder::run(Platform::system(), config, ended));
     // A walk or a reading that is under way has nothing to lose.
     runtime.shutdown_background();
-    result
+    console.close();
+    result.inspect(|()| {
+        console.note(
+            "stopped; nothing is lost, and the same command shares it again",
+            &json!({"type": "stopped"}),
+        );
+    })
 }

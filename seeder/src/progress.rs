@@ -8,11 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use sealift_peer::console::Console;
 use sealift_peer::escape::{escape, escape_os};
 use sealift_peer::human;
+use sealift_peer::line::Line;
+use sealift_peer::meter::Meter;
 use sealift_peer::path::Way;
+use sealift_peer::screen::Block;
 use sealift_proto::catalogue::Status;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -21,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::activity::Activity;
 use crate::engine::Shared;
 use crate::index::Name;
-use session::{Session, Speed};
+use session::Session;
 
 /// How often live lines change.
 const TICK: Duration = Duration::from_millis(250);
@@ -35,7 +37,7 @@ const NAMED: usize = 5;
 pub struct Progress {
     console: Console,
     shared: Arc<Shared>,
-    reading: Option<ProgressBar>,
+    reading: Block,
     sessions: BTreeMap<u64, Session>,
     added: Vec<(Name, u64)>,
     changed: Vec<(Name, u64)>,
@@ -44,7 +46,7 @@ pub struct Progress {
     /// Since when files have been waiting.
     reading_since: Option<Instant>,
     last_plain: Option<Instant>,
-    speed: Speed,
+    meter: Meter,
 }
 
 impl Progress {
@@ -52,9 +54,9 @@ impl Progress {
     #[must_use]
     pub fn new(console: Console, shared: Arc<Shared>) -> Self {
         Self {
+            reading: console.block(),
             console,
             shared,
-            reading: None,
             sessions: BTreeMap::new(),
             added: Vec::new(),
             changed: Vec::new(),
@@ -62,7 +64,7 @@ impl Progress {
             offered: false,
             reading_since: None,
             last_plain: None,
-            speed: Speed::default(),
+            meter: Meter::default(),
         }
     }
 
@@ -162,7 +164,8 @@ impl Progress {
     fn session(&mut self, number: u64, who: String, suite: &'static str) {
         let json = json!({"type": "session", "session": number, "with": who, "wrap": suite, "path": "relay"});
         self.console.detail(format!("{who} opened a session ({suite})"), &json);
-        self.sessions.insert(number, Session::new(who, suite));
+        let block = self.console.block();
+        self.sessions.insert(number, Session::new(who, suite, block));
     }
 
     fn sent(&mut self, number: u64, way: Way, name: Option<Name>, bytes: u64) {
@@ -210,7 +213,6 @@ impl Progress {
 
     fn ended(&mut self, number: u64, why: Option<String>) {
         let Some(session) = self.sessions.remove(&number) else { return };
-        session.clear();
         let because = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         let (who, sent) = (&session.who, human::size(session.bytes()));
         let words = format!("{who} left{because}; it got {sent}{}", session.pace());
@@ -230,10 +232,10 @@ impl Progress {
     fn tick(&mut self) {
         self.tell_files();
         let status = self.shared.index().status();
-        self.speed.tick(self.shared.bytes_read());
+        self.meter.note(Instant::now(), self.shared.bytes_read());
         self.show_reading(status);
         for session in self.sessions.values_mut() {
-            session.tick(&self.console);
+            session.tick();
         }
     }
 
@@ -269,25 +271,22 @@ impl Progress {
     fn show_reading(&mut self, status: Status) {
         if status.waiting == 0 && !status.scanning {
             self.reading_since = None;
-            if let Some(bar) = self.reading.take() {
-                bar.finish_and_clear();
-            }
-            return;
+            return self.reading.clear();
         }
         let since = *self.reading_since.get_or_insert_with(Instant::now);
         let lasts = since.elapsed() >= WORTH;
-        let speed = self.speed.get();
-        let words = reading_words(status, speed);
+        let speed = self.meter.per_second().unwrap_or(0);
+        self.reading.set(vec![reading_line(status, speed)]);
         if self.console.is_live() {
-            let console = &self.console;
-            self.reading.get_or_insert_with(|| bar(console)).set_message(words);
-        } else if lasts && self.last_plain.is_none_or(|last| last.elapsed() >= PLAIN) {
+            return;
+        }
+        if lasts && self.last_plain.is_none_or(|last| last.elapsed() >= PLAIN) {
             self.last_plain = Some(Instant::now());
             let json = json!({
                 "type": "reading", "waiting": status.waiting, "files": status.files, "speed": speed,
                 "scanning": status.scanning,
             });
-            self.console.note(words, &json);
+            self.console.note(reading_words(status, speed), &json);
         }
     }
 }
@@ -298,10 +297,14 @@ fn reading_words(status: Status, speed: u64) -> String {
     format!("read {read} of {}{more}, {}", files(status.files), human::speed(speed))
 }
 
-fn bar(console: &Console) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {wide_msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner());
-    console.bars().add(ProgressBar::new_spinner().with_style(style))
+fn reading_line(status: Status, speed: u64) -> Line {
+    let read = status.files.saturating_sub(status.waiting);
+    let more = if status.scanning { " found so far" } else { "" };
+    Line::new()
+        .text(2, "reading")
+        .text(0, format!("{read} of {}{more}", files(status.files)))
+        .bar(3, read, status.files)
+        .text(1, human::speed(speed))
 }
 
 fn files(count: u64) -> String {

@@ -12,9 +12,9 @@ use sealift_peer::join::choose_name;
 use sealift_peer::path::Allowed;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
-use sealift_platform::Platform;
-use sealift_platform::disk::{Lock, read_all};
+use sealift_platform::disk::Lock;
 use sealift_platform::service::State;
+use sealift_platform::{Platform, private};
 use sealift_proto::space::Label;
 use serde_json::json;
 use tokio::sync::watch as signal;
@@ -169,8 +169,7 @@ async fn open_cache(
 ) -> Result<Cache, Failure> {
     let (disk, place) = (platform.disk.clone(), config.home.cache.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        let root = disk
-            .open_or_create(&place, true)
+        let root = private::open(&*disk, &place)
             .map_err(|error| Failure::disk(place.display(), &error))?;
         Ok(Cache::open(&root))
     });
@@ -199,8 +198,7 @@ fn ended() -> Failure {
 /// Takes the profile for this seeder.
 fn lock(profile: &Profile) -> Result<Box<dyn Lock>, Failure> {
     let Some(lock) = profile.lock_seeder()? else {
-        let holder = read_all(&**profile.folder().root(), "seeder.lock".as_ref(), 200);
-        let holder = String::from_utf8_lossy(&holder.unwrap_or_default()).trim().to_owned();
+        let holder = private::holder(&**profile.folder().root(), "seeder.lock".as_ref());
         let who = if holder.is_empty() { String::new() } else { format!(" ({})", escape(&holder)) };
         return Err(Failure::new(
             Exit::Other,
@@ -208,9 +206,8 @@ fn lock(profile: &Profile) -> Result<Box<dyn Lock>, Failure> {
         )
         .next("end it first and start one that watches all folders, or give this one a --home of its own"));
     };
-    let words = format!("process {}\n", std::process::id());
     // Only the words for the next one depend on it.
-    let _ = lock.describe(words.as_bytes());
+    let _ = private::describe(&*lock);
     Ok(lock)
 }
 
@@ -252,7 +249,7 @@ fn greet(
     let device = escape(device.as_str()).into_owned();
     for (_, folder) in folders.iter() {
         let shown = folder.dir.display().to_string();
-        let (place, offered) = (escape(&shown), escape(folder.bounds.name.as_str()));
+        let (place, offered) = (escape(&shown), escape(folder.name.as_str()));
         console.note(
             format!("sharing {place} as {offered} in the space {name}; this device is {device}"),
             &json!({"type": "sharing", "folder": place, "name": offered, "space": name, "device": device}),

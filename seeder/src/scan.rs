@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sealift_platform::disk::{Kind, Root, Stat};
+use sealift_platform::private;
 use sealift_proto::manifest::FILE_MAX;
 use sealift_proto::path::{DEPTH_MAX, RelativePath};
 
@@ -57,14 +58,6 @@ pub enum Skipped {
     Rules(String),
 }
 
-impl Skipped {
-    /// Whether somebody should know: the rest is as it is meant to be.
-    #[must_use]
-    pub const fn is_news(&self) -> bool {
-        !matches!(self, Self::Home)
-    }
-}
-
 /// Takes what a walk finds.
 pub trait Visitor {
     /// A file to offer.
@@ -82,7 +75,9 @@ pub trait Visitor {
 pub struct Bounds {
     /// Name under which the folder is offered.
     pub name: RelativePath,
-    /// Device and inode of folders that are never entered.
+    /// Folders that are never entered, by their paths beneath it, whether they exist or not.
+    pub closed: Vec<PathBuf>,
+    /// The same by device and inode.
     pub forbidden: HashSet<(u64, u64)>,
 }
 
@@ -106,6 +101,8 @@ pub fn walk(
             return Ok(false);
         }
         match root.list(&folder) {
+            // Looked for after the listing: whoever keeps files there made the marker before them.
+            Ok(_) if walk.is_marked(&folder) => walk.visitor.skipped(&folder, Skipped::Home),
             Ok(listed) => walk.enter(&folder, listed),
             Err(error) if folder.as_os_str().is_empty() => return Err(error),
             Err(error) => walk.unreadable(&folder, error),
@@ -130,24 +127,36 @@ impl Walk<'_> {
             self.open.push(PathBuf::new());
             return Ok(());
         }
-        let mut parents: Vec<_> = start.ancestors().skip(1).collect();
-        parents.pop();
-        for parent in parents.into_iter().rev() {
-            match self.root.stat(parent) {
-                Ok(stat) if stat.kind == Kind::Folder && self.may_enter(parent, &stat).is_ok() => {}
-                _ => return Ok(()),
-            }
-            if self.rules.excludes(self.root, parent, true) {
-                return Ok(());
-            }
+        // Before the markers are looked for, as with a listing.
+        let found = self.root.stat(start);
+        let parents: Vec<_> = start.ancestors().skip(1).collect();
+        if !parents.into_iter().rev().all(|parent| self.passes(parent)) {
+            return Ok(());
         }
-        match self.root.stat(start) {
+        match found {
             Ok(stat) => self.look(start, stat.kind),
             // Gone, or never there: the caller sees that it was not found.
             Err(error) if is_absence(&error) => {}
             Err(error) => self.unreadable(start, error),
         }
         Ok(())
+    }
+
+    /// Whether a walk from the top goes through the folder at `path`.
+    fn passes(&mut self, path: &Path) -> bool {
+        if self.is_marked(path) {
+            return false;
+        }
+        if path.as_os_str().is_empty() {
+            return true;
+        }
+        let enters = |stat: Stat| stat.kind == Kind::Folder && self.may_enter(path, &stat).is_ok();
+        self.root.stat(path).is_ok_and(enters) && !self.rules.excludes(self.root, path, true)
+    }
+
+    /// Whether a program of Sealift keeps its files in `folder`; what cannot be told counts as yes.
+    fn is_marked(&self, folder: &Path) -> bool {
+        private::is_marked(self.root, folder).unwrap_or(true)
     }
 
     fn enter(&mut self, folder: &Path, mut listed: Vec<sealift_platform::disk::Listed>) {
@@ -221,7 +230,8 @@ impl Walk<'_> {
 
     fn may_enter(&self, path: &Path, stat: &Stat) -> Result<(), Skipped> {
         debug_assert!(!path.as_os_str().is_empty());
-        if self.bounds.forbidden.contains(&(stat.device, stat.inode)) {
+        let by_path = self.bounds.closed.iter().any(|closed| closed == path);
+        if by_path || self.bounds.forbidden.contains(&(stat.device, stat.inode)) {
             return Err(Skipped::Home);
         }
         if stat.device != self.top.device {

@@ -82,7 +82,7 @@ impl Source {
     pub fn report(&self) -> Report {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let folders = self.shared.folders.iter().map(|(_, folder)| FolderReport {
-            name: folder.bounds.name.as_str().to_owned(),
+            name: folder.name.as_str().to_owned(),
             place: folder.dir.clone(),
             here: folder.root().is_some(),
         });

@@ -1,20 +1,23 @@
-//! Progress of hashing: a bar on a terminal, a line now and then elsewhere.
+//! Progress of hashing: a line that moves on a terminal, one now and then elsewhere.
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use sealift_peer::console::Console;
 use sealift_peer::human;
+use sealift_peer::line::Line;
+use sealift_peer::meter::Meter;
+use sealift_peer::screen::Block;
 use serde_json::json;
 use tokio::time::Instant;
 
-/// How often a line is written where there is no bar.
+/// How often a line is written where there is none that moves.
 const LINE: Duration = Duration::from_secs(5);
 
 /// Bytes read, of so many.
 pub struct CheckBar {
     console: Console,
-    bar: ProgressBar,
+    block: Block,
+    meter: Meter,
     total: u64,
     last_line: Instant,
 }
@@ -23,16 +26,14 @@ impl CheckBar {
     /// Begins at 0 of `total` bytes.
     #[must_use]
     pub fn new(console: &Console, total: u64) -> Self {
-        let template = "checking {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}";
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = console.bars().add(ProgressBar::new(total).with_style(style));
-        Self { console: console.clone(), bar, total, last_line: Instant::now() }
+        let (console, block) = (console.clone(), console.block());
+        Self { console, block, meter: Meter::default(), total, last_line: Instant::now() }
     }
 
     /// `read` bytes are read.
     pub fn set(&mut self, read: u64) {
-        self.bar.set_position(read.min(self.total));
+        self.meter.note(Instant::now(), read);
+        self.block.set(vec![self.line(read)]);
         if self.console.is_live() || self.last_line.elapsed() < LINE {
             return;
         }
@@ -42,10 +43,16 @@ impl CheckBar {
             &json!({"type": "checking", "bytes": read, "total": self.total}),
         );
     }
-}
 
-impl Drop for CheckBar {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
+    fn line(&self, read: u64) -> Line {
+        let speed = self.meter.per_second();
+        let left = speed.and_then(|speed| self.total.saturating_sub(read).checked_div(speed));
+        let left = left.and_then(human::left).map(|left| format!("{left} left"));
+        Line::new()
+            .text(0, "checking")
+            .bar(1, read, self.total)
+            .text(4, format!("{}/{}", human::size(read), human::size(self.total)))
+            .text(2, speed.map_or_else(String::new, human::speed))
+            .text(3, left.unwrap_or_default())
     }
 }

@@ -2,8 +2,8 @@
 
 mod stream;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use sealift_peer::connect::Speaker;
 use sealift_peer::escape::{escape, escape_os};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
+use sealift_peer::meter::rate;
 use sealift_peer::path::{self, Way};
 use sealift_proto::catalogue::{EXECUTABLE, Root};
 use serde_json::json;
@@ -25,7 +26,7 @@ use crate::fetch::sink::Sink;
 use crate::fetch::view::View;
 use crate::freshen::{Known, News, freshen};
 use crate::naming;
-use crate::progress::{DownloadBar, Moment, TICK, rate};
+use crate::progress::{DownloadBar, Moment, TICK};
 use crate::select::{Chosen, Offer};
 use crate::store::{Landing, Target};
 
@@ -53,6 +54,10 @@ struct Tally {
     /// The same by the way they took.
     ways: Vec<(Way, u64)>,
     failures: Vec<(String, Failure)>,
+    /// The folder that the files are in, escaped; `None` where they went on.
+    place: Option<String>,
+    /// Where the last one is.
+    last: Option<PathBuf>,
 }
 
 /// Fetches what the names mean.
@@ -83,7 +88,8 @@ pub async fn run(
         ref many => format!("{} files", many.len()),
     };
     let bar = DownloadBar::new(&speaker.console, &what, total, all);
-    let mut tally = Tally::default();
+    let place = Some(place(&args, jobs.values().flatten()));
+    let mut tally = Tally { place, ..Tally::default() };
     for (number, jobs) in jobs {
         let known = &mut spaces[number];
         let connection = known.connection.take();
@@ -143,6 +149,15 @@ fn jobs(
         });
     }
     Ok(jobs)
+}
+
+/// The folder that all of it is in, escaped: a shared folder that was named, or where such folders go.
+fn place<'a>(args: &DownloadArgs, jobs: impl Iterator<Item = &'a Job>) -> String {
+    let top = |job: &'a Job| job.target.path.parent()?.iter().next();
+    let tops: BTreeSet<_> = jobs.map(top).collect();
+    let top = tops.first().copied().flatten().filter(|_| tops.len() == 1);
+    let place = top.map_or_else(|| args.out.clone(), |top| args.out.join(top));
+    escape_os(place.as_os_str())
 }
 
 fn manner(args: &DownloadArgs) -> Manner {
@@ -226,18 +241,30 @@ async fn watch(
     let mut ticks = interval(TICK);
     tokio::pin!(download);
     loop {
-        tokio::select! {
-            ends = &mut download => return ends,
-            _ = ticks.tick() => {
-                let (written, resumed) = come();
-                let written = before.written + written;
-                let files = usize::try_from(before.files).unwrap_or(0) + view.files_done();
-                let (part, coming) = view.parts();
-                let have = written + before.resumed + resumed + part;
-                let (sources, ways) = (view.sources(), merged(&before.ways, view.ways()));
-                bar.set(&Moment { have, fresh: written + coming, files, sources, ways });
-            }
+        let ends = tokio::select! {
+            ends = &mut download => Some(ends),
+            _ = ticks.tick() => None,
+        };
+        bar.set(&moment(view, come(), before));
+        if let Some(ends) = ends {
+            return ends;
         }
+    }
+}
+
+/// How far it is, with what came `before`; `come` is what was written, and what an earlier run left and is verified.
+fn moment(view: &View, (written, resumed): (u64, u64), before: &Tally) -> Moment {
+    let written = before.written + written;
+    let (part, coming) = view.parts();
+    Moment {
+        have: written + before.resumed + resumed + part,
+        fresh: written + coming,
+        found: view.found(),
+        files: usize::try_from(before.files).unwrap_or(0) + view.files_done(),
+        current: view.current(),
+        sources: view.sources(),
+        ways: merged(&before.ways, view.ways()),
+        waiting: view.waiting(),
     }
 }
 
@@ -250,6 +277,7 @@ impl Tally {
                     self.files += 1;
                     self.bytes = self.bytes.saturating_add(job.size);
                     self.there += u64::from(tell_landed(speaker, job, landing, number));
+                    self.last = landing.landed(number).map(|(path, _)| path);
                 }
             }
         }
@@ -277,11 +305,7 @@ impl Tally {
 
     fn tell_verified(&self, speaker: &Speaker, what: &str, all: usize, elapsed: Duration) {
         let speed = rate(self.written, elapsed);
-        let name = if self.failures.is_empty() {
-            what.to_owned()
-        } else {
-            format!("{} of {all} files", self.files)
-        };
+        let name = self.name(what, all);
         let how = if self.there == self.files {
             "already there".to_owned()
         } else {
@@ -293,11 +317,24 @@ impl Tally {
                 "type": "verified", "files": self.files, "bytes": self.bytes, "already_there": self.there,
                 "path": path::chief(&self.ways).name(), "paths": path::shares_json(&self.ways),
                 "fetched_bytes": self.written, "bytes_per_second": speed,
-                "seconds": elapsed.as_secs_f64(),
+                "seconds": elapsed.as_secs_f64(), "place": self.place,
                 "sources": self.shares.iter().map(|(name, bytes)| json!({"seeder": name, "bytes": bytes}))
                     .collect::<Vec<_>>(),
             }),
         );
+    }
+
+    /// What is there, and where.
+    fn name(&self, what: &str, all: usize) -> String {
+        let what = match self.failures.len() {
+            0 => what.to_owned(),
+            _ => format!("{} of {all} files", self.files),
+        };
+        match (&self.place, &self.last) {
+            (Some(_), Some(file)) if all == 1 => escape_os(file.as_os_str()),
+            (Some(place), _) if all > 1 => format!("{what} in {place}"),
+            _ => what,
+        }
     }
 
     /// Who sent how much, if it was more than one.

@@ -37,6 +37,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const TICK: Duration = Duration::from_millis(250);
 /// One source is enough for so few bytes, as long as it is quick.
 const SMALL: u64 = 8 * 1024 * 1024;
+/// What is waited for while there is no way to anybody.
+const RELAY: &str = "the relay";
 /// After so long it is not quick.
 const QUICK: Duration = Duration::from_secs(1);
 
@@ -80,7 +82,7 @@ pub struct Download<'a> {
     direct: Option<Direct>,
     space: SpaceState,
     shared: Arc<Shared>,
-    labels: Vec<String>,
+    labels: Arc<[String]>,
     elsewhere: Elsewhere,
     manner: Manner,
     names: Names,
@@ -114,7 +116,7 @@ impl<'a> Download<'a> {
         sink: Arc<dyn Sink>,
         manner: Manner,
     ) -> Self {
-        let (labels, offers): (_, Vec<_>) =
+        let (labels, offers): (Vec<_>, Vec<_>) =
             wanted.into_iter().map(|wanted| (wanted.label, wanted.offers)).unzip();
         let elsewhere = Elsewhere::new(&offers, manner.elsewhere);
         let mut schedule = Schedule::new(offers, sink.window());
@@ -129,7 +131,7 @@ impl<'a> Download<'a> {
             direct,
             space,
             shared: Arc::new(Shared::new(schedule, sink)),
-            labels,
+            labels: labels.into(),
             elsewhere,
             manner,
             names: Arc::default(),
@@ -156,7 +158,7 @@ impl<'a> Download<'a> {
     /// What can be seen of it from outside.
     #[must_use]
     pub fn view(&self) -> View {
-        View::new(self.shared.clone(), self.names.clone())
+        View::new(self.shared.clone(), self.names.clone(), self.labels.clone())
     }
 
     /// Fetches until every file has come to an end; in the order of the list.
@@ -253,7 +255,7 @@ impl<'a> Download<'a> {
                 self.reap();
                 self.note_progress();
                 if self.running.is_empty() {
-                    self.pause_or_end(&failure).await;
+                    self.pause_or_end(&failure, RELAY.to_owned()).await;
                 } else {
                     self.go_on_without_relay(&failure).await;
                 }
@@ -271,6 +273,7 @@ impl<'a> Download<'a> {
         let (started, coming) = self.shared.schedule().parts();
         let written = self.shared.sink.written() + started + coming;
         if written > self.written {
+            self.shared.wait_for(None);
             self.written = written;
             self.started = true;
             self.last_progress = Instant::now();
@@ -390,7 +393,7 @@ impl<'a> Download<'a> {
         let now = Instant::now();
         let retry = self.lost.values().map(|lost| lost.until).filter(|until| *until > now).min();
         match (self.trouble.take(), retry) {
-            (Some(trouble), _) => self.pause_or_end(&trouble).await,
+            (Some(trouble), _) => self.pause_or_end(&trouble, self.absent(online)).await,
             (None, Some(retry)) => {
                 let mut presence = online.presence();
                 presence.mark_unchanged();
@@ -401,7 +404,7 @@ impl<'a> Download<'a> {
     }
 
     /// After a loss: waits a little, or gives up if it has lasted too long.
-    async fn pause_or_end(&mut self, failure: &Failure) {
+    async fn pause_or_end(&mut self, failure: &Failure, whom: String) {
         let why = failure.why.clone().unwrap_or_else(|| failure.what.clone());
         if Instant::now() + self.pause > self.deadline() {
             let failure = words::lost(self.started, &why);
@@ -412,6 +415,7 @@ impl<'a> Download<'a> {
             let left = self.deadline().saturating_duration_since(Instant::now());
             words::tell_interrupted(self.speaker, &why, left);
         }
+        self.shared.wait_for(Some((whom, self.deadline())));
         let until = Instant::now() + jittered(self.pause, self.speaker);
         self.pause = (self.pause * 2).min(PAUSE.1);
         sleep_until(until).await;
@@ -431,6 +435,7 @@ impl<'a> Download<'a> {
                 &json!({"type": "waiting", "for": "seeder"}),
             );
         }
+        self.shared.wait_for(Some((self.absent(online), deadline)));
         presence.mark_unchanged();
         // Whatever happens next, the loop looks again.
         let _ = timeout_at(deadline, presence.changed()).await;
@@ -460,10 +465,20 @@ impl<'a> Download<'a> {
 
     /// Who has the files of `jobs`.
     fn away(&self, online: &Online, jobs: &[usize]) -> String {
+        format!("away: {}", self.holders(online, jobs))
+    }
+
+    fn holders(&self, online: &Online, jobs: &[usize]) -> String {
         let schedule = self.shared.schedule();
         let holders: BTreeSet<_> = jobs.iter().flat_map(|job| schedule.offering(*job)).collect();
         let names: BTreeSet<_> = holders.iter().map(|device| online.name_of(device)).collect();
-        format!("away: {}", names.into_iter().collect::<Vec<_>>().join(", "))
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
+    /// Who has what is not there yet.
+    fn absent(&self, online: &Online) -> String {
+        let open: Vec<_> = self.shared.schedule().open().collect();
+        self.holders(online, &open)
     }
 
     /// Names those who sent something wrong.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::deliver::Delivery;
 use super::schedule::{Schedule, SourceId};
 use super::sink::Sink;
+use crate::progress::Waiting;
 
 /// The schedule, where the bytes go, and a bell that rings when something has changed.
 pub(super) struct Shared {
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     renewed: Mutex<Option<Instant>>,
     /// When seeders came to the relay anew.
     came: Mutex<BTreeMap<DeviceId, Instant>>,
+    /// Who is waited for while nobody is at work (escaped), and until when.
+    waiting: Mutex<Option<(String, Instant)>>,
     news: watch::Sender<()>,
     requests: Mutex<BTreeMap<SourceId, mpsc::UnboundedSender<FromLeecher>>>,
 }
@@ -37,6 +40,7 @@ impl Shared {
             met: AtomicBool::new(false),
             renewed: Mutex::default(),
             came: Mutex::default(),
+            waiting: Mutex::default(),
             news: watch::Sender::new(()),
             requests: Mutex::default(),
         }
@@ -68,6 +72,18 @@ impl Shared {
     /// Seeders have come to the relay at these times: their links may lead to where they were before.
     pub(super) fn set_came(&self, came: BTreeMap<DeviceId, Instant>) {
         *self.came.lock().unwrap_or_else(PoisonError::into_inner) = came;
+    }
+
+    /// Nobody is at work: `whom` is waited for, until a time. `None` when somebody is again.
+    pub(super) fn wait_for(&self, waiting: Option<(String, Instant)>) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+    }
+
+    /// What is waited for now.
+    pub(super) fn waiting(&self) -> Option<Waiting> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        waiting.map(|(whom, until)| Waiting { whom, left: left(until) })
     }
 
     /// Whether the connection of this device or of `seeder` to the relay has been made anew since `time`.

@@ -9,20 +9,41 @@ use tokio::time::Instant;
 
 use super::schedule::SourceView;
 use super::shared::Shared;
+use crate::progress::Waiting;
 
 /// What others may look at while a download runs.
 #[derive(Clone)]
 pub struct View {
     shared: Arc<Shared>,
     names: Names,
+    labels: Arc<[String]>,
 }
 
 /// Names of devices, escaped.
 pub(super) type Names = Arc<Mutex<BTreeMap<DeviceId, String>>>;
 
 impl View {
-    pub(super) const fn new(shared: Arc<Shared>, names: Names) -> Self {
-        Self { shared, names }
+    pub(super) const fn new(shared: Arc<Shared>, names: Names, labels: Arc<[String]>) -> Self {
+        Self { shared, names, labels }
+    }
+
+    /// The file of which something came last, escaped.
+    #[must_use]
+    pub fn current(&self) -> Option<String> {
+        let latest = self.shared.schedule().latest()?;
+        self.labels.get(latest).cloned()
+    }
+
+    /// Bytes that an earlier process left of the files begun so far.
+    #[must_use]
+    pub fn found(&self) -> u64 {
+        self.shared.schedule().found()
+    }
+
+    /// What is waited for while nobody is at work.
+    #[must_use]
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.shared.waiting()
     }
 
     /// The seeders at work, by name (escaped).

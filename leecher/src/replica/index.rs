@@ -1,7 +1,7 @@
 //! Index files: sorted entries in blocks, with a directory at the end. Written once, never altered.
 //!
 //! ```text
-//! blocks, each text ‖ detail · directory · u64 directory length ‖ BLAKE3 of the directory ‖ "SLindex2"
+//! first bytes of a private file · blocks, each text ‖ detail · directory · u64 directory length ‖ BLAKE3 of the directory ‖ "SLindex2"
 //! ```
 //!
 //! Each part of a block has its BLAKE3 value (first 16 bytes) in the directory, the directory's own stands in the footer
@@ -10,6 +10,7 @@
 use std::path::Path;
 
 use sealift_platform::disk::{File, Root};
+use sealift_platform::private;
 use sealift_proto::codec;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +71,7 @@ impl Writer {
         Self {
             file,
             offset: 0,
-            waiting: Vec::new(),
+            waiting: private::FIRST.as_bytes().to_vec(),
             builder: Builder::default(),
             directory: Vec::new(),
             entries: 0,
@@ -140,6 +141,11 @@ impl Index {
         let file = root.open(path)?;
         let corrupt = Corrupt("index");
         if file.stat()?.len != summary.len {
+            return Err(corrupt.into());
+        }
+        let mut first = [0; private::FIRST_LEN];
+        read_exact_at(&*file, &mut first, 0)?;
+        if first != *private::FIRST.as_bytes() {
             return Err(corrupt.into());
         }
         let footer_at = summary.len.checked_sub(FOOTER).ok_or(corrupt)?;

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use sealift_platform::disk::Root;
+use sealift_platform::private;
 use sealift_proto::codec;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::log;
@@ -118,7 +119,7 @@ impl LogState {
     }
 }
 
-/// Content of the small file at `path`, less the check at its end; `None` if it is missing.
+/// Content of the small file at `path`, less its first bytes and the check at its end; `None` if it is missing.
 ///
 /// # Errors
 /// [`ReplicaError::Corrupt`] when the check does not hold.
@@ -139,8 +140,11 @@ pub(super) fn read_checked(root: &dyn Root, path: &Path) -> Result<Option<Vec<u8
     let mut bytes = vec![0; usize::try_from(len).map_err(|_| Corrupt("state"))?];
     read_exact_at(&*file, &mut bytes, 0)?;
     let check = bytes.split_off(bytes.len() - 32);
+    if !private::is_kept(&bytes) {
+        return Err(Corrupt("state").into());
+    }
     if blake3::hash(&bytes).as_bytes()[..] == check {
-        Ok(Some(bytes))
+        Ok(Some(bytes.split_off(private::FIRST_LEN)))
     } else {
         Err(Corrupt("state").into())
     }
@@ -157,7 +161,8 @@ pub(super) fn write_checked(root: &dyn Root, path: &Path, bytes: &[u8]) -> std::
         _ => {}
     }
     let file = root.create(&draft, true)?;
-    file.write_all_at(&[bytes, blake3::hash(bytes).as_bytes()].concat(), 0)?;
+    let bytes = [private::FIRST.as_bytes(), bytes].concat();
+    file.write_all_at(&[&bytes[..], blake3::hash(&bytes).as_bytes()].concat(), 0)?;
     file.sync()?;
     root.rename(&draft, path)?;
     root.sync_folder(path.parent().unwrap_or(Path::new("")))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_platform::disk::{self, Root};
+use sealift_platform::private;
 use sealift_proto::text;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -175,8 +176,7 @@ impl Folder {
 fn encode<T: Kept>(value: &T) -> Vec<u8> {
     // Values of the profile are plain structs with text keys: they always have a JSON form.
     let json = serde_json::to_string_pretty(value).expect("profile values have a JSON form");
-    let mut out =
-        format!("sealift {} {VERSION} {}\n", T::KIND, checksum(json.as_bytes())).into_bytes();
+    let mut out = format!("{}\n", first_line::<T>(&json)).into_bytes();
     out.extend_from_slice(json.as_bytes());
     out.push(b'\n');
     out
@@ -186,8 +186,12 @@ fn decode<T: Kept>(bytes: &[u8]) -> Option<T> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (first, json) = text.split_once('\n')?;
     let json = json.strip_suffix('\n')?;
-    let expected = format!("sealift {} {VERSION} {}", T::KIND, checksum(json.as_bytes()));
-    if first == expected { serde_json::from_str(json).ok() } else { None }
+    if first == first_line::<T>(json) { serde_json::from_str(json).ok() } else { None }
+}
+
+/// It also says that the file is one of ours, wherever it is copied to.
+fn first_line<T: Kept>(json: &str) -> String {
+    format!("{}{} {VERSION} {}", private::FIRST, T::KIND, checksum(json.as_bytes()))
 }
 
 fn checksum(bytes: &[u8]) -> String {
@@ -239,6 +243,7 @@ mod tests {
     fn every_flipped_byte_and_every_cut_is_noticed() {
         let note = Note { text: "ü".repeat(20) };
         let bytes = encode(&note);
+        assert!(private::is_kept(&bytes));
         assert_eq!(decode::<Note>(&bytes), Some(note));
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();

@@ -10,8 +10,8 @@ pub mod tokens;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sealift_platform::Platform;
 use sealift_platform::disk::{Kind, Lock};
+use sealift_platform::{Platform, private};
 use sealift_proto::codec::CodecError;
 use sealift_proto::identity::SecretKey;
 use sealift_proto::space::{HostName, Label, RecordSecret, RelayAddress, SpaceId};
@@ -100,15 +100,11 @@ impl Profile {
     /// # Errors
     /// When the folder cannot be made or read.
     pub fn open(platform: &Platform, home: &Home) -> Result<Self, Failure> {
-        let root = platform
-            .disk
-            .open_or_create(&home.profile, true)
+        let root = private::open(&*platform.disk, &home.profile)
             .map_err(|error| Failure::disk(home.profile.display(), &error))?;
         let folder = Folder::new(root, &home.profile);
         folder.create_folder(SPACES)?;
-        let cache = platform
-            .disk
-            .open_or_create(&home.cache, true)
+        let cache = private::open(&*platform.disk, &home.cache)
             .map_err(|error| Failure::disk(home.cache.display(), &error))?;
         let cache = Folder::new(cache, &home.cache);
         Ok(Self { folder, cache, platform: platform.clone() })

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use sealift_platform::Platform;
 use sealift_platform::disk::{Disk, Root};
+use sealift_platform::{Platform, private};
 use sealift_proto::text::base32;
 
 use super::args::KeyCommand;
@@ -42,7 +42,7 @@ pub(super) fn run(
         KeyCommand::Pin => read(disk, &own)?.pin(),
         KeyCommand::Export { file } => copy(disk, &own, file)?,
         KeyCommand::Import { file } => {
-            let made = disk.open_or_create(home, true);
+            let made = private::open(disk, home);
             made.map_err(|error| NotCopied::To(own.clone(), error.into()))?;
             let pin = copy(disk, file, &own)?;
             hand_over(home).map_err(|error| NotCopied::To(own.clone(), error.into()))?;
@@ -70,7 +70,7 @@ fn hand_over(home: &Path) -> io::Result<()> {
     let around = home.canonicalize()?;
     let Some(around) = around.parent() else { return Ok(()) };
     let owner = std::fs::metadata(around)?;
-    for path in [home.to_owned(), home.join(FILE)] {
+    for path in [home.to_owned(), home.join(private::MARKER), home.join(FILE)] {
         chown(path, Some(owner.uid()), Some(owner.gid()))?;
     }
     Ok(())

@@ -483,7 +483,7 @@ impl<'a> Loader<'a> {
             head.map_or((0, [0; 32]), |head| (head.base, chain_start(&head.log_id, head.base)));
         let head = head.filter(|head| head.space == author.space && head.epoch == author.epoch);
         let (segments, published) = (Vec::new(), HashMap::new());
-        let end = crate::journal::KIND as u64;
+        let end = crate::journal::START as u64;
         Self {
             author,
             head,

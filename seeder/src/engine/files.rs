@@ -24,8 +24,8 @@ impl Engine {
         let mut index = shared.index();
         let mut fresh = Vec::new();
         for file in files {
-            let WalkedFile { name, print, executable, known, closed } = file;
-            match index.found(&name, print, executable, known, walk) {
+            let WalkedFile { name, print, mode, known, closed } = file;
+            match index.found(&name, print, mode, known, walk) {
                 Verdict::Same(State::Settling) if closed => {
                     self.settle.closed(&name, print.size, Instant::now());
                 }
@@ -87,7 +87,10 @@ impl Engine {
                 self.answer(&name, Err(Missing::Gone));
                 self.changed_meanwhile(&name, print);
             }
-            Err(HashError::Unreadable(error)) => self.unreadable(&name, print, &error),
+            Err(HashError::Unreadable(error)) => {
+                self.left_out(&name, print, format!("cannot be read: {error}"));
+            }
+            Err(kept @ HashError::Kept) => self.left_out(&name, print, kept.to_string()),
         }
     }
 
@@ -118,13 +121,13 @@ impl Engine {
         self.recheck(name, false);
     }
 
-    fn unreadable(&mut self, name: &Name, print: Print, error: &std::io::Error) {
+    /// The file is not offered in the state `print`, which is told once.
+    pub(super) fn left_out(&mut self, name: &Name, print: Print, why: String) {
         if self.shared.index().unreadable(name, &print) {
             let place = match self.shared.folders.find(name) {
                 Some((_, folder, local)) => folder.dir.join(local),
                 None => Path::new(&**name).to_owned(),
             };
-            let why = format!("cannot be read: {error}");
             self.teller.tell(Activity::Skipped { place, why });
             self.shared.changed.notify_one();
         }

@@ -24,9 +24,11 @@ use tokio::time::{Instant, sleep_until};
 use crate::activity::Teller;
 use crate::folder::Folders;
 use crate::hashes::cache::Cache;
+use crate::hashes::file::HashError;
 use crate::hashes::pool::{Pool, Report};
 use crate::hashes::underway::UnderWay;
 use crate::index::{Index, Name};
+use crate::print::Print;
 use crate::settle::Settle;
 use crate::watch::{Hint, Watching};
 use places::{Checked, Place};
@@ -79,6 +81,13 @@ pub enum Command {
         /// Its root and size.
         reply: Waiter,
     },
+    /// Never offer this file in the state `print`: it is one of Sealift's own.
+    Kept {
+        /// The file.
+        name: Name,
+        /// Its state.
+        print: Print,
+    },
     /// Look at this file again: it is not what it was.
     Recheck {
         /// The file.
@@ -111,6 +120,11 @@ impl Handle {
     pub fn progress(&self, name: &Name) -> Option<(u64, u64)> {
         let size = self.shared.index().get(name)?.print.size;
         Some((self.shared.under_way.done(name).min(size), size))
+    }
+
+    /// Takes `name`, in the state `print`, out of what is offered: it is one of Sealift's own files.
+    pub fn keep_out(&self, name: &Name, print: Print) {
+        let _ = self.commands.send(Command::Kept { name: name.clone(), print });
     }
 
     /// Has `name` looked at again.
@@ -292,6 +306,9 @@ impl Engine {
     fn command(&mut self, command: Command) {
         match command {
             Command::Want { name, reply } => self.want(name, reply),
+            Command::Kept { name, print } => {
+                self.left_out(&name, print, HashError::Kept.to_string())
+            }
             Command::Recheck { name } => self.recheck(&name, true),
         }
     }

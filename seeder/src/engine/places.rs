@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sealift_platform::private::MARKER;
 use tokio::time::Instant;
 
 use super::walker::{Walked, Walker};
@@ -131,7 +132,7 @@ impl Engine {
     /// Nothing of the folder is offered until it is back.
     fn gone(&mut self, index: usize, error: &std::io::Error) {
         let Some(folder) = self.shared.folders.get(index) else { return };
-        let (dir, name) = (folder.dir.clone(), folder.bounds.name.clone());
+        let (dir, name) = (folder.dir.clone(), folder.name.clone());
         let place = &mut self.places[index];
         if place.here == Some(false) {
             return;
@@ -162,8 +163,8 @@ impl Engine {
     /// Has the path `local` beneath folder number `folder` looked at.
     pub(super) fn look_at(&mut self, folder: usize, local: &Path, closed: bool) {
         let Some(place) = self.places.get_mut(folder) else { return };
-        // Rules count for the whole of their folder; and what happens to the folder itself, for all of it.
-        let rules = local.file_name().is_some_and(|name| name == RULES_FILE);
+        // Rules and markers count for the whole of their folder; and what happens to the folder itself, for all of it.
+        let rules = local.file_name().is_some_and(|name| name == RULES_FILE || name == MARKER);
         let start = if rules { local.parent().unwrap_or(Path::new("")) } else { local };
         if start.as_os_str().is_empty() || place.pending.len() >= HINTS {
             place.next_walk = Some(Instant::now());
@@ -199,6 +200,7 @@ impl Engine {
         self.walk += 1;
         let walker = Walker {
             shared: self.shared.clone(),
+            disk: self.platform.disk.clone(),
             folder,
             walk: self.walk,
             starts,

@@ -1,5 +1,4 @@
 use super::*;
-use std::collections::HashSet;
 use std::path::Path;
 
 use crate::activity::Activity;
@@ -20,7 +19,7 @@ struct Running {
 
 fn start_at(share: &Share, home: Share, watching: Watching) -> Running {
     let name = RelativePath::new("s").unwrap();
-    let folder = Folder::new(name, share.dir.path().into(), HashSet::new());
+    let folder = Folder::new(name, share.dir.path().into(), Vec::new());
     let (cache, problem) = Cache::open(&home.root());
     assert!(problem.is_none());
     let (teller, activity) = Teller::new();
@@ -176,7 +175,7 @@ async fn goes_and_comes_back(watching: Watching) {
     outer.write("share/a", "x");
     let share = Share::new();
     let name = RelativePath::new("s").unwrap();
-    let folder = Folder::new(name, outer.path("share"), HashSet::new());
+    let folder = Folder::new(name, outer.path("share"), Vec::new());
     let (teller, activity) = Teller::new();
     let cache = Arc::new(Cache::open(&share.root()).0);
     let folders = Folders::new(vec![folder]);
@@ -258,6 +257,49 @@ async fn after_lost_events_the_whole_folder_is_walked() {
     assert!(running.root("s/a").is_none(), "no event tells of it");
     running.hints.send(Hint::Rescan { folder: 0 }).unwrap();
     running.until_hash("s/a", b"x", SOON).await;
+    running.end().await;
+}
+
+/// As it is copied by hand, into a folder that no program has marked.
+#[tokio::test]
+async fn a_copy_of_a_key_is_never_published_and_told_once() {
+    let share = Share::new();
+    let key = "sealift-private owner-key 1 00\n{}\n";
+    share.write("backup-of-owner.key", key);
+    share.write("a", "x");
+    let mut running = start(&share, POLL_EVERY);
+    running.until_hash("s/a", b"x", Duration::from_secs(10)).await;
+    share.write("later", key);
+    let names = ["s/backup-of-owner.key", "s/later"];
+    for name in names {
+        running
+            .heard(|told| {
+                matches!(told, Activity::Skipped { place, why }
+            if place.ends_with(&name[2..]) && why.contains("own files"))
+            })
+            .await;
+        assert!(running.handle.shared.index().entry(name).is_none());
+        assert_eq!(running.handle.want(name.into()).await, Err(Missing::Unreadable));
+    }
+    share.write("b", "y");
+    running.until_hash("s/b", b"y", Duration::from_secs(10)).await;
+    let mut again = std::iter::from_fn(|| running.activity.try_recv().ok());
+    assert!(!again.any(|told| matches!(told, Activity::Skipped { .. })));
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_was_offered_goes_when_a_program_makes_its_home_there() {
+    let share = Share::new();
+    share.write("home/x", "x");
+    share.write("a", "a");
+    let running = start(&share, Watching::System);
+    running.until_hash("s/home/x", b"x", Duration::from_secs(10)).await;
+    running.until_hash("s/a", b"a", Duration::from_secs(10)).await;
+    sealift_platform::private::open(&*platform().disk, &share.path("home")).unwrap();
+    running.until(SOON, |r| r.handle.shared.index().get("s/home/x").is_none()).await;
+    share.write(".sealift-private", "");
+    running.until(SOON, |r| r.handle.shared.index().status().files == 0).await;
     running.end().await;
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sealift_platform::disk::Disk;
 use sealift_proto::catalogue::Root;
 use tokio::sync::mpsc;
 
@@ -21,7 +22,7 @@ const BATCH: usize = 512;
 pub(super) struct WalkedFile {
     pub(super) name: Name,
     pub(super) print: Print,
-    pub(super) executable: bool,
+    pub(super) mode: u32,
     /// Its content, if it was read before in this state.
     pub(super) known: Option<Root>,
     /// Whether it is known to be complete.
@@ -43,6 +44,7 @@ pub(super) enum Walked {
 /// One walk through one folder, of the whole of it or of some paths.
 pub(super) struct Walker {
     pub(super) shared: Arc<Shared>,
+    pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: usize,
     pub(super) walk: u64,
     /// Each with whether what is there is known to be complete. An empty path is the whole folder.
@@ -67,7 +69,8 @@ impl Walker {
         let folder = self.shared.folders.get(self.folder).ok_or(io::ErrorKind::NotFound)?;
         let root = folder.root().ok_or(io::ErrorKind::NotFound)?;
         let mut gather = Gather { walker: self, closed, files: Vec::new() };
-        let result = walk(&*root, &folder.bounds, rules, start, &mut gather);
+        let bounds = folder.bounds(&*self.disk);
+        let result = walk(&*root, &bounds, rules, start, &mut gather);
         gather.hand_over();
         result
     }
@@ -99,8 +102,8 @@ impl Visitor for Gather<'_> {
         let name: Name = found.path.as_str().into();
         let print = Print::of(&found.stat);
         let known = self.walker.shared.cache.find(&print, &name);
-        let executable = found.stat.mode & 0o100 != 0;
-        self.files.push(WalkedFile { name, print, executable, known, closed: self.closed });
+        let mode = found.stat.mode;
+        self.files.push(WalkedFile { name, print, mode, known, closed: self.closed });
         if self.files.len() >= BATCH {
             self.hand_over();
         }

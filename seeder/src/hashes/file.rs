@@ -8,6 +8,7 @@ use std::path::Path;
 
 use blake3::hazmat::ChainingValue;
 use sealift_platform::disk::{File, Root as Folder};
+use sealift_platform::private;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, Manifest, chunk_value};
 
@@ -32,6 +33,9 @@ pub enum HashError {
     /// It is not in the state it was found in.
     #[error("it changed while it was read")]
     Changed,
+    /// A program of Sealift keeps it.
+    #[error("it is one of Sealift's own files, which hold keys and names")]
+    Kept,
     /// It cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
@@ -66,7 +70,7 @@ impl Reading {
     /// `progress` is told of each chunk's length. The hash once the end is reached.
     ///
     /// # Errors
-    /// When the file cannot be read or changed meanwhile.
+    /// When the file cannot be read, changed meanwhile or is never to be offered.
     pub fn advance(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -78,6 +82,9 @@ impl Reading {
             buffer.resize(len.max(buffer.len()).min(CHUNK_LEN), 0);
             let chunk = &mut buffer[..len];
             read_exact(&*self.file, chunk, self.next * CHUNK)?;
+            if self.next == 0 && private::is_kept(chunk) {
+                return Err(HashError::Kept);
+            }
             if self.layout.pages() == 0 {
                 self.whole = Some(Root(blake3::hash(chunk).into()));
             } else {

@@ -341,7 +341,7 @@ mod tests {
 
     fn pool(share: &Share) -> (Pool, mpsc::UnboundedReceiver<Report>) {
         let name = RelativePath::new("s").unwrap();
-        let folder = Folder::new(name, share.dir.path().into(), HashSet::new());
+        let folder = Folder::new(name, share.dir.path().into(), Vec::new());
         folder.check(&SystemDisk);
         let cache = Cache::open(&share.root()).0;
         Pool::new(Folders::new(vec![folder]), Arc::new(cache))

@@ -1,16 +1,16 @@
 //! What is shown of one session.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use indicatif::ProgressBar;
-use sealift_peer::console::Console;
 use sealift_peer::escape::escape;
 use sealift_peer::human;
+use sealift_peer::line::Line;
+use sealift_peer::meter::Meter;
 use sealift_peer::path::{self, Way};
+use sealift_peer::screen::Block;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{TICK, bar};
 use crate::index::Name;
 
 pub(super) struct Session {
@@ -24,12 +24,12 @@ pub(super) struct Session {
     file: Option<Name>,
     since: Option<Instant>,
     last: Instant,
-    speed: Speed,
-    bar: Option<ProgressBar>,
+    meter: Meter,
+    block: Block,
 }
 
 impl Session {
-    pub(super) fn new(who: String, suite: &'static str) -> Self {
+    pub(super) fn new(who: String, suite: &'static str, block: Block) -> Self {
         Self {
             who,
             suite,
@@ -38,8 +38,8 @@ impl Session {
             file: None,
             since: None,
             last: Instant::now(),
-            speed: Speed::default(),
-            bar: None,
+            meter: Meter::default(),
+            block,
         }
     }
 
@@ -82,50 +82,20 @@ impl Session {
         self.rate().map_or(path.clone(), |rate| format!(", {}{path}", human::speed(rate)))
     }
 
-    pub(super) fn tick(&mut self, console: &Console) {
-        self.speed.tick(self.bytes());
-        if !console.is_live() || self.bytes() == 0 {
-            return;
-        }
-        let file = self.file.as_ref().map(|name| format!("  {}", escape(name))).unwrap_or_default();
-        let words = format!(
-            "{}  {}  {}{}{file}",
-            self.who,
-            human::size(self.bytes()),
-            human::speed(self.speed.get()),
-            path::behind_speed(&self.parts()),
-        );
-        self.bar.get_or_insert_with(|| bar(console)).set_message(words);
-    }
-
-    /// Removes what was drawn.
-    pub(super) fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Bytes per second over the last few ticks.
-#[derive(Default)]
-pub(super) struct Speed {
-    ticks: VecDeque<u64>,
-}
-
-impl Speed {
-    const KEPT: usize = 12;
-
-    pub(super) fn tick(&mut self, total: u64) {
-        self.ticks.push_back(total);
-        if self.ticks.len() > Self::KEPT {
-            self.ticks.pop_front();
+    pub(super) fn tick(&mut self) {
+        self.meter.note(Instant::now(), self.bytes());
+        if self.bytes() > 0 {
+            self.block.set(vec![self.line()]);
         }
     }
 
-    pub(super) fn get(&self) -> u64 {
-        let (Some(first), Some(last)) = (self.ticks.front(), self.ticks.back()) else { return 0 };
-        let ticks = self.ticks.len().saturating_sub(1) as u64;
-        let millis = u64::try_from(TICK.as_millis()).unwrap_or(1) * ticks;
-        ((last - first) * 1000).checked_div(millis).unwrap_or(0)
+    fn line(&self) -> Line {
+        let file = self.file.as_ref().map(|name| escape(name).into_owned());
+        Line::new()
+            .name(0, &*self.who)
+            .name(2, file.unwrap_or_default())
+            .text(3, human::size(self.bytes()))
+            .text(1, human::speed(self.meter.per_second().unwrap_or(0)))
+            .text(4, path::shares(&self.parts()).unwrap_or_default())
     }
 }

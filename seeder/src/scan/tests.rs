@@ -17,7 +17,11 @@ impl Visitor for Seen {
 }
 
 fn bounds() -> Bounds {
-    Bounds { name: RelativePath::new("share").unwrap(), forbidden: HashSet::new() }
+    Bounds {
+        name: RelativePath::new("share").unwrap(),
+        closed: Vec::new(),
+        forbidden: HashSet::new(),
+    }
 }
 
 fn see_from(share: &Share, bounds: &Bounds, start: &str) -> Seen {
@@ -176,12 +180,39 @@ fn the_home_of_sealift_is_never_entered() {
     share.write("home/profile/device.key", "secret");
     share.write("a.txt", "x");
     let home = share.root().stat(Path::new("home")).unwrap();
-    let bounds = Bounds { forbidden: HashSet::from([(home.device, home.inode)]), ..bounds() };
-    let seen = see_from(&share, &bounds, "");
-    assert_eq!(seen.found, ["share/a.txt"]);
-    for start in ["home", "home/profile", "home/profile/device.key"] {
-        assert!(see_from(&share, &bounds, start).found.is_empty());
+    let by_identity = Bounds { forbidden: HashSet::from([(home.device, home.inode)]), ..bounds() };
+    let by_path = Bounds { closed: vec!["home".into()], ..bounds() };
+    for bounds in [by_identity, by_path] {
+        let seen = see_from(&share, &bounds, "");
+        assert_eq!(seen.found, ["share/a.txt"]);
+        assert!(seen.skips("home", "own files"));
+        for start in ["home", "home/profile", "home/profile/device.key"] {
+            assert!(see_from(&share, &bounds, start).found.is_empty());
+        }
     }
+}
+
+/// What is in the files makes no difference here.
+#[test]
+fn a_marked_folder_is_never_entered_at_any_depth_nor_by_any_way() {
+    let share = Share::new();
+    share.write("a/home/.sealift-private", "");
+    share.write("a/home/deep/er/x", "x");
+    share.write("b.txt", "x");
+    share.write("link/y", "y");
+    std::os::unix::fs::symlink("nowhere", share.path("link/.sealift-private")).unwrap();
+    std::fs::create_dir_all(share.path("folder/.sealift-private")).unwrap();
+    share.write("folder/z", "z");
+    let seen = see(&share);
+    assert_eq!(seen.found, ["share/b.txt"]);
+    assert!(["a/home", "link", "folder"].iter().all(|path| seen.skips(path, "own files")));
+    for start in ["a/home", "a/home/deep", "a/home/deep/er/x", "link/y", "folder/.sealift-private"]
+    {
+        assert!(see_from(&share, &bounds(), start).found.is_empty(), "{start}");
+    }
+    share.write(".sealift-private", "");
+    assert!(see(&share).found.is_empty());
+    assert!(see_from(&share, &bounds(), "b.txt").found.is_empty());
 }
 
 #[test]

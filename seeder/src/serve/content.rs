@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use blake3::hazmat::ChainingValue;
 use sealift_platform::disk::File;
+use sealift_platform::private;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{Layout, Manifest};
 use sealift_proto::message::Missing;
@@ -45,7 +46,21 @@ fn open_one(engine: &Handle, name: &Name, print: Print) -> Result<Arc<dyn File>,
         true => Missing::Gone,
         false => Missing::Unreadable,
     })?;
-    if is_unchanged(&*file, &print) { Ok(Arc::from(file)) } else { Err(Missing::Changed) }
+    if !is_unchanged(&*file, &print) {
+        return Err(Missing::Changed);
+    }
+    if is_kept(&*file).map_err(|_| Missing::Unreadable)? {
+        engine.keep_out(name, print);
+        return Err(Missing::Gone);
+    }
+    Ok(Arc::from(file))
+}
+
+/// Whether a program of Sealift keeps the file. It was not when it was hashed: this does not rely on it.
+fn is_kept(file: &dyn File) -> std::io::Result<bool> {
+    let mut first = [0; private::FIRST_LEN];
+    let read = file.read_at(&mut first, 0)?;
+    Ok(private::is_kept(&first[..read]))
 }
 
 /// Whether the open file is in the state `print`.
@@ -96,5 +111,58 @@ fn read_again(engine: &Handle, root: &Root) -> Result<Vec<ChainingValue>, Missin
             engine.recheck(&opened.name);
             Err(Missing::Changed)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::Teller;
+    use crate::engine::Engine;
+    use crate::folder::{Folder, Folders};
+    use crate::hashes::cache::Cache;
+    use crate::index::State;
+    use crate::testing::{Share, platform};
+    use crate::watch::Watching;
+    use sealift_proto::path::RelativePath;
+    use std::path::Path;
+    use std::time::Duration;
+    use tokio::sync::watch;
+
+    /// Whatever the index says, as if no walk and no reading had kept it out.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_key_is_not_served_even_if_it_came_to_be_offered() {
+        let (share, home) = (Share::new(), Share::new());
+        let content = b"sealift-private device-key 1 00\n{}\n";
+        share.write("key", content);
+        let name = RelativePath::new("s").unwrap();
+        let folder = Folder::new(name, share.dir.path().into(), Vec::new());
+        let cache = Arc::new(Cache::open(&home.root()).0);
+        let watching = Watching::Poll(Duration::from_secs(60));
+        let folders = Folders::new(vec![folder]);
+        let (engine, inbox, handle) =
+            Engine::new(platform(), folders, cache, watching, Teller::new().0);
+        let (stop, stopped) = watch::channel(false);
+        let engine = tokio::spawn(engine.run(inbox, stopped));
+        let key: Name = "s/key".into();
+        let root = Root(*blake3::hash(content).as_bytes());
+        let print = Print::of(&share.root().stat(Path::new("key")).unwrap());
+        let is_out =
+            || handle.shared.index().get("s/key").is_some_and(|i| i.state == State::Unreadable);
+        until(is_out).await;
+        handle.shared.index().hashed(&key, &print, root);
+        assert!(matches!(open(&handle, &root), Err(Missing::Gone)));
+        until(is_out).await;
+        stop.send(true).unwrap();
+        engine.await.unwrap();
+    }
+
+    async fn until(done: impl Fn() -> bool) {
+        let wait = async {
+            while !done() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it comes");
     }
 }

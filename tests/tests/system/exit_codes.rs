@@ -26,7 +26,7 @@ fn done_is_0_usage_2_and_not_found_3() {
     let scene = scene();
     let friend = join(&scene.owner, "ben");
     let done = download(&friend, "report.txt").expect(0);
-    assert!(done.stdout.iter().any(|line| line.starts_with("verified report.txt")), "{done}");
+    assert!(done.stdout.iter().any(|line| line.starts_with("verified out/report.txt, ")), "{done}");
     assert_eq!(fetched(&friend, "report.txt"), b"a report");
     for line in [
         &["--no-such-flag"][..],

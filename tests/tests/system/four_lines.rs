@@ -54,7 +54,10 @@ fn four_lines_and_a_second_home() {
     let found = first.type_line(search).wait().expect(0);
     assert!(found.stdout.iter().any(|line| line.contains("name.ext")), "{found}");
     let done = first.type_line(download).wait().expect(0);
-    assert!(done.stdout.iter().any(|line| line.starts_with("verified name.ext")), "{done}");
+    assert!(
+        done.stdout.iter().any(|line| line.starts_with("verified Downloads/name.ext, ")),
+        "{done}"
+    );
     assert!(std::fs::read(first.work().join("Downloads/name.ext")).unwrap() == content);
 
     let invite = first.type_line("seeder invite").wait().expect(0);

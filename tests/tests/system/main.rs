@@ -16,6 +16,8 @@ mod limit;
 mod manual;
 mod mayhem;
 mod network;
+mod newcomer;
+mod own_files;
 mod partial;
 mod passing;
 mod private;

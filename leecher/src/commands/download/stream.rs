@@ -36,7 +36,7 @@ pub(super) async fn run(
     let label = escape(file.out.last().map_or("", String::as_str)).into_owned();
     let stdout = Stdout::of_process().map_err(|error| Failure::disk("standard output", &error))?;
     let sink: Arc<dyn Sink> = Arc::new(stdout);
-    let bar = DownloadBar::new(&speaker.console, &label, size, 1);
+    let bar = DownloadBar::new(&speaker.console, &label, size, 1).passing();
     let wanted = vec![Wanted { label: label.clone(), offers }];
     let connection = known.connection.take();
     let download =

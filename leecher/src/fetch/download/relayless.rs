@@ -8,7 +8,7 @@ use sealift_peer::exit::Failure;
 use sealift_peer::members::Members;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Download, PAUSE, words};
+use super::{Download, PAUSE, RELAY, words};
 use crate::freshen::Connection;
 use crate::online::Online;
 
@@ -35,7 +35,7 @@ impl Download<'_> {
             if !self.started && self.manner.wait.is_none() {
                 self.end_all(&words::nobody_near(&failure));
             } else if self.running.is_empty() {
-                self.pause_or_end(&failure).await;
+                self.pause_or_end(&failure, RELAY.to_owned()).await;
             }
             return None;
         }

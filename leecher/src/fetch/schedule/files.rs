@@ -28,7 +28,9 @@ impl Schedule {
         if !begun.starts.is_empty() {
             self.started.insert(job);
         }
-        of.state = State::Open(Box::new(File::new(root, layout, begun)));
+        let file = Box::new(File::new(root, layout, begun));
+        self.found += file.bytes_of(&file.earlier) + file.started();
+        of.state = State::Open(file);
         self.settle(job);
     }
 
@@ -89,6 +91,7 @@ impl Schedule {
         let Some(file) = self.file(job) else { return };
         let len = file.layout.chunk_len(index);
         file.finished(index);
+        self.latest = Some(job);
         if let Ok(source) = self.source(id) {
             let device = source.device;
             let way = source.way;

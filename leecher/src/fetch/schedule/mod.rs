@@ -187,6 +187,10 @@ pub struct Schedule {
     done: usize,
     /// Verified bytes taken from each device, by the way they took.
     delivered: BTreeMap<(DeviceId, Way), u64>,
+    /// The file of which a chunk came last.
+    latest: Option<usize>,
+    /// Bytes that an earlier process left of files begun so far.
+    found: u64,
     /// Whether the relay's links carry content at all.
     relay_carries: bool,
     standby: BTreeMap<DeviceId, Standby>,
@@ -217,6 +221,8 @@ impl Schedule {
             open: files.len(),
             done: 0,
             delivered: BTreeMap::new(),
+            latest: None,
+            found: 0,
             relay_carries: true,
             standby: BTreeMap::new(),
             wrong: Vec::new(),

@@ -131,6 +131,18 @@ impl Schedule {
         self.done
     }
 
+    /// The file of which a chunk came last.
+    #[must_use]
+    pub const fn latest(&self) -> Option<usize> {
+        self.latest
+    }
+
+    /// Bytes that an earlier process left of the files begun so far.
+    #[must_use]
+    pub const fn found(&self) -> u64 {
+        self.found
+    }
+
     /// Whether an unfinished file could be served by `device`, and, if `running` are at work already, by none of them.
     #[must_use]
     pub fn needs(&self, device: DeviceId, running: Option<&BTreeSet<DeviceId>>) -> bool {
