@@ -37,6 +37,10 @@ struct Inner {
     locks: Mutex<HashSet<PathBuf>>,
     locked_files: Mutex<HashSet<u64>>,
     ignores_case: bool,
+    /// Takes portable names only.
+    narrow: bool,
+    /// Cannot rename without replacing.
+    replaces: bool,
     capacity: Option<u64>,
     /// Altering operations done so far.
     operations: AtomicU64,
@@ -54,6 +58,14 @@ impl MemoryDisk {
 
     pub(crate) fn without_case() -> Self {
         Self(Arc::new(Inner { ignores_case: true, ..Inner::default() }))
+    }
+
+    pub(crate) fn of_portable_names() -> Self {
+        Self(Arc::new(Inner { narrow: true, ..Inner::default() }))
+    }
+
+    pub(crate) fn that_replaces() -> Self {
+        Self(Arc::new(Inner { replaces: true, ..Inner::default() }))
     }
 
     pub(crate) fn of_capacity(bytes: u64) -> Self {
@@ -262,6 +274,10 @@ impl Root for MemoryDisk {
     }
 
     fn create(&self, path: &Path, _: bool) -> io::Result<Box<dyn File>> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if self.0.narrow && name.ends_with(['.', ' ', '*']) {
+            return Err(ErrorKind::InvalidInput.into());
+        }
         let inode = self.0.inodes.fetch_add(1, Ordering::SeqCst) + 1;
         let content = Arc::new(Mutex::new(Content { inode, mode: 0o644, ..Content::default() }));
         self.insert_new(path, Node::File(Arc::clone(&content)))?;
@@ -289,6 +305,9 @@ impl Root for MemoryDisk {
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.get(from)?;
+        if self.0.replaces {
+            return Err(ErrorKind::Unsupported.into());
+        }
         if self.get(to).is_ok() {
             return Err(ErrorKind::AlreadyExists.into());
         }

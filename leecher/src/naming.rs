@@ -1,16 +1,15 @@
 //! Names of strangers as names on this disk.
 //!
-//! A name that every system can have is kept as it is. Otherwise each character in question stands as `%` and two
-//! hexadecimal digits for each of its UTF-8 bytes, as in an address of the web, so that the original can be told:
+//! A name that the disk takes is kept, so that it stays the same from one machine to the next. What may stand in no name is written as
+//! `%` and two hexadecimal digits for each of its UTF-8 bytes, as in an address of the web:
 //!
-//! * `< > : " | ? *`, control characters, and characters that turn the direction of text or cannot be seen;
-//! * a dot or space at the end, and a hyphen at the start;
-//! * the first character of names that Windows keeps for devices (`CON`, `aux.txt`, `COM¹`, …), and of names like those of
-//!   our own part files;
-//! * a `%` that two hexadecimal digits follow.
+//! * everywhere, control characters, those that turn the direction of text or cannot be seen, and the first character of
+//!   names like those of our own part files;
+//! * on a disk that does not take them, `< > : " | ? *`, a dot or space at the end, and the first character of names that
+//!   Windows keeps for devices (`CON`, `aux.txt`, `COM¹`, …).
 //!
-//! Only a name that gets longer than a disk can hold is shortened, and then ends in a hash of the whole. The rule is the
-//! same on every system, so that a folder fetched on one can be copied to another.
+//! What has been written so is a name like any other, and is never written so again. Only a name that gets longer than a
+//! disk can hold is shortened, and then ends in a hash of the whole.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, ErrorKind};
@@ -20,6 +19,7 @@ use sealift_platform::disk::Root as Folder;
 use sealift_platform::random::Random;
 use sealift_proto::text::hex;
 
+use crate::store::Probe;
 use crate::text::collision_key;
 
 /// Longest name that common file systems hold, bytes.
@@ -29,16 +29,73 @@ const SHORT: (usize, usize) = (180, 24);
 /// How the names of our own hidden files begin.
 const OWN: &str = ".sealift-";
 
-/// `name`, one name of a path, as it is called on this disk.
+/// Which names a disk takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// All that the protocol knows.
+    All,
+    /// Those alone that every system takes.
+    Portable,
+}
+
+impl Names {
+    /// What `folder` takes. It is tried out only if one of `names` makes a difference.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn of<'a>(
+        folder: &dyn Folder,
+        random: &dyn Random,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> io::Result<Self> {
+        let differs = |name: &str| local_name(name, Self::All) != portable_name(name);
+        if names.into_iter().any(differs) { Self::tried(folder, random) } else { Ok(Self::All) }
+    }
+
+    fn tried(folder: &dyn Folder, random: &dyn Random) -> io::Result<Self> {
+        let probe = Probe::begin(folder, random)?;
+        for (tail, taken_for) in [("<>:\"|?*", ""), ("end.", "end"), ("end ", "end")] {
+            let made = probe.name(tail);
+            match folder.create(&made, true) {
+                Ok(file) => drop(file),
+                Err(error) if is_refusal(&error) => return Ok(Self::Portable),
+                Err(error) => return Err(error),
+            }
+            // It may be one that alters names, too.
+            let listed = folder.list(Path::new("")).unwrap_or_default();
+            let as_is = listed.iter().any(|listed| Path::new(&listed.name) == made);
+            let other = !taken_for.is_empty() && folder.stat(&probe.name(taken_for)).is_ok();
+            folder.remove(&made)?;
+            if !as_is || other {
+                return Ok(Self::Portable);
+            }
+        }
+        Ok(Self::All)
+    }
+}
+
+/// Whether a name is what the disk refuses, and not the place.
+fn is_refusal(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+    )
+}
+
+/// `name`, one name of a path, as it is called on a disk that takes `names`.
 #[must_use]
-pub fn local_name(name: &str) -> String {
-    let first_goes = name.starts_with('-') || is_device(name) || is_own(name);
+pub fn local_name(name: &str, names: Names) -> String {
+    let everywhere = names == Names::Portable;
+    let first_goes = is_own(name) || (everywhere && is_device(name));
     let last = name.char_indices().next_back().map(|(at, _)| at);
     let mut out = String::with_capacity(name.len());
     for (at, c) in name.char_indices() {
-        let ends = Some(at) == last && matches!(c, '.' | ' ');
-        let goes = is_unportable(c) || ends || (at == 0 && first_goes);
-        if goes || (c == '%' && hex_pair(&name[at + 1..]).is_some()) {
+        let ends = everywhere && Some(at) == last && matches!(c, '.' | ' ');
+        let goes = deceives(c) || (everywhere && is_unportable(c));
+        if goes || ends || (at == 0 && first_goes) {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {
                 out.push('%');
@@ -51,30 +108,17 @@ pub fn local_name(name: &str) -> String {
     if out.len() > NAME_MAX { shortened(&out) } else { out }
 }
 
-/// The name that `local` stands for; `None` if it stands for none.
+/// `name` as it is called on a disk that takes the fewest names. Names are compared so: it is the same for `a:b` and for what
+/// became of that name somewhere.
 #[must_use]
-pub fn original_name(local: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(local.len());
-    let mut rest = local;
-    while let Some(at) = rest.find('%') {
-        bytes.extend_from_slice(&rest.as_bytes()[..at]);
-        rest = &rest[at + 1..];
-        match hex_pair(rest) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &rest[2..];
-            }
-            None => bytes.push(b'%'),
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8(bytes).ok()
+pub fn portable_name(name: &str) -> String {
+    local_name(name, Names::Portable)
 }
 
-/// `path`, several names, each as it is called on this disk.
+/// `path`, several names, each as it is called on a disk that takes `names`.
 #[must_use]
-pub fn local_path<'a>(names: impl IntoIterator<Item = &'a str>) -> PathBuf {
-    names.into_iter().map(local_name).collect()
+pub fn local_path<'a>(path: impl IntoIterator<Item = &'a str>, names: Names) -> PathBuf {
+    path.into_iter().map(|name| local_name(name, names)).collect()
 }
 
 /// `a.txt`, `a (1).txt`, `a (2).txt` … for `number` 0, 1, 2 …; a name that would get too long loses of its middle.
@@ -91,8 +135,13 @@ pub fn numbered(path: &Path, number: u32) -> PathBuf {
 }
 
 fn is_unportable(c: char) -> bool {
+    matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*')
+}
+
+/// Whether it makes a name look like another, or may stand in no name.
+fn deceives(c: char) -> bool {
     c.is_control()
-        || matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*' | '/' | '\\')
+        || matches!(c, '/' | '\\')
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}')
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         || matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
@@ -115,11 +164,6 @@ pub(crate) fn is_own(name: &str) -> bool {
     name.get(..OWN.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN))
 }
 
-fn hex_pair(text: &str) -> Option<u8> {
-    let pair = text.get(..2).filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    u8::from_str_radix(pair, 16).ok()
-}
-
 /// The start of `name`, a hash of the whole of it, and its extension.
 fn shortened(name: &str) -> String {
     let extension = name.rfind('.').map_or("", |at| &name[at..]);
@@ -140,32 +184,41 @@ fn cut(text: &str, len: usize) -> &str {
 }
 
 /// Makes the paths of one batch differ for `folder`, which may take names for the same that differ in letter case or
-/// composition only: of such paths the later get a number. Paths that are equal already get one too.
+/// composition only: of such paths the later get a number. Paths that are equal already get one too, and so does a file whose
+/// path is that of a folder which others lie in.
 ///
 /// # Errors
 /// What the disk says when it is asked how it takes names.
 pub fn separate(folder: &dyn Folder, random: &dyn Random, paths: &mut [PathBuf]) -> io::Result<()> {
     let key = |path: &Path| collision_key(&path.to_string_lossy());
+    let folders: HashSet<PathBuf> = folders_of(paths).into_iter().map(Path::to_owned).collect();
+    let folder_keys: HashSet<String> = folders.iter().map(|path| key(path)).collect();
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, path) in paths.iter().enumerate() {
         groups.entry(key(path)).or_default().push(at);
     }
-    groups.retain(|_, group| group.len() > 1);
+    groups.retain(|key, group| group.len() > 1 || folder_keys.contains(key));
     if groups.is_empty() {
         return Ok(());
     }
     let confused = confuses(folder, random)?;
     let same = |path: &Path| if confused { key(path) } else { path.to_string_lossy().into_owned() };
+    let folders: HashSet<String> = folders.iter().map(|path| same(path)).collect();
     let mut taken: HashSet<String> = paths.iter().map(|path| same(path)).collect();
     for group in groups.into_values() {
         let mut met: HashSet<String> = HashSet::new();
         for at in group {
-            if met.insert(same(&paths[at])) {
+            let own = same(&paths[at]);
+            if !folders.contains(&own) && met.insert(own) {
                 continue;
             }
-            let free = (1..).map(|number| numbered(&paths[at], number));
+            let is_free = |path: &PathBuf| {
+                let name = same(path);
+                !taken.contains(&name) && !folders.contains(&name)
+            };
             // There are fewer paths than numbers.
-            if let Some(path) = free.into_iter().find(|path| !taken.contains(&same(path))) {
+            let free = (1..).map(|number| numbered(&paths[at], number)).find(is_free);
+            if let Some(path) = free {
                 taken.insert(same(&path));
                 paths[at] = path;
             }
@@ -174,15 +227,24 @@ pub fn separate(folder: &dyn Folder, random: &dyn Random, paths: &mut [PathBuf])
     Ok(())
 }
 
+/// The folders that `paths` lie in.
+fn folders_of(paths: &[PathBuf]) -> HashSet<&Path> {
+    let mut folders = HashSet::new();
+    for path in paths {
+        // What is above one that is known is known.
+        path.ancestors().skip(1).find(|above| !folders.insert(*above));
+    }
+    folders
+}
+
 /// Whether `folder` takes names for the same that differ in letter case or composition.
 fn confuses(folder: &dyn Folder, random: &dyn Random) -> io::Result<bool> {
-    let mark = hex(&random.bytes::<8>());
-    let name = |letters: &str| PathBuf::from(format!("{OWN}part-probe-{mark}-{letters}"));
-    let made = name("a\u{e9}");
+    let probe = Probe::begin(folder, random)?;
+    let made = probe.name("a\u{e9}");
     drop(folder.create(&made, true)?);
     let mut confused = false;
     for other in ["A\u{e9}", "ae\u{301}", "a\u{c9}"] {
-        confused |= match folder.stat(&name(other)) {
+        confused |= match folder.stat(&probe.name(other)) {
             Ok(_) => true,
             Err(error) if error.kind() == ErrorKind::NotFound => false,
             // A disk that cannot have the other form of the name may be one that alters names.
@@ -202,19 +264,34 @@ mod tests {
     use crate::memory::MemoryDisk;
 
     #[test]
-    fn plain_names_stay_and_others_are_told() {
+    fn a_disk_that_takes_a_name_keeps_it() {
         for plain in [
-            "a.txt",
+            "a:b",
+            "CON",
+            "a.",
+            " ",
+            "-rf",
+            "50%41",
+            "a%3Ab",
+            "what? \"no\" <*>|",
             "ü 東京 👩‍🚀",
             ".bashrc",
-            "100%.txt",
-            "%zz",
-            "a-b",
-            "console",
-            "COM10",
-            "..."[..1].trim_end_matches('.'),
         ] {
-            assert_eq!(local_name(plain), plain);
+            assert_eq!(local_name(plain, Names::All), plain);
+        }
+        for (name, local) in
+            [("exe.\u{202e}gpj", "exe.%E2%80%AEgpj"), (".Sealift-part-x", "%2ESealift-part-x")]
+        {
+            assert_eq!(local_name(name, Names::All), local);
+            assert_eq!(portable_name(name), local);
+        }
+    }
+
+    #[test]
+    fn other_disks_get_portable_names() {
+        for plain in ["a.txt", "ü 東京 👩‍🚀", "100%.txt", "%zz", "a-b", "console", "COM10", "a%3Ab"]
+        {
+            assert_eq!(portable_name(plain), plain);
         }
         for (name, local) in [
             ("CON", "%43ON"),
@@ -225,24 +302,41 @@ mod tests {
             ("a.", "a%2E"),
             ("...", "..%2E"),
             (" ", "%20"),
-            ("-rf", "%2Drf"),
-            ("exe.\u{202e}gpj", "exe.%E2%80%AEgpj"),
-            ("50%41", "50%2541"),
-            (".Sealift-part-x", "%2ESealift-part-x"),
         ] {
-            assert_eq!(local_name(name), local);
-            assert_eq!(original_name(local).as_deref(), Some(name));
+            assert_eq!(portable_name(name), local);
         }
+    }
+
+    #[test]
+    fn what_a_disk_takes_is_tried_out_where_it_matters() {
+        let tried = |disk: &MemoryDisk, name| Names::of(disk, &SystemRandom, [name]).unwrap();
+        let narrow = MemoryDisk::of_portable_names();
+        assert_eq!(tried(&MemoryDisk::new(), "a:b"), Names::All);
+        for name in ["a:b", "a.", "CON"] {
+            assert_eq!(tried(&narrow, name), Names::Portable);
+        }
+        assert_eq!(tried(&narrow, "plain"), Names::All);
+        assert!(narrow.files().is_empty());
+    }
+
+    #[test]
+    fn a_file_does_not_have_the_path_of_a_folder() {
+        let mut paths = ["s/a", "s/a/b", "s/a (1)", "s/c/d", "S/C"].map(PathBuf::from);
+        separate(&MemoryDisk::new(), &SystemRandom, &mut paths).unwrap();
+        assert_eq!(paths, ["s/a (2)", "s/a/b", "s/a (1)", "s/c/d", "S/C"].map(PathBuf::from));
+        let mut paths = ["s/c/d", "S/C"].map(PathBuf::from);
+        separate(&MemoryDisk::without_case(), &SystemRandom, &mut paths).unwrap();
+        assert_eq!(paths, ["s/c/d", "S/C (1)"].map(PathBuf::from));
     }
 
     #[test]
     fn long_names_are_cut_and_stay_apart() {
         let name = |last: char| format!("{}{last}.txt", ":".repeat(240));
-        let (one, two) = (local_name(&name('a')), local_name(&name('b')));
+        let (one, two) = (portable_name(&name('a')), portable_name(&name('b')));
         assert_ne!(one, two);
         assert!(one.len() <= NAME_MAX && one.ends_with(".txt") && one.starts_with("%3A%3A"));
         let full = "x".repeat(255);
-        assert_eq!(local_name(&full), full);
+        assert_eq!(portable_name(&full), full);
         let next = numbered(Path::new(&full), 12);
         assert_eq!(next.as_os_str().len(), 255);
         assert!(next.to_str().unwrap().ends_with("x (12)"));
@@ -291,24 +385,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_original_can_be_told(name in hostile()) {
-            let local = local_name(&name);
-            prop_assert_eq!(original_name(&local), Some(name));
+        fn no_name_is_altered_twice(name in hostile()) {
+            for names in [Names::All, Names::Portable] {
+                let local = local_name(&name, names);
+                prop_assert_eq!(local_name(&local, names), local.clone());
+                prop_assert_eq!(portable_name(&local), portable_name(&name));
+            }
         }
 
         #[test]
-        fn names_never_lead_out_and_are_portable(name in hostile()) {
-            let local = local_name(&name);
-            let mut parts = Path::new(&local).components();
-            prop_assert!(matches!(parts.next(), Some(std::path::Component::Normal(_))));
-            prop_assert!(parts.next().is_none());
-            prop_assert!(!local.chars().any(is_unportable) && !is_device(&local) && !is_own(&local));
-            prop_assert!(!local.ends_with(['.', ' ']) && !local.starts_with('-'));
-        }
-
-        #[test]
-        fn two_names_never_become_one(a in hostile(), b in hostile()) {
-            prop_assert_eq!(a == b, local_name(&a) == local_name(&b));
+        fn names_never_lead_out_and_are_portable_where_they_must(name in hostile()) {
+            for names in [Names::All, Names::Portable] {
+                let local = local_name(&name, names);
+                let mut parts = Path::new(&local).components();
+                prop_assert!(matches!(parts.next(), Some(std::path::Component::Normal(_))));
+                prop_assert!(parts.next().is_none());
+                prop_assert!(!local.chars().any(deceives) && !is_own(&local));
+            }
+            let local = portable_name(&name);
+            prop_assert!(!local.chars().any(is_unportable) && !is_device(&local));
+            prop_assert!(!local.ends_with(['.', ' ']));
         }
     }
 }

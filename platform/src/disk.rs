@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use buffer::{BLOCK, Buffer};
-pub use helpers::{read_all, replace};
+pub use helpers::{give_name, read_all, replace};
 #[cfg(unix)]
 pub use system::SystemDisk;
 
@@ -122,7 +122,7 @@ pub trait Root: Send + Sync {
     /// Renames, but fails with `AlreadyExists` if there is anything at `to`; in one step, never by asking first.
     ///
     /// # Errors
-    /// `AlreadyExists`, or what the system says.
+    /// `AlreadyExists`, `Unsupported` where the file system has no such step (see [`give_name`]), or what the system says.
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file.
@@ -153,7 +153,7 @@ pub trait Root: Send + Sync {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Bytes that may still be written on its file system.
+    /// Bytes that may still be written on its file system; `u64::MAX` where it does not know.
     ///
     /// # Errors
     /// What the system says.

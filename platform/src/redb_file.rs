@@ -5,7 +5,7 @@ use std::path::Path;
 
 use redb::{Database, DatabaseError, StorageBackend};
 
-use crate::disk::{File, Root};
+use crate::disk::{File, Root, give_name};
 use crate::private;
 
 /// The database begins behind so many bytes, of which the first say whose file it is; as many as a page, for the sake of
@@ -57,7 +57,7 @@ fn initialise(root: &dyn Root, path: &Path, private: bool) -> Result<(), Databas
     file.begin().map_err(storage)?;
     drop(Database::builder().create_with_backend(file)?);
     root.open_write(&temporary).and_then(|file| file.sync()).map_err(storage)?;
-    root.rename_new(&temporary, path).map_err(storage)?;
+    give_name(root, &temporary, path).map_err(storage)?;
     root.sync_folder(path.parent().unwrap_or(Path::new(""))).map_err(storage)
 }
 

@@ -80,21 +80,38 @@ fn describe(args: &Args, manual: &Manual) -> ExitCode {
     else {
         return ExitCode::SUCCESS;
     };
-    let is_closed = failed.error.kind() == io::ErrorKind::BrokenPipe;
-    let error = anyhow::Error::new(failed.error);
+    let error = failed.error;
     match failed.place {
         Some(place) => {
+            let error = anyhow::Error::new(error);
             tell(args, DISK, &error.context(format!("cannot write into {}", place.display())))
         }
-        // Whoever closed standard output has what it wanted.
-        None if is_closed => ExitCode::SUCCESS,
-        None => tell(args, DISK, &error.context("cannot write to standard output")),
+        None => match printed(Err(error)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => tell(args, DISK, &error),
+        },
     }
 }
 
+/// Whoever closed standard output has what it wanted; what could not be printed for another reason is told.
+fn printed(result: io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(Unprinted(error)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Standard output took not all of it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use standard output: {0}")]
+struct Unprinted(#[source] io::Error);
+
 fn fail(args: &Args, error: &anyhow::Error) -> ExitCode {
     let is_disk = error.downcast_ref::<RelayError>().is_some_and(RelayError::is_disk)
-        || error.is::<key::NotCopied>();
+        || error.is::<key::NotCopied>()
+        || error.is::<Unprinted>();
     let code = match () {
         () if is_disk => DISK,
         () if error.is::<SettingsError>() => USAGE,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sealift_platform::disk::{Lock, Root};
+use sealift_platform::disk::{Lock, Root, give_name};
 use sealift_platform::{Platform, private};
 
 use crate::RelayError;
@@ -90,7 +90,7 @@ fn aside(number: u32) -> PathBuf {
 fn set_aside(root: &dyn Root) -> io::Result<PathBuf> {
     for number in 1..=ASIDE {
         let path = aside(number);
-        match root.rename_new(Path::new(store::FILE), &path) {
+        match give_name(root, Path::new(store::FILE), &path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
             Ok(()) => {

@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 
-use sealift_platform::disk::{Root, read_all};
+use sealift_platform::disk::{Root, give_name, read_all};
 use sealift_platform::random::Random;
 use sealift_proto::frame::ALPN;
 use sealift_proto::identity::SecretKey;
@@ -110,7 +110,7 @@ impl KeyFile {
         let file = root.create(temporary, true)?;
         file.write_all_at(text.as_bytes(), 0)?;
         file.sync()?;
-        if let Err(error) = root.rename_new(temporary, path) {
+        if let Err(error) = give_name(root, temporary, path) {
             // What could not be put in place is a secret in the wrong one.
             let _ = root.remove(temporary);
             return Err(error.into());

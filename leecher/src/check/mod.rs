@@ -84,7 +84,9 @@ impl Plan {
     ) -> Result<Self, ReplicaError> {
         let survey = survey(views, &local)?;
         let copies = match with {
-            Some(with) => vec![Copy { local: String::new(), folder: with.to_owned() }],
+            Some(with) => {
+                vec![Copy { local: String::new(), place: PathBuf::new(), folder: with.to_owned() }]
+            }
             None => survey.copies,
         };
         let stated = local.files.iter().map(|_| Vec::new()).collect();
@@ -241,7 +243,7 @@ impl Loose {
             for entry in view.entries("")? {
                 let (path, stored) = entry?;
                 let Some(root) = stored.root else { continue };
-                let name = crate::naming::local_name(path.rsplit('/').next().unwrap_or(&path));
+                let name = crate::naming::portable_name(path.rsplit('/').next().unwrap_or(&path));
                 if names.contains(name.as_str()) {
                     loose.by_name.entry(name).or_insert_with(|| path.clone());
                 }

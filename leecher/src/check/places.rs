@@ -2,22 +2,25 @@
 //!
 //! A folder is taken for a copy of a shared folder (or sub folder) that has its name and at least one file at the same place
 //! below. Of several such shared folders the one counts that most files fit; then the one above which more names fit too. The
-//! outermost such folder counts: what lies beneath a copy is part of it. Names are compared as they are on this disk.
+//! outermost such folder counts: what lies beneath a copy is part of it. Names are compared in the form that every disk takes.
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 
 use super::walk::{Local, LocalFile};
-use crate::naming::local_name;
+use crate::naming::portable_name;
 use crate::replica::{LogView, ReplicaError};
 
 /// A folder of this machine that is compared with a shared one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copy {
-    /// Beneath the path looked at, names separated by `/`; empty for that path itself.
+    /// Beneath the path looked at, in the form that is compared; empty for that path itself.
     pub local: String,
+    /// The same as it is called on this disk.
+    pub place: PathBuf,
     /// Path of the shared folder.
     pub folder: String,
 }
@@ -52,14 +55,14 @@ pub fn survey<V: Borrow<LogView>>(views: &[V], local: &Local) -> Result<Survey, 
             tails.find(&path, &mut fits);
         }
     }
-    survey.copies = choose(fits, &local.above);
+    survey.copies = choose(fits, local);
     Ok(survey)
 }
 
-/// `path` of a catalogue as it is called on this disk.
+/// `path` of a catalogue in the form that is compared.
 #[must_use]
 pub fn local_text(path: &str) -> String {
-    let names: Vec<_> = path.split('/').map(local_name).collect();
+    let names: Vec<_> = path.split('/').map(portable_name).collect();
     names.join("/")
 }
 
@@ -102,7 +105,7 @@ impl<'a> Tails<'a> {
     fn find(&self, path: &str, fits: &mut Fits<'a>) {
         let name = last(path);
         // Most files are called as they are, and are not here.
-        if !self.names.contains(name) && !self.names.contains(&*local_name(name)) {
+        if !self.names.contains(name) && !self.names.contains(&*portable_name(name)) {
             return;
         }
         let text = local_text(path);
@@ -137,10 +140,11 @@ fn hash(parts: &[&str]) -> u64 {
 }
 
 /// The outermost folders that fit something, each with what it fits best.
-fn choose(fits: Fits<'_>, above: &[String]) -> Vec<Copy> {
+fn choose(fits: Fits<'_>, all: &Local) -> Vec<Copy> {
     let mut chosen: HashSet<&str> = HashSet::new();
     let mut copies = Vec::new();
     // By path, a folder comes before all that is in it.
+    let above = &all.above;
     for (local, shared) in fits {
         let within = |(slash, _)| chosen.contains(&local[..slash]);
         if chosen.contains("") || local.match_indices('/').any(within) {
@@ -149,9 +153,13 @@ fn choose(fits: Fits<'_>, above: &[String]) -> Vec<Copy> {
         let best = shared.into_iter().max_by_key(|(folder, files)| {
             (files.len(), common_end(above, local, folder), Reverse(folder.clone()))
         });
-        if let Some((folder, _)) = best {
+        if let Some((folder, files)) = best {
             chosen.insert(local);
-            copies.push(Copy { local: local.to_owned(), folder });
+            let depth = local.split('/').filter(|name| !name.is_empty()).count();
+            let within = files.iter().next().and_then(|file| all.files.get(*file as usize));
+            let place = within.map(|file| file.path.iter().take(depth).collect());
+            let place = place.unwrap_or_default();
+            copies.push(Copy { local: local.to_owned(), place, folder });
         }
     }
     copies
@@ -161,6 +169,6 @@ fn choose(fits: Fits<'_>, above: &[String]) -> Vec<Copy> {
 fn common_end(above: &[String], local: &str, folder: &str) -> usize {
     let within = local.split('/').filter(|name| !name.is_empty());
     let here: Vec<&str> = above.iter().map(String::as_str).chain(within).collect();
-    let there: Vec<String> = folder.split('/').map(local_name).collect();
+    let there: Vec<String> = folder.split('/').map(portable_name).collect();
     here.iter().rev().zip(there.iter().rev()).take_while(|(a, b)| **a == b.as_str()).count()
 }

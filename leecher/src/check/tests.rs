@@ -125,7 +125,11 @@ async fn the_folder_counts_that_fits_best() {
     let copies = |above: &str, files: &[(&str, &str)]| {
         Plan::new(&views, local(above, files), None).unwrap().copies
     };
-    let copy = |local: &str, folder: &str| Copy { local: local.into(), folder: folder.into() };
+    let copy = |local: &str, folder: &str| Copy {
+        local: local.into(),
+        place: local.into(),
+        folder: folder.into(),
+    };
     assert_eq!(copies("d", &[("a", "2"), ("b", "3")]), [copy("", "two/d")]);
     // As many files fit in three of them: names above decide, else the first by path.
     assert_eq!(copies("one/d", &[("a", "2")]), [copy("", "one/d")]);
@@ -168,10 +172,16 @@ async fn single_downloads_are_known_by_content_and_name() {
 
 #[tokio::test]
 async fn names_changed_on_landing_are_matched() {
-    let views = [view(1, &[("s/CON/a:b?.txt", "one"), ("s/CON/-rf", "two"), ("s/CON/50%41", "x")])];
-    let here = [("a%3Ab%3F.txt", "one"), ("%2Drf", "twO"), ("50%2541", "x")];
-    let expected = ["%2Drf Differs", "50%2541 Same", "a%3Ab%3F.txt Same"];
+    let views = [view(1, &[("s/CON/a:b?.txt", "one"), ("s/CON/aux", "two"), ("s/CON/50%41", "x")])];
+    let here = [("a%3Ab%3F.txt", "one"), ("%61ux", "twO"), ("50%41", "x")];
+    let expected = ["%61ux Differs", "50%41 Same", "a%3Ab%3F.txt Same"];
     assert_eq!(found(&views, local("%43ON", &here), None).await, expected);
+    // And those that were kept.
+    let kept = [("a:b?.txt", "one"), ("aux", "two"), ("50%41", "x")];
+    assert_eq!(
+        found(&views, local("CON", &kept), None).await,
+        ["50%41 Same", "a:b?.txt Same", "aux Same"]
+    );
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::naming;
 pub struct LocalFile {
     /// Where it is, beneath the opened folder.
     pub path: PathBuf,
-    /// The same as text, names separated by `/`; `None` if a name is no UTF-8, as no name of a catalogue is.
+    /// The same as text in the form that is compared, names separated by `/`; `None` if a name is no UTF-8, as no name of a catalogue is.
     pub text: Option<String>,
     /// Length in bytes.
     pub size: u64,
@@ -72,7 +72,7 @@ fn names(path: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for part in path.components() {
         match part {
-            Component::Normal(name) => names.push(name.to_string_lossy().into_owned()),
+            Component::Normal(name) => names.push(naming::portable_name(&name.to_string_lossy())),
             Component::ParentDir => names.clear(),
             _ => {}
         }
@@ -113,7 +113,8 @@ impl Local {
     fn add_file(&mut self, path: PathBuf) {
         match self.folder.stat(&path) {
             Ok(stat) => {
-                let names: Option<Vec<_>> = path.iter().map(OsStr::to_str).collect();
+                let name = |name: &OsStr| name.to_str().map(naming::portable_name);
+                let names: Option<Vec<_>> = path.iter().map(name).collect();
                 let text = names.map(|names| names.join("/"));
                 self.files.push(LocalFile { path, text, size: stat.len });
             }

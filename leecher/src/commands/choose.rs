@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::args::DownloadArgs;
 use crate::freshen::{Known, excuse, tell_unread, unreadable};
-use crate::naming;
+use crate::naming::{self, Names};
 use crate::replica::LogView;
 use crate::search::near_misses;
 use crate::select::{Choice, Chosen, Contents, LeftOut, Offer, Selected, select};
@@ -241,7 +241,8 @@ pub(super) fn tell_left_out(
         let Some(path) = contents.first().and_then(|content| content.first()) else { continue };
         let path = &path.holding.path;
         let above = out.split_last().map_or(&[][..], |(_, above)| above);
-        let folder = args.out.join(naming::local_path(above.iter().map(String::as_str)));
+        let folder =
+            args.out.join(naming::local_path(above.iter().map(String::as_str), Names::All));
         let lines: Vec<_> =
             contents.iter().map(|content| line(contents, content, path, &folder)).collect();
         let contents: Vec<_> = contents

@@ -25,7 +25,7 @@ use crate::fetch::schedule::{Offer as Source, Outcome};
 use crate::fetch::sink::Sink;
 use crate::fetch::view::View;
 use crate::freshen::{Known, News, freshen};
-use crate::naming;
+use crate::naming::{self, Names};
 use crate::progress::{DownloadBar, Moment, TICK};
 use crate::select::{Chosen, Offer};
 use crate::store::{Landing, Target};
@@ -69,6 +69,9 @@ pub async fn run(
     common: &CommonArgs,
     args: DownloadArgs,
 ) -> Result<Exit, Failure> {
+    if args.out == Path::new(STDOUT) {
+        stream::check_reader(speaker, &args)?;
+    }
     let mut spaces = freshen(speaker, common, News::Needed).await?;
     let mut chosen = choose(speaker, &spaces, &args);
     let missing = chosen.as_ref().is_err_and(|failure| failure.exit == Exit::NotFound);
@@ -125,8 +128,10 @@ fn jobs(
     let platform = speaker.profile.platform();
     let failed = |error| Failure::disk(escape_os(args.out.as_os_str()), &error);
     let folder = platform.disk.open_or_create(&args.out, false).map_err(failed)?;
-    let mut paths: Vec<_> =
-        files.iter().map(|file| naming::local_path(file.out.iter().map(String::as_str))).collect();
+    let all = files.iter().flat_map(|file| &file.out).map(String::as_str);
+    let names = Names::of(&*folder, &*platform.random, all).map_err(failed)?;
+    let path = |file: &Chosen| naming::local_path(file.out.iter().map(String::as_str), names);
+    let mut paths: Vec<_> = files.iter().map(path).collect();
     naming::separate(&*folder, &*platform.random, &mut paths).map_err(failed)?;
     let mut jobs: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
     for (file, path) in files.into_iter().zip(paths) {
@@ -205,6 +210,13 @@ fn landing(speaker: &Speaker, args: &DownloadArgs, jobs: &[Job]) -> Result<Arc<L
         .map(|(number, job)| landing.missing_bytes(number, job.root, job.size))
         .fold(0u64, u64::saturating_add);
     landing.check_room(missing)?;
+    if landing.is_careless() {
+        let place = escape_os(args.out.as_os_str());
+        speaker.console.warn(
+            format!("the file system of {place} gives no name in one step: do not let another program write the same names there meanwhile"),
+            &json!({"type": "names", "place": place, "one_step": false}),
+        );
+    }
     Ok(Arc::new(landing))
 }
 

@@ -19,6 +19,7 @@ use crate::check::places::Copy;
 use crate::check::walk::{Local, walk};
 use crate::check::{Finding, Plan, State};
 use crate::freshen::{News, freshen, tell_unread, unreadable};
+use crate::naming::portable_name;
 use crate::replica::{LogView, ReplicaError};
 
 /// How often the bar moves.
@@ -120,7 +121,7 @@ fn nothing_at(with: &str) -> Failure {
 /// Tells what is compared with what, and what is not looked at.
 fn tell_plan(speaker: &Speaker, path: &Path, plan: &Plan) {
     for copy in &plan.copies {
-        let here = escape_os(path.join(&copy.local).as_os_str());
+        let here = escape_os(path.join(&copy.place).as_os_str());
         speaker.console.detail(
             format!("{here} is compared with {}", escape(&copy.folder)),
             &json!({"type": "compared", "path": here, "with": copy.folder}),
@@ -232,11 +233,11 @@ fn tell_how(speaker: &Speaker, path: &Path, copies: &[Copy]) {
 }
 
 fn fetch_line(path: &Path, copy: &Copy) -> Option<String> {
-    let full = std::path::absolute(path).ok()?.join(&copy.local);
+    let full = std::path::absolute(path).ok()?.join(&copy.place);
     let local: PathBuf = full.components().collect();
     // A copy under another name is not where a download would land.
-    let name = crate::naming::local_name(copy.folder.rsplit('/').next()?);
-    if local.file_name()? != std::ffi::OsStr::new(&name) {
+    let name = portable_name(copy.folder.rsplit('/').next()?);
+    if portable_name(local.file_name()?.to_str()?) != name {
         return None;
     }
     let out = shell_word(&escape_os(local.parent()?.as_os_str()));

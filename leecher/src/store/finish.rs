@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use sealift_peer::exit::{Exit, Failure};
+use sealift_platform::disk::give_name;
 
 use super::begin::NAMES;
 use super::flush::{MANY_FILES, each};
@@ -139,7 +140,7 @@ impl Landing {
     fn name(&self, part: &Path, wanted: &Path) -> io::Result<PathBuf> {
         for number in 0..NAMES {
             let path = numbered(wanted, number);
-            match self.folder.rename_new(part, &path) {
+            match give_name(&*self.folder, part, &path) {
                 Ok(()) => return Ok(path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),

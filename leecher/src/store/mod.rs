@@ -12,6 +12,7 @@ mod flush;
 mod folders;
 mod mark;
 mod part;
+mod probe;
 mod record;
 mod small;
 mod stage;
@@ -41,6 +42,7 @@ use small::{Small, Smalls};
 use starts::Starts;
 
 pub use claim::PREFIX;
+pub(crate) use probe::Probe;
 pub use stdout::Stdout;
 pub use target::Target;
 
@@ -52,6 +54,8 @@ pub struct Landing {
     random: Arc<dyn Random>,
     /// The execute bits that files may get.
     executable: u32,
+    /// Names are given in one step that never replaces anything.
+    safely: bool,
     jobs: Mutex<HashMap<usize, State>>,
     folders: Folders,
     smalls: Smalls,
@@ -97,11 +101,15 @@ impl Landing {
         random: Arc<dyn Random>,
     ) -> io::Result<Self> {
         // A folder that cannot be written is told before anything is asked of a seeder.
-        let executable = probe(&*folder, &*random)?;
+        let (executable, safely) = {
+            let probe = Probe::begin(&*folder, &*random)?;
+            (probe.executable()?, probe.names_safely()?)
+        };
         let smalls = Smalls::new(folder.clone());
         // A folder that may be written and not be listed is one to land in all the same.
         let listed = folder.list(Path::new("")).unwrap_or_default();
         mark::sweep(&*folder, &listed, &targets);
+        probe::sweep(&*folder, &listed);
         Ok(Self {
             starts: Starts::new(folder.clone(), &listed),
             folders: Folders::new(folder.clone()),
@@ -111,6 +119,7 @@ impl Landing {
             targets,
             random,
             executable,
+            safely,
             jobs: Mutex::default(),
             flush: Flush::default(),
             naming: Mutex::default(),
@@ -118,6 +127,12 @@ impl Landing {
             resumed: AtomicU64::new(0),
             promised: Arc::default(),
         })
+    }
+
+    /// Whether the file system cannot give a file a name in one step that never replaces another one.
+    #[must_use]
+    pub const fn is_careless(&self) -> bool {
+        !self.safely
     }
 
     /// Checks that `bytes` more fit.
@@ -266,16 +281,6 @@ impl Sink for Landing {
 
 fn never_begun() -> Failure {
     Failure::new(Exit::Other, "a chunk of a file that was never begun")
-}
-
-/// Makes and removes a folder, to see whether that can be done, and which execute bits the umask leaves.
-fn probe(folder: &dyn Folder, random: &dyn Random) -> io::Result<u32> {
-    let mark = sealift_proto::text::hex(&random.bytes::<8>());
-    let path = PathBuf::from(format!("{PREFIX}probe-{mark}"));
-    folder.create_folder(&path, false)?;
-    let mode = folder.stat(&path).map(|stat| stat.mode);
-    folder.remove_folder(&path)?;
-    Ok(mode? & 0o111)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A file of several chunks on its way: a hidden part file, and the record of what is in it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -307,7 +307,7 @@ impl Part {
         self.file.set_modified(target.modified_ns())?;
         // Also takes away what an earlier process, told otherwise, gave it.
         let mode = (stat.mode & !0o111) | if target.executable { executable } else { 0 };
-        if mode == stat.mode { Ok(()) } else { self.file.set_mode(mode) }
+        if mode == stat.mode { Ok(()) } else { set_mode(&*self.file, mode) }
     }
 
     /// Removes the record, once the file has its name. One that stays harms nobody.
@@ -352,6 +352,18 @@ fn cut(file: &dyn File, len: u64, end: u64) -> io::Result<u64> {
         file.set_len(end)?;
     }
     Ok(len.min(end))
+}
+
+/// Sets the rights of a file of ours, on file systems that know any.
+pub(super) fn set_mode(file: &dyn File, mode: u32) -> io::Result<()> {
+    match file.set_mode(mode) {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// Whether there is anything, and all of it is zero.

@@ -11,7 +11,7 @@ use sealift_platform::random::Random;
 
 use super::folders::Trouble;
 use super::mark::Mark;
-use super::part::is_zeros;
+use super::part::{is_zeros, set_mode};
 use super::stage::{Spot, Stage, Top, top_of};
 use super::target::Target;
 
@@ -140,7 +140,7 @@ fn fill(file: &dyn File, target: &Target, executable: u32, chunk: &[u8]) -> io::
     }
     file.set_modified(target.modified_ns())?;
     if target.executable && executable != 0 {
-        file.set_mode(file.stat()?.mode | executable)?;
+        set_mode(file, file.stat()?.mode | executable)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use sealift_platform::disk::{Kind, Root as Folder};
+use sealift_platform::disk::{Kind, Root as Folder, give_name};
 
 use super::folders::{Folders, Trouble};
 
@@ -75,7 +75,7 @@ impl Stage {
         }
         let synced = if unsynced { self.sync(hidden, files) } else { Ok(()) };
         // Whatever stands in the way, it is met again, and told, when each file gets its place.
-        synced.and_then(|()| self.folder.rename_new(&hidden.join(top), top)).is_ok()
+        synced.and_then(|()| give_name(&*self.folder, &hidden.join(top), top)).is_ok()
     }
 
     /// Makes the names of `files` in the folders they are in durable.

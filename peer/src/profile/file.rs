@@ -137,7 +137,7 @@ impl Folder {
         let result = file
             .write_all_at(bytes, 0)
             .and_then(|()| file.sync())
-            .and_then(|()| self.root.rename_new(&beside, path));
+            .and_then(|()| disk::give_name(&*self.root, &beside, path));
         if result.is_err() {
             // The error is the news; a leftover is passed over next time.
             let _ = self.root.remove(&beside);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{File, Root};
+use super::{File, Kind, Root};
 
 /// Names tried for a temporary file.
 const TRIES: u32 = 4096;
@@ -22,6 +22,29 @@ pub fn replace(root: &dyn Root, path: &Path, bytes: &[u8], private: bool) -> io:
         .and_then(|()| root.rename(&temporary, path))
         .inspect_err(|_| drop(root.remove(&temporary)))?;
     root.sync_folder(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Gives what is at `from` the name `to`, if there is nothing of that name. Where the file system cannot do that in one step, the
+/// name is first taken by something empty, which what is at `from` replaces then: what another program made there before is never
+/// replaced; what it makes in its place in that very moment may be, and a crash in it leaves something empty.
+///
+/// # Errors
+/// `AlreadyExists`, or what the system says.
+pub fn give_name(root: &dyn Root, from: &Path, to: &Path) -> io::Result<()> {
+    match root.rename_new(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+        other => return other,
+    }
+    if root.stat(from)?.kind == Kind::Folder {
+        root.create_folder(to, false)?;
+        return root.rename(from, to).inspect_err(|_| drop(root.remove_folder(to)));
+    }
+    let taken = root.create(to, true)?;
+    let (own, there) = (taken.stat()?, root.stat(to)?);
+    if (own.inode, own.device) != (there.inode, there.device) || there.len > 0 {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    root.rename(from, to).inspect_err(|_| drop(root.remove(to)))
 }
 
 /// Reads the whole file at `path`.

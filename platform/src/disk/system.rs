@@ -151,7 +151,13 @@ impl Root for SystemRoot {
         };
         let to = other.as_ref().unwrap_or(&from);
         match rename_no_replace(&from, old, to, new) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_unlink(&from, old, to, new),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                link_unlink(&from, old, to, new).map_err(|error| match error {
+                    // FAT, exFAT and the like, which have one name for each file.
+                    Errno::PERM | Errno::NOSYS | Errno::NOTSUP => io::ErrorKind::Unsupported.into(),
+                    other => other.into(),
+                })
+            }
             other => Ok(other?),
         }
     }
@@ -176,7 +182,7 @@ impl Root for SystemRoot {
 
     fn free_bytes(&self) -> io::Result<u64> {
         let told = rustix::fs::fstatvfs(self.beneath.root())?;
-        Ok(told.f_bavail.saturating_mul(told.f_frsize))
+        Ok(free_bytes(told.f_blocks, told.f_bavail, told.f_frsize))
     }
 
     fn watchable(&self) -> bool {
@@ -217,9 +223,14 @@ fn rename_no_replace(_: impl AsFd, _: &Path, _: impl AsFd, _: &Path) -> Result<(
 }
 
 /// A second name never replaces anything; a file that cannot have one stays where it is, with an error.
-fn link_unlink(from: impl AsFd, old: &Path, to: impl AsFd, new: &Path) -> io::Result<()> {
+fn link_unlink(from: impl AsFd, old: &Path, to: impl AsFd, new: &Path) -> Result<(), Errno> {
     rustix::fs::linkat(&from, old, &to, new, AtFlags::empty())?;
-    Ok(rustix::fs::unlinkat(&from, old, AtFlags::empty())?)
+    rustix::fs::unlinkat(&from, old, AtFlags::empty())
+}
+
+/// Some file systems, such as ramfs, know no size: then nothing is known to be free either.
+const fn free_bytes(blocks: u64, available: u64, unit: u64) -> u64 {
+    if blocks == 0 { u64::MAX } else { available.saturating_mul(unit) }
 }
 
 /// File systems whose changes on other machines, or outside the kernel, raise no events here.

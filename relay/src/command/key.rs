@@ -55,9 +55,7 @@ pub(super) fn run(
     } else {
         format!("pin {pin}")
     };
-    // Who closed standard output has what it wanted.
-    let _ = writeln!(io::stdout().lock(), "{line}");
-    Ok(())
+    super::printed(writeln!(io::stdout().lock(), "{line}"))
 }
 
 /// What root put in place belongs to whom the folder around it belongs to: a service has a user of its own.

@@ -17,9 +17,8 @@ pub(super) fn run(home: &Path, json: bool) -> anyhow::Result<()> {
         anyhow::Error::new(error).context(what)
     })?;
     let text = if json { as_json(&report) } else { as_text(&report) };
-    // Who closed standard output has what it wanted.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    Ok(())
+    let mut out = io::stdout().lock();
+    super::printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 /// There is no such socket on this system.

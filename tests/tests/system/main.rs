@@ -15,6 +15,7 @@ mod leaving;
 mod limit;
 mod manual;
 mod mayhem;
+mod narrow;
 mod network;
 mod newcomer;
 mod own_files;

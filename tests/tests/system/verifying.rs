@@ -21,7 +21,7 @@ fn what_was_fetched_is_checked_and_what_changed_is_named() {
     let friend = join(&owner, "ben");
     let _ = download(&friend, "photos/").expect(0);
     let _ = download(&friend, "report.txt").expect(0);
-    assert!(friend.work().join("out/photos/x/%61ux.txt").exists());
+    assert!(friend.work().join("out/photos/x/aux.txt").exists());
     friend.write("out/own.txt", b"nobody's business");
 
     let sound = verify(&friend, &["out"]).expect(0);
@@ -58,7 +58,7 @@ fn what_was_fetched_is_checked_and_what_changed_is_named() {
     // A folder of another name, a single file, and what nobody knows.
     std::fs::rename(friend.work().join("out/photos/x"), friend.work().join("copy")).unwrap();
     let _ = verify(&friend, &["copy", "--offline", "--with", "share/photos/x"]).expect(1);
-    let _ = verify(&friend, &["copy/%61ux.txt", "--offline"]).expect(0);
+    let _ = verify(&friend, &["copy/aux.txt", "--offline"]).expect(0);
     let unknown = verify(&friend, &["out/own.txt", "--offline"]).expect(3);
     assert!(unknown.stdout.len() == 1 && unknown.says("--with"), "{unknown}");
     let _ = verify(&friend, &["copy", "--offline", "--with", "share/absent"]).expect(3);

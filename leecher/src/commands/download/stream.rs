@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::Speaker;
-use sealift_peer::escape::escape;
+use sealift_peer::escape::{escape, shell_word};
 use sealift_peer::exit::{Exit, Failure};
 
 use super::{Tally, manner, source, space_for, watch};
@@ -58,6 +58,20 @@ pub(super) async fn run(
     };
     tally.report(speaker, &label, 1, bar.elapsed())?;
     Ok(Exit::Done)
+}
+
+/// Content on a terminal helps nobody, and may command it.
+///
+/// # Errors
+/// When standard output is a terminal, with lines that work.
+pub(super) fn check_reader(speaker: &Speaker, args: &DownloadArgs) -> Result<(), Failure> {
+    if !speaker.console.stdout_is_terminal() {
+        return Ok(());
+    }
+    let names: Vec<_> = args.names.iter().map(|name| shell_word(name)).collect();
+    let line = format!("leecher download {} --out", escape(&names.join(" ")));
+    Err(Failure::new(Exit::Usage, "standard output is a terminal, and a file may hold anything")
+        .next(format!("{line} - > FILE, or {line} FOLDER")))
 }
 
 fn not_one(count: usize) -> Failure {

@@ -149,3 +149,18 @@ fn many_at_once_all_end_well() {
     }
     assert_eq!(there, all.len(), "nothing else is left");
 }
+
+#[test]
+fn a_disk_that_renames_over_others_still_keeps_what_is_there() {
+    let memory = Memory::that_replaces();
+    memory.put_file("a.txt", b"other");
+    for (path, content) in [("a.txt", content(9)), ("d/a.bin", content((2 << 20) + 1))] {
+        let landing = landing(&memory, &[path]);
+        assert!(landing.is_careless());
+        fill(&landing, &content);
+        assert_eq!(finish(&landing), Ok(()));
+    }
+    assert_eq!(memory.bytes("a.txt").unwrap(), b"other");
+    assert_eq!(memory.files(), ["a (1).txt", "a.txt", "d/a.bin"]);
+    assert!(!landing(&Memory::new(), &["a"]).is_careless());
+}

@@ -131,7 +131,7 @@ fn create_and_rename_new_never_replace() {
             assert_eq!(kind(root.create(p(taken), false)), io::ErrorKind::AlreadyExists);
             assert_eq!(kind(root.rename_new(p("new"), p(taken))), io::ErrorKind::AlreadyExists);
             let linked = link_unlink(&here, p("new"), &here, p(taken));
-            assert_eq!(kind(linked), io::ErrorKind::AlreadyExists);
+            assert_eq!(linked, Err(Errno::EXIST));
         }
         assert_eq!(fs::read(folder.join("old")).unwrap(), b"old");
         root.rename_new(p("new"), p("folder/moved")).unwrap();
@@ -142,6 +142,12 @@ fn create_and_rename_new_never_replace() {
         root.rename(p("again"), p("old")).unwrap();
         assert_eq!(fs::read(folder.join("old")).unwrap(), b"new");
     });
+}
+
+#[test]
+fn a_file_system_that_knows_no_size_has_room() {
+    assert_eq!(free_bytes(0, 0, 4096), u64::MAX);
+    assert_eq!((free_bytes(9, 0, 4096), free_bytes(9, 2, 4096)), (0, 8192));
 }
 
 #[test]
