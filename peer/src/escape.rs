@@ -22,6 +22,18 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// [`escape`] for text of several lines, which stay lines.
+#[must_use]
+pub fn escape_lines(text: &str) -> String {
+    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// A path of the local system, safe to show.
+#[must_use]
+pub fn escape_path(path: &std::path::Path) -> String {
+    escape_os(path.as_os_str())
+}
+
 /// A file name of the local system, which need not be text, made safe to show.
 #[must_use]
 pub fn escape_os(name: &std::ffi::OsStr) -> String {

@@ -1,5 +1,7 @@
 //! How a command ends: exit codes, and failures that say what happened, why, and what to do next.
 
+use crate::escape::{escape, escape_lines};
+
 /// Exit codes of all three programs. They are part of the interface and never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -97,7 +99,10 @@ impl Failure {
     #[must_use]
     pub fn disk(place: impl std::fmt::Display, error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
-        let failure = Self::new(Exit::Disk, format!("cannot use {place}")).why(error).passing(true);
+        let place = place.to_string();
+        let failure = Self::new(Exit::Disk, format!("cannot use {}", escape(&place)))
+            .why(error)
+            .passing(true);
         match error.kind() {
             ErrorKind::StorageFull => {
                 failure.next("free some space and run the same command again")
@@ -122,12 +127,13 @@ impl Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "error: {}", self.what)?;
+        // Paths of this machine are in them as they are; whatever they hold moves no cursor.
+        write!(f, "error: {}", escape_lines(&self.what))?;
         if let Some(why) = &self.why {
-            write!(f, "\n  why: {why}")?;
+            write!(f, "\n  why: {}", escape_lines(why))?;
         }
         if let Some(next) = &self.next {
-            write!(f, "\n  next: {next}")?;
+            write!(f, "\n  next: {}", escape_lines(next))?;
         }
         Ok(())
     }

@@ -67,6 +67,14 @@ pub trait Disk: Send + Sync {
     /// When it is missing, not a folder or not readable.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn Root>>;
 
+    /// Opens the folder at the absolute path `path` as it was when it was resolved: no link is followed, also on the way.
+    ///
+    /// # Errors
+    /// As [`Disk::open`], and where a link has taken the place of a folder.
+    fn open_real(&self, path: &Path) -> io::Result<Arc<dyn Root>> {
+        self.open(path)
+    }
+
     /// As [`Disk::open`], making missing folders first (mode 0700 if `private`).
     ///
     /// # Errors
@@ -161,6 +169,11 @@ pub trait Root: Send + Sync {
 
     /// Whether changes beneath are reported by the system's watcher; network file systems say no.
     fn watchable(&self) -> bool;
+
+    /// Whether the system makes up the files as they are read (`/proc`, `/sys`): they say nothing true of their lengths.
+    fn is_made_up(&self) -> bool {
+        false
+    }
 
     /// Takes the lock file at `path`, made if missing; held until the returned value is dropped or the process ends,
     /// however it ends. `None` when another holds it.

@@ -20,6 +20,7 @@ use sealift_platform::Platform;
 
 use crate::RelayError;
 use crate::log::Log;
+use crate::log::plain::escape;
 use args::{Args, Command};
 use settings::{Settings, SettingsError};
 
@@ -125,7 +126,8 @@ fn tell(args: &Args, code: u8, error: &anyhow::Error) -> ExitCode {
         let told = serde_json::json!({"v": 1, "type": "error", "code": code, "what": format!("{error:#}")});
         eprintln!("{told}");
     } else {
-        eprintln!("relay: {error:#}");
+        // With a line end of its own; a path of this machine may hold anything.
+        eprint!("{}", escape(format!("relay: {error:#}").as_bytes()));
     }
     ExitCode::from(code)
 }

@@ -1,7 +1,7 @@
 //! Log lines on standard error: text or JSON, at most so many of a kind in a second, and never a control character.
 
 mod kinds;
-mod plain;
+pub(crate) mod plain;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;

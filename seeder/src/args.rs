@@ -28,7 +28,8 @@ Examples:
   seeder status
       What is shared, and which file to back up
 
-What a `.sealiftignore` names (gitignore syntax) is left out.
+What a `.sealiftignore` names (gitignore syntax) is left out, and by default swap files, locks and half downloads of other \
+programs (`!*.part` there takes such back).
 Links are not followed. Ctrl-C ends it; nothing is lost.";
 
 const INVITE_HELP: &str = "\

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::Speaker;
-use sealift_peer::escape::escape;
+use sealift_peer::escape::{escape, escape_path};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
 use sealift_peer::path::check_lan;
@@ -107,7 +107,7 @@ fn status_command(profile: &Profile, home: &Home, common: &CommonArgs) -> Result
     let id = device.map(|device| device.key.id().short());
     let shown =
         id.clone().unwrap_or_else(|| "no keys yet; the first `seeder --watch` makes them".into());
-    let place = profile.folder().place("").display().to_string();
+    let place = escape_path(&profile.folder().place(""));
     console.result(
         format!("device   {name} ({shown})\nprofile  {place}"),
         &json!({"type": "device", "name": name, "device": id, "profile": place}),
@@ -128,7 +128,7 @@ fn tell_space(profile: &Profile, common: &CommonArgs, space: &SpaceState) -> Res
         let place = sealift_proto::invite::host_port(&relay.host, relay.port);
         format!("{place}#{}", text::base32(&relay.pin))
     });
-    let backup = space.owner_file(profile.folder()).map(|path| path.display().to_string());
+    let backup = space.owner_file(profile.folder()).map(|path| escape_path(&path));
     let role = match &backup {
         Some(path) => format!(
             "owned by this device\nback up  {path}\n         without this file nobody can ever invite again"
@@ -165,7 +165,7 @@ fn tell_running(common: &CommonArgs, running: Option<&Report>) {
         lines.push(format!("sent     {}, {}", human::size(carried.bytes), escape(&carried.path)));
     }
     for folder in &report.folders {
-        let place = escape(&folder.place.display().to_string()).into_owned();
+        let place = escape_path(&folder.place);
         let gone = if folder.here { "" } else { "  (gone)" };
         lines.push(format!("folder   {} = {place}{gone}", escape(&folder.name)));
     }

@@ -12,7 +12,7 @@ use sealift_peer::path::Allowed;
 use sealift_platform::disk::Disk;
 use sealift_proto::path::RelativePath;
 
-use crate::folder::{Folder, Folders};
+use crate::folder::{Folder, Folders, MADE_UP};
 use crate::names::{WatchArg, name_folders, shell};
 use crate::own;
 use crate::watch::Watching;
@@ -58,10 +58,12 @@ pub fn folders(disk: &dyn Disk, home: &Home, watch: &[WatchArg]) -> Result<Folde
 }
 
 fn folder(disk: &dyn Disk, home: &Home, name: RelativePath, dir: &Path) -> Result<Folder, Failure> {
-    let identity = disk
-        .open(dir)
-        .and_then(|root| root.stat(Path::new("")))
-        .map_err(|error| cannot_open(dir, &error))?;
+    let root = disk.open(dir).map_err(|error| cannot_open(dir, &error))?;
+    let identity = root.stat(Path::new("")).map_err(|error| cannot_open(dir, &error))?;
+    if root.is_made_up() {
+        let what = format!("{} cannot be shared", escape_os(dir.as_os_str()));
+        return Err(Failure::new(Exit::Usage, what).why(MADE_UP).next("share another folder"));
+    }
     let own = own::folders(home);
     let is_own = own::identities(&own, disk).contains(&(identity.device, identity.inode))
         || [&home.profile, &home.cache].into_iter().any(|own| is_inside(dir, own))
@@ -69,8 +71,8 @@ fn folder(disk: &dyn Disk, home: &Home, name: RelativePath, dir: &Path) -> Resul
     if is_own || own::is_private(dir) {
         return Err(is_kept(dir));
     }
-    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    Ok(Folder::new(name, dir, own))
+    // A link that was named is followed once, now.
+    Ok(Folder::new(name, own::resolve(dir), own))
 }
 
 fn is_kept(dir: &Path) -> Failure {
@@ -82,7 +84,7 @@ fn is_kept(dir: &Path) -> Failure {
 }
 
 fn cannot_open(dir: &Path, error: &std::io::Error) -> Failure {
-    let shown = dir.display();
+    let shown = escape_os(dir.as_os_str());
     match error.kind() {
         std::io::ErrorKind::NotFound => {
             Failure::new(Exit::Usage, format!("there is no folder {shown}"))

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealift_platform::disk::{Disk, Root};
 use sealift_proto::path::RelativePath;
@@ -12,6 +12,10 @@ use crate::names;
 use crate::own;
 use crate::scan::Bounds;
 
+/// Why `/proc` and its like are not offered.
+pub const MADE_UP: &str =
+    "the system makes up its files as they are read; they have no content to keep";
+
 /// A folder that is offered.
 pub struct Folder {
     /// Where it is.
@@ -20,7 +24,33 @@ pub struct Folder {
     pub name: RelativePath,
     /// Folders of this seeder's own files, wherever they are.
     own: Vec<PathBuf>,
-    root: Mutex<Option<Arc<dyn Root>>>,
+    held: Mutex<Option<Held>>,
+}
+
+/// The folder that is there, known by what it is, and open only while it is used: a disk that is shared can be unmounted.
+struct Held {
+    id: (u64, u64),
+    disk: Arc<dyn Disk>,
+    root: Option<Arc<dyn Root>>,
+    /// Whether it was asked for since it was last looked after.
+    used: bool,
+}
+
+impl Held {
+    fn root(&mut self, dir: &Path) -> Option<Arc<dyn Root>> {
+        self.used = true;
+        if self.root.is_none() {
+            let root = self.disk.open_real(dir).ok()?;
+            self.root = (identity(&*root).ok()? == self.id).then_some(root);
+        }
+        self.root.clone()
+    }
+
+    fn let_go(&mut self) {
+        if !std::mem::take(&mut self.used) {
+            self.root = None;
+        }
+    }
 }
 
 /// What became of a folder since it was last looked at.
@@ -35,10 +65,10 @@ pub enum Health {
 }
 
 impl Folder {
-    /// The folder at `dir`, offered as `name`, which never offers what lies in `own`. Not open yet.
+    /// The folder at the real path `dir`, offered as `name`, which never offers what lies in `own`. Not open yet.
     #[must_use]
     pub fn new(name: RelativePath, dir: PathBuf, own: Vec<PathBuf>) -> Self {
-        Self { dir, name, own, root: Mutex::new(None) }
+        Self { dir, name, own, held: Mutex::new(None) }
     }
 
     /// Where a walk that begins now ends: programs that start meanwhile make folders of their own.
@@ -51,29 +81,35 @@ impl Folder {
         }
     }
 
-    /// The folder, if it is there.
+    /// The folder, if it is there. To be given back soon. Blocks.
     #[must_use]
     pub fn root(&self) -> Option<Arc<dyn Root>> {
-        self.root.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.held().as_mut()?.root(&self.dir)
     }
 
-    /// Looks whether the folder is still the one that is open, and opens the one that is there now if not. A folder that
-    /// was renamed, unmounted or cannot be read any more offers nothing, nor does one that was made a home of Sealift. Blocks.
-    pub fn check(&self, disk: &dyn Disk) -> Health {
-        // Opening takes the right to read: a folder whose permission was taken away counts as gone.
-        let opened = if own::is_private(&self.dir) {
-            Err(io::Error::other("Sealift keeps its own files there"))
-        } else {
-            disk.open(&self.dir).and_then(|root| Ok((identity(&*root)?, root)))
-        };
-        let mut held = self.root.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Whether it was there when it was last looked after.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.held().is_some()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks whether the folder is still the one that is offered, and takes the one that is there now if not. A folder that
+    /// was renamed, unmounted or cannot be read any more offers nothing, nor does one that a link has replaced or that was made
+    /// a home of Sealift. Blocks.
+    pub fn check(&self, disk: &Arc<dyn Disk>) -> Health {
+        let opened = self.open(&**disk);
+        let mut held = self.held();
         match opened {
-            Ok((id, root)) => {
-                let before = held.as_ref().and_then(|root| identity(&**root).ok());
-                if before == Some(id) {
+            Ok(id) => {
+                if let Some(held) = held.as_mut().filter(|held| held.id == id) {
+                    held.let_go();
                     return Health::Same;
                 }
-                *held = Some(root);
+                *held = Some(Held { id, disk: disk.clone(), root: None, used: false });
                 Health::Opened
             }
             Err(error) => {
@@ -83,9 +119,21 @@ impl Folder {
         }
     }
 
+    /// Opening takes the right to read: a folder whose permission was taken away counts as gone.
+    fn open(&self, disk: &dyn Disk) -> io::Result<(u64, u64)> {
+        if own::is_private(&self.dir) {
+            return Err(io::Error::other("Sealift keeps its own files there"));
+        }
+        let root = disk.open_real(&self.dir)?;
+        if root.is_made_up() {
+            return Err(io::Error::other(MADE_UP));
+        }
+        identity(&*root)
+    }
+
     /// Stops offering it: what was open is let go.
     pub fn close(&self) {
-        *self.root.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.held() = None;
     }
 
     /// The path in the catalogue of `local` beneath it; of the folder itself for an empty path.
@@ -144,6 +192,10 @@ mod tests {
     use super::*;
     use sealift_platform::disk::SystemDisk;
 
+    fn disk() -> Arc<dyn Disk> {
+        Arc::new(SystemDisk)
+    }
+
     /// T089
     #[test]
     fn a_folder_is_noticed_when_it_goes_and_comes_back() {
@@ -153,18 +205,64 @@ mod tests {
         let name = RelativePath::new("share").unwrap();
         let folder = Folder::new(name, dir.clone(), Vec::new());
         assert!(folder.root().is_none());
-        assert!(matches!(folder.check(&SystemDisk), Health::Opened));
-        assert!(matches!(folder.check(&SystemDisk), Health::Same));
+        assert!(matches!(folder.check(&disk()), Health::Opened));
+        assert!(matches!(folder.check(&disk()), Health::Same));
         let moved = outer.path().join("moved");
         std::fs::rename(&dir, &moved).unwrap();
-        assert!(matches!(folder.check(&SystemDisk), Health::Gone(_)));
+        assert!(matches!(folder.check(&disk()), Health::Gone(_)));
         assert!(folder.root().is_none());
         std::fs::create_dir(&dir).unwrap();
-        assert!(matches!(folder.check(&SystemDisk), Health::Opened));
+        assert!(matches!(folder.check(&disk()), Health::Opened));
         std::fs::remove_dir(&dir).unwrap();
         std::fs::rename(&moved, &dir).unwrap();
-        assert!(matches!(folder.check(&SystemDisk), Health::Opened));
+        assert!(matches!(folder.check(&disk()), Health::Opened));
         assert_eq!(folder.name_of(Path::new("a/b")).as_deref(), Some("share/a/b"));
+    }
+
+    #[test]
+    fn a_folder_is_open_only_while_it_is_used() {
+        let outer = tempfile::tempdir().unwrap();
+        let name = RelativePath::new("share").unwrap();
+        let folder = Folder::new(name, outer.path().canonicalize().unwrap(), Vec::new());
+        folder.check(&disk());
+        let weak = Arc::downgrade(&folder.root().unwrap());
+        folder.check(&disk());
+        assert!(weak.upgrade().is_some(), "it was just used");
+        folder.check(&disk());
+        assert!(weak.upgrade().is_none() && folder.is_here());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_its_place_or_on_the_way_is_not_followed() {
+        let outer = tempfile::tempdir().unwrap();
+        let top = outer.path().canonicalize().unwrap();
+        std::fs::create_dir_all(top.join("a/share")).unwrap();
+        let name = RelativePath::new("share").unwrap();
+        let folder = Folder::new(name, top.join("a/share"), Vec::new());
+        assert!(matches!(folder.check(&disk()), Health::Opened));
+        std::fs::rename(top.join("a/share"), top.join("a/moved")).unwrap();
+        std::os::unix::fs::symlink("moved", top.join("a/share")).unwrap();
+        assert!(
+            matches!(folder.check(&disk()), Health::Gone(why) if why.to_string().contains("link"))
+        );
+        std::fs::remove_file(top.join("a/share")).unwrap();
+        std::fs::rename(top.join("a/moved"), top.join("a/share")).unwrap();
+        assert!(matches!(folder.check(&disk()), Health::Opened));
+        std::fs::rename(top.join("a"), top.join("b")).unwrap();
+        std::os::unix::fs::symlink("b", top.join("a")).unwrap();
+        assert!(folder.root().is_none(), "also before the next look");
+        assert!(matches!(folder.check(&disk()), Health::Gone(_)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_system_makes_up_is_no_folder_to_offer() {
+        for place in ["/proc", "/proc/self", "/sys/kernel"] {
+            let folder = Folder::new(RelativePath::new("p").unwrap(), place.into(), Vec::new());
+            let health = folder.check(&disk());
+            assert!(matches!(health, Health::Gone(_)), "{place}: {health:?}");
+        }
     }
 
     #[test]

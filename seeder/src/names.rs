@@ -22,10 +22,10 @@ pub struct WatchArg {
 }
 
 /// Reads `DIR` or `NAME=DIR`. What stands before the first `=` is a name only if it holds no `/`, so that `./a=b` is a
-/// folder.
+/// folder, and only if there is nothing called `NAME=DIR` as a whole.
 ///
 /// # Errors
-/// Words for the person who typed it.
+/// Words for the person who typed it; also where both could be meant.
 pub fn parse_watch(text: &OsStr) -> Result<WatchArg, String> {
     let whole = || WatchArg { name: None, dir: PathBuf::from(text) };
     let Some((name, dir)) = text.to_str().and_then(|text| text.split_once('=')) else {
@@ -34,6 +34,9 @@ pub fn parse_watch(text: &OsStr) -> Result<WatchArg, String> {
     if name.contains('/') || name.is_empty() {
         return Ok(whole());
     }
+    if Path::new(text).symlink_metadata().is_ok() {
+        return if Path::new(dir).is_dir() { Err(both(name, dir)) } else { Ok(whole()) };
+    }
     if RelativePath::new(name).is_err() {
         return Err(format!("`{}` is no name for a folder", escape(name)));
     }
@@ -41,6 +44,17 @@ pub fn parse_watch(text: &OsStr) -> Result<WatchArg, String> {
         return Err(format!("no folder after `{}=`", escape(name)));
     }
     Ok(WatchArg { name: Some(name.to_owned()), dir: PathBuf::from(dir) })
+}
+
+/// Which lines mean one thing only.
+fn both(name: &str, dir: &str) -> String {
+    let whole = shell_word(&format!("./{name}={dir}"));
+    let named = shell_word(&format!("{name}=./{dir}"));
+    format!(
+        "`{}` is there, and so is `{}`; type --watch {whole} for the first, --watch {named} for the second",
+        escape(&format!("{name}={dir}")),
+        escape(dir),
+    )
 }
 
 /// Gives each folder its name: the one asked for, else its base name.
@@ -62,8 +76,11 @@ pub fn name_folders(args: &[WatchArg]) -> Result<Vec<(RelativePath, PathBuf)>, F
 
 fn folder_name(arg: &WatchArg) -> Result<RelativePath, Failure> {
     let no_name = || {
-        Failure::new(Exit::Usage, format!("{} has no name to offer it under", arg.dir.display()))
-            .next(format!("give it one: --watch NAME={}", shell(&arg.dir)))
+        Failure::new(
+            Exit::Usage,
+            format!("{} has no name to offer it under", escape_os(arg.dir.as_os_str())),
+        )
+        .next(format!("give it one: --watch NAME={}", shell(&arg.dir)))
     };
     match &arg.name {
         Some(name) => RelativePath::new(name.as_str()).map_err(|_| no_name()),

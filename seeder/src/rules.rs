@@ -1,7 +1,8 @@
 //! `.sealiftignore`: what is not offered, in the syntax of gitignore.
 //!
 //! A file of that name rules its folder and everything beneath; a deeper one has the last word, and `!` takes back. As with
-//! git, what lies in an ignored folder cannot be taken back.
+//! git, what lies in an ignored folder cannot be taken back. Rules that cannot be read, or not wholly understood, close their
+//! folder: what they were to keep out is not known.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use sealift_platform::disk::Root;
+use sealift_platform::disk::{Kind, Root};
 
 /// Name of the files with rules.
 pub const RULES_FILE: &str = ".sealiftignore";
@@ -18,11 +19,49 @@ pub const PART_PREFIX: &str = ".sealift-part-";
 /// Longest file with rules, bytes.
 const RULES_MAX: usize = 1024 * 1024;
 
+/// Files that programs put beside those they are about, for as long as they run: swap files, locks, what is not complete yet,
+/// and what file managers note. Left out unless a rule takes them back; the README lists them for people.
+pub const PASSING: [&str; 15] = [
+    ".*.sw[a-p]",
+    r"\#*#",
+    ".#*",
+    ".~lock.*#",
+    "~$*",
+    "*.part",
+    "*.crdownload",
+    ".goutputstream-*",
+    ".*.kate-swp",
+    ".syncthing.*.tmp",
+    ".nfs[0-9a-f]*",
+    ".fuse_hidden*",
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+];
+
+/// What one folder says of what is in it.
+#[derive(Clone)]
+enum Ruling {
+    /// Nothing.
+    Free,
+    /// These rules.
+    Rules(Arc<Gitignore>),
+    /// Nobody knows: nothing in it is offered.
+    Closed,
+}
+
 /// The rules of one watched folder, read as they are needed and kept for one walk.
-#[derive(Default)]
 pub struct Rules {
-    folders: HashMap<PathBuf, Option<Arc<Gitignore>>>,
+    folders: HashMap<PathBuf, Ruling>,
+    passing: Gitignore,
     problems: Vec<(PathBuf, String)>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let passing = build(&PASSING.join("\n")).unwrap_or_else(|_| Gitignore::empty());
+        Self { folders: HashMap::new(), passing, problems: Vec::new() }
+    }
 }
 
 impl Rules {
@@ -32,16 +71,18 @@ impl Rules {
         if is_part(name) || !is_folder && name == RULES_FILE.as_bytes() {
             return true;
         }
+        let mut said = None;
         for folder in path.ancestors().skip(1) {
-            let Some(rules) = self.of(root, folder) else { continue };
-            let beneath = path.strip_prefix(folder).unwrap_or(path);
-            match rules.matched(beneath, is_folder) {
-                Match::Ignore(_) => return true,
-                Match::Whitelist(_) => return false,
-                Match::None => {}
+            match self.of(root, folder) {
+                Ruling::Free => {}
+                Ruling::Closed => return true,
+                Ruling::Rules(rules) => {
+                    let beneath = path.strip_prefix(folder).unwrap_or(path);
+                    said = said.or_else(|| decides(&rules.matched(beneath, is_folder)));
+                }
             }
         }
-        false
+        said.unwrap_or_else(|| !is_folder && self.passing.matched(path, false).is_ignore())
     }
 
     /// Whether the entry at `path` beneath `root`, or any folder on the way to it, is ruled out.
@@ -52,44 +93,67 @@ impl Rules {
             || self.excludes(root, path, is_folder)
     }
 
-    /// Files with rules, or lines of them, that could not be used since the last call, each with the reason.
+    /// Files with rules that could not be used since the last call, each with the reason.
     pub fn take_problems(&mut self) -> Vec<(PathBuf, String)> {
         std::mem::take(&mut self.problems)
     }
 
-    fn of(&mut self, root: &dyn Root, folder: &Path) -> Option<Arc<Gitignore>> {
+    fn of(&mut self, root: &dyn Root, folder: &Path) -> Ruling {
         if let Some(known) = self.folders.get(folder) {
             return known.clone();
         }
-        let rules = self.read(root, &folder.join(RULES_FILE)).map(Arc::new);
-        self.folders.insert(folder.to_owned(), rules.clone());
-        rules
-    }
-
-    fn read(&mut self, root: &dyn Root, path: &Path) -> Option<Gitignore> {
-        let bytes = match sealift_platform::disk::read_all(root, path, RULES_MAX) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-            Err(error) => {
-                self.problems.push((path.to_owned(), error.to_string()));
-                return None;
+        let path = folder.join(RULES_FILE);
+        let ruling = match read(root, &path) {
+            Ok(None) => Ruling::Free,
+            Ok(Some(rules)) => Ruling::Rules(Arc::new(rules)),
+            Err(why) => {
+                self.problems.push((path, why));
+                Ruling::Closed
             }
         };
-        let mut builder = GitignoreBuilder::new(".");
-        let text = String::from_utf8_lossy(&bytes);
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            if let Err(error) = builder.add_line(None, line) {
-                self.problems.push((path.to_owned(), format!("line {}: {error}", number + 1)));
-            }
-        }
-        match builder.build() {
-            Ok(rules) => Some(rules),
-            Err(error) => {
-                self.problems.push((path.to_owned(), error.to_string()));
-                None
-            }
-        }
+        self.folders.insert(folder.to_owned(), ruling.clone());
+        ruling
     }
+}
+
+/// Whether a rule keeps something out or takes it back.
+fn decides<T>(matched: &Match<T>) -> Option<bool> {
+    match matched {
+        Match::None => None,
+        Match::Ignore(_) => Some(true),
+        Match::Whitelist(_) => Some(false),
+    }
+}
+
+/// The rules at `path`, if there are any.
+fn read(root: &dyn Root, path: &Path) -> Result<Option<Gitignore>, String> {
+    let bytes = match sealift_platform::disk::read_all(root, path, RULES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(explain(root, path, &error)),
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    build(text.trim_start_matches('\u{feff}')).map(Some)
+}
+
+fn explain(root: &dyn Root, path: &Path, error: &std::io::Error) -> String {
+    match root.stat(path) {
+        Ok(stat) if stat.kind == Kind::Link => "it is a link, and links are not followed".into(),
+        _ => error.to_string(),
+    }
+}
+
+fn build(text: &str) -> Result<Gitignore, String> {
+    let mut builder = GitignoreBuilder::new(".");
+    for (number, line) in text.lines().enumerate() {
+        let wrong = |why: &dyn std::fmt::Display| format!("line {}: {why}", number + 1);
+        // No name that is shared has one: it is a line end of another system, or no text at all.
+        if line.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(wrong(&"a control character"));
+        }
+        builder.add_line(None, line).map_err(|error| wrong(&error))?;
+    }
+    builder.build().map_err(|error| error.to_string())
 }
 
 /// Whether `name` is that of a part file.
@@ -120,14 +184,63 @@ mod tests {
         assert!(!rules.excludes_anywhere(&*share.root(), Path::new("other/x"), false));
     }
 
+    /// A line that makes no sense was to keep something out as well.
     #[test]
-    fn one_bad_line_does_not_stop_the_rest() {
+    fn rules_that_cannot_be_used_close_their_folder() {
         let share = Share::new();
-        share.write(".sealiftignore", "[z-a]\n*.tmp\n");
+        share.write("long/.sealiftignore", vec![b'#'; RULES_MAX + 1]);
+        share.write("line/.sealiftignore", "*.tmp\n[z-a]\n!kept\n");
+        share.write("latin/.sealiftignore", b"gr\xfcn*\n");
+        share.write("mac/.sealiftignore", "a\rb");
+        share.write("elsewhere", "secret*\n");
+        std::fs::create_dir_all(share.path("folder/.sealiftignore")).unwrap();
+        for (folder, target) in [("link", "../elsewhere"), ("nowhere", "../none")] {
+            std::fs::create_dir_all(share.path(folder)).unwrap();
+            std::os::unix::fs::symlink(target, share.path(folder).join(".sealiftignore")).unwrap();
+        }
         let mut rules = Rules::default();
-        assert!(rules.excludes(&*share.root(), Path::new("x.tmp"), false));
-        let problems = rules.take_problems();
-        assert_eq!(problems.len(), 1);
-        assert!(problems[0].1.starts_with("line 1"));
+        for folder in ["long", "line", "latin", "mac", "folder", "link", "nowhere"] {
+            let root = share.root();
+            for inside in ["x", "kept", "deep/er/y"] {
+                assert!(rules.excludes(&*root, &Path::new(folder).join(inside), false), "{folder}");
+            }
+            assert!(!rules.excludes(&*root, Path::new(folder), true));
+            let problems = rules.take_problems();
+            assert_eq!(problems.len(), 1, "{folder}: {problems:?}");
+        }
+        assert!(!rules.excludes(&*share.root(), Path::new("elsewhere"), false));
+    }
+
+    #[test]
+    fn what_programs_leave_beside_files_stays_out_unless_it_is_taken_back() {
+        let share = Share::new();
+        share.write("back/.sealiftignore", "!*.part\n");
+        let mut rules = Rules::default();
+        let mut out =
+            |path: &str, is_folder| rules.excludes(&*share.root(), Path::new(path), is_folder);
+        let passing = [
+            ".a.txt.swp",
+            ".swx/.b.swo",
+            "#a.txt#",
+            ".#a.txt",
+            ".~lock.a.odt#",
+            "~$a.docx",
+            "film.mkv.part",
+            "x.crdownload",
+            ".goutputstream-ABC123",
+            ".nfs000000000123",
+            ".fuse_hidden0001",
+            ".DS_Store",
+            "deep/Thumbs.db",
+            "deep/er/desktop.ini",
+        ];
+        for path in passing {
+            assert!(out(path, false), "{path}");
+            assert!(!out(path, true), "{path} as a folder");
+        }
+        for path in ["a.swp", "a#", "lock.odt", "part", "x.part1", ".nfs-notes", "a.tmp", "a~"] {
+            assert!(!out(path, false), "{path}");
+        }
+        assert!(!out("back/film.part", false) && out("back/.DS_Store", false));
     }
 }

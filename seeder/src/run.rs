@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sealift_peer::connect::Speaker;
 use sealift_peer::direct::Direct;
-use sealift_peer::escape::escape;
+use sealift_peer::escape::{escape, escape_path};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::join::choose_name;
 use sealift_peer::path::Allowed;
@@ -248,8 +248,7 @@ fn greet(
     let device = speaker.profile.device_name()?;
     let device = escape(device.as_str()).into_owned();
     for (_, folder) in folders.iter() {
-        let shown = folder.dir.display().to_string();
-        let (place, offered) = (escape(&shown), escape(folder.name.as_str()));
+        let (place, offered) = (escape_path(&folder.dir), escape(folder.name.as_str()));
         console.note(
             format!("sharing {place} as {offered} in the space {name}; this device is {device}"),
             &json!({"type": "sharing", "folder": place, "name": offered, "space": name, "device": device}),

@@ -53,13 +53,15 @@ pub enum Skipped {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
-    /// A file with rules, or a line of it, makes no sense.
-    #[error("cannot be used as rules: {0}")]
+    /// A file with rules makes no sense.
+    #[error("cannot be used as rules: {0}; nothing in its folder is offered until it can")]
     Rules(String),
 }
 
 /// Takes what a walk finds.
 pub trait Visitor {
+    /// The folder at `local` is about to be listed.
+    fn entering(&mut self, _local: &Path) {}
     /// A file to offer.
     fn found(&mut self, found: Found);
     /// Something left out, at `local` beneath the folder.
@@ -96,10 +98,12 @@ pub fn walk(
     let top = root.stat(Path::new(""))?;
     let mut walk = Walk { root, bounds, rules, visitor, top, open: Vec::new() };
     walk.begin(start)?;
+    walk.tell_problems();
     while let Some(folder) = walk.open.pop() {
         if walk.visitor.cancelled() {
             return Ok(false);
         }
+        walk.visitor.entering(&folder);
         match root.list(&folder) {
             // Looked for after the listing: whoever keeps files there made the marker before them.
             Ok(_) if walk.is_marked(&folder) => walk.visitor.skipped(&folder, Skipped::Home),
@@ -167,6 +171,10 @@ impl Walk<'_> {
             self.look(&folder.join(&entry.name), entry.kind);
         }
         self.open[below..].reverse();
+        self.tell_problems();
+    }
+
+    fn tell_problems(&mut self) {
         for (path, why) in self.rules.take_problems() {
             self.visitor.skipped(&path, Skipped::Rules(why));
         }

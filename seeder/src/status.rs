@@ -84,7 +84,7 @@ impl Source {
         let folders = self.shared.folders.iter().map(|(_, folder)| FolderReport {
             name: folder.name.as_str().to_owned(),
             place: folder.dir.clone(),
-            here: folder.root().is_some(),
+            here: folder.is_here(),
         });
         let folders = folders.collect();
         let carried = |(way, bytes): (Way, u64)| Carried { path: way.name().to_owned(), bytes };

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc as thread_mpsc;
+use std::sync::{Mutex, PoisonError, mpsc as thread_mpsc};
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
@@ -75,13 +75,45 @@ impl WatchError {
     }
 }
 
+/// Whether the system is told of each folder by itself. On others one call watches all that is beneath.
+const EACH: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// A running watcher; it ends when it is dropped.
 pub struct Watcher {
-    _watcher: RecommendedWatcher,
+    folder: usize,
+    watcher: Mutex<RecommendedWatcher>,
+    hints: mpsc::UnboundedSender<Hint>,
 }
 
-/// Has the system watch the folder at `dir`, with everything beneath it; hints about it carry the number `folder`. Blocks
-/// while the system is told about each folder in it.
+impl Watcher {
+    /// Has the folder at `dir` watched too, if that takes a call of its own. To be called before it is listed, whenever it
+    /// is: then nothing is missed, and a folder that cannot be read is left out alone, by whoever lists it.
+    pub fn enter(&self, dir: &Path) {
+        if !EACH {
+            return;
+        }
+        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = watcher.watch(dir, RecursiveMode::NonRecursive)
+            && !is_of_the_folder(&error)
+        {
+            let _ = self.hints.send(Hint::Broken { folder: self.folder, why: explain(&error) });
+        }
+    }
+}
+
+/// Whether one folder alone cannot be watched: it is gone, or nobody may read it.
+fn is_of_the_folder(error: &notify::Error) -> bool {
+    match &error.kind {
+        ErrorKind::PathNotFound => true,
+        ErrorKind::Io(error) => {
+            error.kind() == std::io::ErrorKind::PermissionDenied || crate::scan::is_absence(error)
+        }
+        _ => false,
+    }
+}
+
+/// Has the system watch the folder at `dir`, and each folder beneath it that is entered; hints about it carry the number
+/// `folder`. Blocks.
 ///
 /// # Errors
 /// [`WatchError`].
@@ -100,13 +132,14 @@ pub fn watch(
     };
     let config = notify::Config::default().with_follow_symlinks(false);
     let mut watcher = RecommendedWatcher::new(handler, config).map_err(|error| explain(&error))?;
-    let gathering = Gathering { folder, base: dir.to_owned(), hints };
+    let gathering = Gathering { folder, base: dir.to_owned(), hints: hints.clone() };
     std::thread::Builder::new()
         .name("changes".to_owned())
         .spawn(move || gathering.run(&events))
         .map_err(|error| WatchError::Other(error.to_string()))?;
-    watcher.watch(dir, RecursiveMode::Recursive).map_err(|error| explain(&error))?;
-    Ok(Watcher { _watcher: watcher })
+    let mode = if EACH { RecursiveMode::NonRecursive } else { RecursiveMode::Recursive };
+    watcher.watch(dir, mode).map_err(|error| explain(&error))?;
+    Ok(Watcher { folder, watcher: Mutex::new(watcher), hints })
 }
 
 fn tells_of_change(event: &Event) -> bool {
@@ -202,7 +235,8 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         share.write("sub/before", "x");
         let (sender, mut hints) = mpsc::unbounded_channel();
-        let _watcher = watch(3, share.dir.path(), sender).unwrap();
+        let watcher = watch(3, share.dir.path(), sender).unwrap();
+        watcher.enter(&share.path("sub"));
         share.write("sub/a", "x");
         assert!(hints_until(&mut hints, &[("sub/a", true)]).await);
         std::fs::rename(share.path("sub/a"), share.path("b")).unwrap();
@@ -213,6 +247,8 @@ mod tests {
         assert!(hints_until(&mut hints, &[("sub/before", false)]).await);
         std::fs::create_dir(share.path("new")).unwrap();
         assert!(hints_until(&mut hints, &[("new", false)]).await);
+        watcher.enter(&share.path("new"));
+        watcher.enter(&share.path("never there"));
         std::fs::write(share.path("new/inner"), "x").unwrap();
         assert!(hints_until(&mut hints, &[("new/inner", true)]).await);
     }

@@ -2,6 +2,7 @@
 
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::{Speaker, relay_of};
+use sealift_peer::escape::escape_path;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
 use sealift_peer::members::Members;
@@ -43,8 +44,7 @@ fn one_space(speaker: &Speaker, common: &CommonArgs, space: &SpaceState) -> Resu
     let synced = synced(speaker, space)?;
     let age =
         synced.map_or("never".to_owned(), |time| human::age(speaker.now().saturating_sub(time)));
-    let owner_file =
-        space.owner_file(speaker.profile.folder()).map(|path| path.display().to_string());
+    let owner_file = space.owner_file(speaker.profile.folder()).map(|path| escape_path(&path));
     let place = host_port(&relay.host, relay.port);
     speaker.console.result(
         format!(

@@ -14,6 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::escape::escape_path;
 use crate::exit::{Exit, Failure};
 
 /// Longest file of a profile, bytes.
@@ -166,8 +167,22 @@ impl Folder {
         }
     }
 
+    /// Gives what was written as `from`, if it is there, its name `to`.
+    ///
+    /// # Errors
+    /// When it cannot be renamed; an existing `to` is never replaced.
+    pub fn settle(&self, from: &str, to: &str) -> Result<(), Failure> {
+        let (from, to) = (Path::new(from), Path::new(to));
+        let settled = match self.root.rename_new(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.root.sync_folder(to.parent().unwrap_or(Path::new(""))),
+        };
+        settled.map_err(|error| Failure::disk(self.place(to).display(), &error))
+    }
+
     fn damaged(&self, path: &str) -> Failure {
-        Failure::new(Exit::Disk, format!("{} is damaged", self.place(path).display()))
+        Failure::new(Exit::Disk, format!("{} is damaged", escape_path(&self.place(path))))
             .why("its content does not match its checksum, or another version of Sealift wrote it")
             .next("restore this file from a backup; nothing was changed")
     }

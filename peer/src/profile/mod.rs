@@ -19,6 +19,7 @@ use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
 use crate::args::RelayArg;
+use crate::escape::escape_path;
 use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use file::{Folder, Kept};
@@ -152,7 +153,7 @@ impl Profile {
         if !self.space_names()?.is_empty() {
             return Err(Failure::new(
                 Exit::Disk,
-                format!("{} is missing", self.folder.place(DEVICE_FILE).display()),
+                format!("{} is missing", escape_path(&self.folder.place(DEVICE_FILE))),
             )
             .why("the profile holds spaces that this device joined, but not its keys")
             .next("restore the file from a backup, or start with an empty --home and join again"));

@@ -15,7 +15,7 @@ use sealift_proto::space::{
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, Folder, Kept};
-use crate::escape::escape;
+use crate::escape::{escape, escape_path, shell_word};
 use crate::exit::{Exit, Failure};
 
 /// Last second of a lasting certificate: the end of the year 9999.
@@ -136,12 +136,15 @@ impl SpaceState {
     pub(super) fn load(folder: &Folder, name: &str) -> Result<Option<Self>, Failure> {
         let path = state_path(name);
         let Some(file) = folder.read::<SpaceFile>(&path)? else {
-            return Ok(None);
+            return if folder.read::<OwnerFile>(&owner_path(name))?.is_some() {
+                Err(lost(folder, name))
+            } else {
+                Ok(None)
+            };
         };
-        let owner: Option<OwnerFile> = folder.read(&owner_path(name))?;
-        let owner = owner.map(|file| SecretKey::from_seed(file.seed));
+        let owner = read_owner(folder, name)?.map(|file| SecretKey::from_seed(file.seed));
         let damaged = || {
-            Failure::new(Exit::Disk, format!("{} is damaged", folder.place(&path).display()))
+            Failure::new(Exit::Disk, format!("{} is damaged", escape_path(&folder.place(&path))))
                 .why("its parts do not belong together")
                 .next("restore this file from a backup; nothing was changed")
         };
@@ -171,11 +174,10 @@ impl SpaceState {
         if let Some(written) = Self::load(folder, &name)? {
             self.keep_newer(written);
         }
-        if let Some(owner) = &self.owner {
-            let path = owner_path(&name);
-            if folder.read::<OwnerFile>(&path)?.is_none() {
-                folder.write_new(&path, &OwnerFile { seed: *owner.seed() })?;
-            }
+        if let Some(owner) = &self.owner
+            && read_owner(folder, &name)?.is_none()
+        {
+            folder.write_new(&begun_path(&name), &OwnerFile { seed: *owner.seed() })?;
         }
         let epochs = self.epochs.iter();
         let file = SpaceFile {
@@ -185,7 +187,8 @@ impl SpaceState {
                 .map(|(number, secret)| EpochFile { number: *number, secret: *secret.as_bytes() })
                 .collect(),
         };
-        folder.write(&state_path(&name), &file, true)
+        folder.write(&state_path(&name), &file, true)?;
+        folder.settle(&begun_path(&name), &owner_path(&name))
     }
 
     /// The space's id.
@@ -472,6 +475,32 @@ fn check_record<'a>(
 fn not_owner() -> Failure {
     Failure::new(Exit::Refused, "only the space's owner can do this")
         .next("run it on the device that made the space")
+}
+
+/// The owner's key, also if it has not got its name yet.
+fn read_owner(folder: &Folder, name: &str) -> Result<Option<OwnerFile>, Failure> {
+    for path in [owner_path(name), begun_path(name)] {
+        if let Some(file) = folder.read(&path)? {
+            return Ok(Some(file));
+        }
+    }
+    // Another program may have given it its name in between.
+    folder.read(&owner_path(name))
+}
+
+/// A space whose owner's key is there has been made and used: another one in its place would be a surprise.
+fn lost(folder: &Folder, name: &str) -> Failure {
+    let shown = |path: &str| shell_word(&folder.place(path).to_string_lossy());
+    let (from, to) = (shown(&path(name, "")), shown(&format!("lost-{name}")));
+    let what = format!("{} is missing", escape_path(&folder.place(state_path(name))));
+    Failure::new(Exit::Disk, what)
+        .why("the owner's key of this space lies beside it, but not what the space is")
+        .next(format!("restore it from a backup; or, to go on without this space: mv {from} {to}"))
+}
+
+/// Where the owner's key lies until the state of its space does: alone under its own name, it means that the state was lost.
+fn begun_path(name: &str) -> String {
+    path(name, "owner.key-begun")
 }
 
 fn state_path(name: &str) -> String {

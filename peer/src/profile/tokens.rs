@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::Profile;
 use super::file::Kept;
 use crate::args::RelayArg;
+use crate::escape::escape_path;
 use crate::exit::{Exit, Failure};
 
 /// Name of the file in the profile.
@@ -97,7 +98,7 @@ impl Profile {
         let folder = self.platform().disk.open(folder).map_err(unreadable)?;
         let bytes = read_all(&*folder, Path::new(name), LARGEST).map_err(unreadable)?;
         RelayToken::parse(&Zeroizing::new(bytes)).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("there is no token in {}", file.display()))
+            Failure::new(Exit::Usage, format!("there is no token in {}", escape_path(file)))
                 .why("a token is one line of 16 to 256 characters")
                 .next("ask the relay's operator for it")
         })

@@ -33,6 +33,20 @@ impl Disk for SystemDisk {
         Ok(Arc::new(SystemRoot { beneath: Beneath::new(folder) }))
     }
 
+    fn open_real(&self, path: &Path) -> io::Result<Arc<dyn Root>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let top = rustix::fs::open("/", flags, Mode::empty())?;
+        let beneath = path.strip_prefix("/").map_err(|_| Errno::INVAL)?;
+        let folder = Beneath::new(top).open(beneath, flags, Mode::empty());
+        let folder = folder.map_err(|error| match error {
+            Errno::LOOP => {
+                io::Error::other("a link has taken its place, and links are not followed")
+            }
+            other => other.into(),
+        })?;
+        Ok(Arc::new(SystemRoot { beneath: Beneath::new(folder) }))
+    }
+
     fn open_or_create(&self, path: &Path, private: bool) -> io::Result<Arc<dyn Root>> {
         let path = named(path);
         let missing: Vec<&Path> =
@@ -187,6 +201,10 @@ impl Root for SystemRoot {
 
     fn watchable(&self) -> bool {
         watchable(self.beneath.root())
+    }
+
+    fn is_made_up(&self) -> bool {
+        flush::is_made_up(self.beneath.root())
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {

@@ -160,7 +160,8 @@ fn read_file(args: &Args, disk: &dyn Disk) -> Result<(Option<PathBuf>, File), Co
     for path in places {
         match read(disk, &path, LARGEST) {
             Ok(text) => return parse(&path, &text),
-            Err(error) if is_absent(&error) => {}
+            // A link to nowhere is no reason to go on without what it limits.
+            Err(error) if is_absent(&error) && path.symlink_metadata().is_err() => {}
             Err(error) => return Err(ConfigError::Disk(path, error)),
         }
     }
@@ -227,6 +228,10 @@ mod tests {
         let error = gather(home.path(), &[]).unwrap_err().to_string();
         assert!(error.contains("relay.toml:3: this is no UTF-8"), "{error}");
         assert!(gather(home.path(), &["--config", "/nonexistent"]).is_err());
+        std::fs::rename(&path, path.with_extension("away")).unwrap();
+        std::os::unix::fs::symlink("nowhere", &path).unwrap();
+        assert!(gather(home.path(), &[]).is_err(), "a link to nowhere");
+        std::fs::rename(path.with_extension("away"), &path).unwrap();
         assert!(
             gather(home.path(), &["--config", path.to_str().unwrap(), "--drain", "1"]).is_err()
         );

@@ -43,7 +43,7 @@ impl Drop for Line {
 }
 
 /// `line` with everything escaped that does more than show a character, and one line end.
-fn escape(line: &[u8]) -> String {
+pub(crate) fn escape(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let mut plain = String::with_capacity(text.len() + 1);
     for character in text.trim_end_matches('\n').chars() {

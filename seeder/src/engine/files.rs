@@ -90,7 +90,9 @@ impl Engine {
             Err(HashError::Unreadable(error)) => {
                 self.left_out(&name, print, format!("cannot be read: {error}"));
             }
-            Err(kept @ HashError::Kept) => self.left_out(&name, print, kept.to_string()),
+            Err(why @ (HashError::Kept | HashError::MadeUp)) => {
+                self.left_out(&name, print, why.to_string());
+            }
         }
     }
 

@@ -2,8 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_peer::escape::escape_os;
+use sealift_platform::disk::Disk;
 use sealift_platform::private::MARKER;
 use tokio::time::Instant;
 
@@ -30,7 +33,7 @@ const SKIPS: usize = 1000;
 pub(super) struct Place {
     /// Whether it is there; `None` before it was looked at.
     here: Option<bool>,
-    watcher: Option<Watcher>,
+    watcher: Option<Arc<Watcher>>,
     /// How often it is walked, if it is not watched.
     poll: Option<Duration>,
     /// When the next walk of the whole folder is due.
@@ -72,7 +75,7 @@ impl Engine {
         self.checking = true;
         let (folders, watching) = (self.shared.folders.clone(), self.watching);
         let (disk, senders) = (self.platform.disk.clone(), self.sender.clone());
-        tokio::task::spawn_blocking(move || check(&folders, &*disk, watching, &senders));
+        tokio::task::spawn_blocking(move || check(&folders, &disk, watching, &senders));
     }
 
     pub(super) fn checked(&mut self, checked: Checked) {
@@ -102,7 +105,7 @@ impl Engine {
         place.watcher = None;
         place.poll = None;
         match watcher {
-            Some(Ok(watcher)) => place.watcher = Some(watcher),
+            Some(Ok(watcher)) => place.watcher = Some(Arc::new(watcher)),
             Some(Err(why)) => self.poll(index, Some(&why)),
             None => {
                 let every = asked.unwrap_or(POLL);
@@ -198,7 +201,9 @@ impl Engine {
 
     fn start_walk(&mut self, folder: usize, starts: Vec<(PathBuf, bool)>, whole: bool) {
         self.walk += 1;
+        let watcher = self.places[folder].watcher.clone();
         let walker = Walker {
+            watcher,
             shared: self.shared.clone(),
             disk: self.platform.disk.clone(),
             folder,
@@ -280,7 +285,7 @@ impl Engine {
         if place.skipped.len() == SKIPS {
             let words = format!(
                 "more than {SKIPS} entries of {} are left out; the rest is not told",
-                dir.display()
+                escape_os(dir.as_os_str())
             );
             self.teller.tell(Activity::Warning(words));
         }
@@ -288,18 +293,13 @@ impl Engine {
 }
 
 /// Looks after all folders, and has the system watch those that came. Blocks.
-fn check(
-    folders: &Folders,
-    disk: &dyn sealift_platform::disk::Disk,
-    watching: Watching,
-    senders: &Senders,
-) {
+fn check(folders: &Folders, disk: &Arc<dyn Disk>, watching: Watching, senders: &Senders) {
     let count = folders.iter().count();
     for (index, folder) in folders.iter() {
         let health = folder.check(disk);
         let opened = matches!(health, Health::Opened);
-        let watchable = folder.root().is_some_and(|root| root.watchable());
-        let by_system = opened && watchable && watching == Watching::System;
+        let wanted = opened && watching == Watching::System;
+        let by_system = wanted && folder.root().is_some_and(|root| root.watchable());
         let watcher = by_system.then(|| watch(index, &folder.dir, senders.hints.clone()));
         let last = index + 1 == count;
         let _ = senders.checked.send(Checked { folder: index, health, watcher, last });

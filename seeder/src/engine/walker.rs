@@ -14,6 +14,7 @@ use crate::index::Name;
 use crate::print::Print;
 use crate::rules::Rules;
 use crate::scan::{Found, Skipped, Visitor, walk};
+use crate::watch::Watcher;
 
 /// Files told at once.
 const BATCH: usize = 512;
@@ -45,6 +46,7 @@ pub(super) enum Walked {
 pub(super) struct Walker {
     pub(super) shared: Arc<Shared>,
     pub(super) disk: Arc<dyn Disk>,
+    pub(super) watcher: Option<Arc<Watcher>>,
     pub(super) folder: usize,
     pub(super) walk: u64,
     /// Each with whether what is there is known to be complete. An empty path is the whole folder.
@@ -68,7 +70,7 @@ impl Walker {
     fn walk(&self, rules: &mut Rules, start: &Path, closed: bool) -> io::Result<bool> {
         let folder = self.shared.folders.get(self.folder).ok_or(io::ErrorKind::NotFound)?;
         let root = folder.root().ok_or(io::ErrorKind::NotFound)?;
-        let mut gather = Gather { walker: self, closed, files: Vec::new() };
+        let mut gather = Gather { walker: self, dir: &folder.dir, closed, files: Vec::new() };
         let bounds = folder.bounds(&*self.disk);
         let result = walk(&*root, &bounds, rules, start, &mut gather);
         gather.hand_over();
@@ -83,6 +85,7 @@ impl Walker {
 
 struct Gather<'a> {
     walker: &'a Walker,
+    dir: &'a Path,
     closed: bool,
     files: Vec<WalkedFile>,
 }
@@ -98,6 +101,12 @@ impl Gather<'_> {
 }
 
 impl Visitor for Gather<'_> {
+    fn entering(&mut self, local: &Path) {
+        if let Some(watcher) = &self.walker.watcher {
+            watcher.enter(&self.dir.join(local));
+        }
+    }
+
     fn found(&mut self, found: Found) {
         let name: Name = found.path.as_str().into();
         let print = Print::of(&found.stat);

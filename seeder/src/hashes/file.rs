@@ -36,6 +36,9 @@ pub enum HashError {
     /// A program of Sealift keeps it.
     #[error("it is one of Sealift's own files, which hold keys and names")]
     Kept,
+    /// It says that it is empty, and is not.
+    #[error("it is made up by the system as it is read, and has no length")]
+    MadeUp,
     /// It cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
@@ -100,8 +103,12 @@ impl Reading {
     }
 
     fn finish(&mut self) -> Result<Hashed, HashError> {
+        let more = self.print.size == 0 && self.file.read_at(&mut [0], 0)? > 0;
         if Print::of(&self.file.stat()?) != self.print {
             return Err(HashError::Changed);
+        }
+        if more {
+            return Err(HashError::MadeUp);
         }
         let values = std::mem::take(&mut self.values);
         let manifest =
@@ -196,6 +203,17 @@ mod tests {
             let end = reading.advance(&mut buffer, || false, |_| {});
             assert!(matches!(end, Err(HashError::Changed)));
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_only_says_it_is_empty_has_no_hash() {
+        use sealift_platform::disk::Disk;
+        let proc = sealift_platform::disk::SystemDisk.open(Path::new("/proc")).unwrap();
+        let print = Print::of(&proc.stat(Path::new("version")).unwrap());
+        let mut reading = Reading::open(&*proc, Path::new("version"), print).unwrap();
+        let end = reading.advance(&mut Vec::new(), || false, |_| {});
+        assert!(matches!(end, Err(HashError::MadeUp)), "{end:?}");
     }
 
     #[test]

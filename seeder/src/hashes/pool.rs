@@ -335,14 +335,13 @@ mod tests {
     use crate::folder::Folder;
     use crate::hashes::file::CHUNK_LEN;
     use crate::testing::Share;
-    use sealift_platform::disk::SystemDisk;
     use sealift_proto::path::RelativePath;
     use std::path::Path;
 
     fn pool(share: &Share) -> (Pool, mpsc::UnboundedReceiver<Report>) {
         let name = RelativePath::new("s").unwrap();
         let folder = Folder::new(name, share.dir.path().into(), Vec::new());
-        folder.check(&SystemDisk);
+        folder.check(&crate::testing::platform().disk);
         let cache = Cache::open(&share.root()).0;
         Pool::new(Folders::new(vec![folder]), Arc::new(cache))
     }

@@ -24,6 +24,7 @@ mod passing;
 mod private;
 mod removing;
 mod seeding;
+mod sharing;
 mod sparse;
 mod together;
 mod unread;

@@ -59,6 +59,33 @@ pub(super) fn is_remote(folder: &OwnedFd) -> bool {
     kind(folder).map_or(true, |kind| REMOTE.contains(&kind))
 }
 
+/// File systems without files: what is read there is made at that moment.
+#[cfg(target_os = "linux")]
+const MADE_UP: [u64; 12] = [
+    0x9fa0,      // proc
+    0x6265_6572, // sysfs
+    0x0027_e0eb, // cgroup
+    0x6367_7270, // cgroup2
+    0x6462_6720, // debugfs
+    0x7472_6163, // tracefs
+    0x7363_6673, // securityfs
+    0x6265_6570, // configfs
+    0xcafe_4a11, // bpf
+    0x1cd1,      // devpts
+    0xf97c_ff8c, // selinuxfs
+    0x4249_4e4d, // binfmt_misc
+];
+
+#[cfg(target_os = "linux")]
+pub(super) fn is_made_up(folder: &OwnedFd) -> bool {
+    kind(folder).is_ok_and(|kind| MADE_UP.contains(&kind))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_made_up(_: &OwnedFd) -> bool {
+    false
+}
+
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_remote(_: &OwnedFd) -> bool {
     false
