@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sealift_peer::connect::Speaker;
 use sealift_peer::control::CallError;
+use sealift_peer::escape::escape_path;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::human;
 use sealift_platform::disk;
@@ -156,7 +157,9 @@ impl Sync<'_> {
         };
         let kept = keep("a", &known.statement).and_then(|()| keep("b", &shown.statement));
         let kept = match kept {
-            Ok(()) => format!("both heads are kept as {}.a and .b", folder.place(&name).display()),
+            Ok(()) => {
+                format!("both heads are kept as {}.a and .b", escape_path(&folder.place(&name)))
+            }
             Err(error) => format!("the two heads could not be kept: {error}"),
         };
         self.speaker.console.warn(
