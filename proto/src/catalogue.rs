@@ -3,18 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
+use crate::limits::CHANGE_WEIGHT;
 use crate::manifest::FILE_MAX;
 use crate::path::RelativePath;
 
-/// Most bytes that a segment unfolds to.
-pub const UNFOLDED_MAX: usize = 1024 * 1024;
-/// Most bytes of a folded segment, such that padded and sealed it fits [`crate::control::SEGMENT_MAX`].
-pub const FOLDED_MAX: usize = 56 * 1024;
-/// Most that the changes of all catalogues of one device may weigh, from their bases on: see [`weight`]. A million files with
-/// paths of 150 bytes fit twice.
-pub const CATALOGUE_MAX: u64 = 512 * 1024 * 1024;
-/// What a change weighs beside its path.
-const CHANGE_WEIGHT: u64 = 64;
+pub use crate::limits::{CATALOGUE_MAX, FOLDED_MAX, UNFOLDED_MAX};
+
 /// Compression level: these bytes are written once and read by many.
 const LEVEL: i32 = 6;
 

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
+use crate::limits::{EXTENSION_MAX, EXTENSIONS_MAX};
+
 /// Why bytes were refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
@@ -213,19 +215,21 @@ pub mod array {
     }
 }
 
-/// Numbered additions at the end of a message (PROTOCOL.md section 2): numbers strictly rising. A reader that does not
+/// Numbered additions at the end of a message (PROTOCOL.md section 2.2): numbers strictly rising. A reader that does not
 /// know an odd number ignores it; one that does not know an even number refuses the message. No even one is defined yet, so
 /// a list decodes only if all its numbers are odd.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
-pub struct Extensions(List<(u32, Bytes<1024>), 16>);
+pub struct Extensions(List<(u32, Bytes<EXTENSION_MAX>), EXTENSIONS_MAX>);
 
 impl Extensions {
     /// Makes a list.
     ///
     /// # Errors
     /// [`CodecError::Malformed`] when it is not sorted or has an even number.
-    pub fn new(list: List<(u32, Bytes<1024>), 16>) -> Result<Self, CodecError> {
+    pub fn new(
+        list: List<(u32, Bytes<EXTENSION_MAX>), EXTENSIONS_MAX>,
+    ) -> Result<Self, CodecError> {
         let rising = list.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let known = list.iter().all(|(number, _)| number % 2 == 1);
         if rising && known { Ok(Self(list)) } else { Err(CodecError::Malformed) }

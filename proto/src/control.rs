@@ -10,18 +10,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Bytes, Extensions, List};
-use crate::identity::{DeviceId, SIGNED_MAX, SecretKey, SignatureError};
+use crate::identity::{DeviceId, SecretKey, SignatureError};
+use crate::kind;
+use crate::label;
+use crate::limits::{HELLO_MAX, PLACES_MAX, SEEN_AS_MAX, STATEMENT_MAX, VERSIONS_MAX};
 use crate::probe::{ProbeKey, ProbeToken};
 use crate::space::{Chain, HostName};
 
-/// Longest forwarded body, bytes.
-pub const FORWARD_MAX: usize = 48 * 1024;
-/// Longest sealed segment, bytes.
-pub const SEGMENT_MAX: usize = 60 * 1024;
-/// Longest sealed invite package, bytes.
-pub const PACKAGE_MAX: usize = 60 * 1024;
-/// Most segments that one Fetch may ask for: together at most 1 MiB.
-pub const FETCH_MAX: u64 = 16;
+pub use crate::limits::{FETCH_MAX, FORWARD_MAX, PACKAGE_MAX, SEGMENT_MAX};
 
 /// One connection of a device. Connection 0 is the one on which it serves others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -47,13 +43,13 @@ pub enum Purpose {
 }
 
 /// Number of the addition to a Hello that holds a private relay's token.
-pub const TOKEN: u32 = 1;
+pub const TOKEN: u32 = kind::hello::TOKEN;
 
 /// What a Hello says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HelloBody {
     /// Protocol versions the device speaks, best first.
-    pub versions: List<u8, 8>,
+    pub versions: List<u8, VERSIONS_MAX>,
     /// The device.
     pub device: DeviceId,
     /// What the connection is for.
@@ -65,13 +61,13 @@ pub struct HelloBody {
 /// The first message of a device: who it is, bound to this very TLS connection.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hello {
-    body: Bytes<8192>,
+    body: Bytes<HELLO_MAX>,
     #[serde(with = "codec::array")]
     signature: [u8; 64],
 }
 
 impl Hello {
-    const CONTEXT: &'static str = "sealift/1 hello\0";
+    const CONTEXT: &'static str = label::HELLO;
 
     /// Signs `exporter ‖ body`; `exporter` is the value of this TLS connection (32 bytes).
     ///
@@ -152,7 +148,7 @@ pub enum ToRelay {
         /// Hash of the head it follows ([`crate::log::statement_hash`]); `None` for the first, and for logs 0 and 1.
         follows: Option<Hash>,
         /// The signed statement.
-        statement: Bytes<{ SIGNED_MAX + 80 }>,
+        statement: Bytes<STATEMENT_MAX>,
     },
     /// Give both sides a ticket for a link.
     OpenLink {
@@ -219,7 +215,7 @@ pub struct Welcome {
     /// The relay's clock, unix milliseconds.
     pub time: u64,
     /// The address that the relay saw, `IP:PORT`.
-    pub seen_as: Bytes<64>,
+    pub seen_as: Bytes<SEEN_AS_MAX>,
     /// Additions.
     pub extensions: Extensions,
 }
@@ -300,7 +296,7 @@ pub struct LogHead {
     /// Which log.
     pub log: u16,
     /// The signed statement.
-    pub statement: Bytes<{ SIGNED_MAX + 80 }>,
+    pub statement: Bytes<STATEMENT_MAX>,
 }
 
 /// From the relay to a device.
@@ -409,7 +405,7 @@ pub enum FromRelay {
         /// Seconds over which devices are to spread when they look for it again.
         spread: u16,
         /// Where a relay with the same key takes over; none means here.
-        places: List<(HostName, u16), 4>,
+        places: List<(HostName, u16), PLACES_MAX>,
         /// Additions.
         extensions: Extensions,
     },
@@ -453,7 +449,7 @@ mod tests {
             codec::encode(&FromRelay::Head(LogHead {
                 device: key,
                 log: u16::MAX,
-                statement: Bytes::new(vec![0; SIGNED_MAX + 80]).unwrap(),
+                statement: Bytes::new(vec![0; STATEMENT_MAX]).unwrap(),
             })),
         ];
         for message in largest {

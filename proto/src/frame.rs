@@ -1,20 +1,21 @@
-//! Frames and the opening bytes of connections (PROTOCOL.md section 5.1): the protocol's sizes on one page.
+//! Frames and the opening bytes of connections (PROTOCOL.md section 5.1).
 //!
 //! ```text
 //! control connection, inside TLS     u32 length (big-endian) ‖ body       1 ≤ length ≤ 64 KiB
 //! any other connection               "SL" ‖ version ‖ kind ‖ 32 bytes     then what the kind says
 //! ```
 
+use crate::kind::connection;
+use crate::label;
+
+pub use crate::limits::{DEFAULT_PORT, FRAME_MAX};
+
 /// Protocol version spoken here, in every place that names one.
 pub const VERSION: u8 = 1;
 /// Application protocol name in the TLS handshake of a control connection.
-pub const ALPN: &[u8] = b"sealift/1";
+pub const ALPN: &[u8] = label::ALPN.as_bytes();
 /// Label under which TLS exports the value that a Hello signs (RFC 8446 section 7.5); the context is empty.
-pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-sealift-1";
-/// Port of a relay unless it is told another.
-pub const DEFAULT_PORT: u16 = 7743;
-/// Longest frame body on a control connection, bytes.
-pub const FRAME_MAX: usize = 64 * 1024;
+pub const EXPORTER_LABEL: &[u8] = label::TLS_EXPORTER.as_bytes();
 /// Length of a frame's header, bytes.
 pub const FRAME_HEADER: usize = 4;
 /// Length of what opens a connection that is not TLS, bytes.
@@ -64,9 +65,9 @@ pub fn frame(body: &[u8]) -> Result<Vec<u8>, FrameError> {
 pub enum LinkKind {
     /// Half of a link through the relay; the 32 bytes are the ticket.
     Relay,
-    /// A direct link; the 32 bytes are a proof.
+    /// A direct link; the 32 bytes are the session and a nonce.
     Direct,
-    /// An OFFER on the local network.
+    /// An OFFER on the local network; the 32 bytes are the leecher's device.
     Lan,
 }
 
@@ -75,7 +76,7 @@ pub enum LinkKind {
 pub struct Preamble {
     /// What it is for.
     pub kind: LinkKind,
-    /// Ticket or proof.
+    /// What the kind says.
     pub value: [u8; 32],
 }
 
@@ -84,9 +85,9 @@ impl Preamble {
     #[must_use]
     pub fn to_bytes(&self) -> [u8; PREAMBLE] {
         let kind = match self.kind {
-            LinkKind::Relay => 1,
-            LinkKind::Direct => 2,
-            LinkKind::Lan => 3,
+            LinkKind::Relay => connection::RELAY,
+            LinkKind::Direct => connection::DIRECT,
+            LinkKind::Lan => connection::LAN,
         };
         let mut bytes = [0; PREAMBLE];
         bytes[..4].copy_from_slice(&[b'S', b'L', VERSION, kind]);
@@ -105,11 +106,11 @@ impl Preamble {
         if *version != VERSION {
             return Err(FrameError::Version(*version));
         }
-        let kind = match kind {
-            1 => LinkKind::Relay,
-            2 => LinkKind::Direct,
-            3 => LinkKind::Lan,
-            other => return Err(FrameError::Kind(*other)),
+        let kind = match *kind {
+            connection::RELAY => LinkKind::Relay,
+            connection::DIRECT => LinkKind::Direct,
+            connection::LAN => LinkKind::Lan,
+            other => return Err(FrameError::Kind(other)),
         };
         Ok(Self { kind, value: *value })
     }

@@ -6,6 +6,8 @@ use zeroize::ZeroizeOnDrop;
 
 use crate::codec::{self, Bytes, CodecError};
 
+pub use crate::limits::SIGNED_MAX;
+
 /// A public Ed25519 key: the name by which devices, owners and invite keys are known. Exists only if it is a point of
 /// the curve that is not of small order, so that nobody can sign everything.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -134,9 +136,6 @@ pub struct Signed<T> {
     value: T,
     wire: SignedBytes,
 }
-
-/// Longest signed body of any kind, bytes: it must fit a frame.
-pub const SIGNED_MAX: usize = 56 * 1024;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct SignedBytes {

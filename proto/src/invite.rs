@@ -6,13 +6,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::codec::{self, Extensions, List};
 use crate::frame::DEFAULT_PORT;
 use crate::identity::Signed;
+use crate::limits::RELAYS_MAX;
 use crate::space::{Certificate, RelayAddress, SpaceRecord};
 use crate::text;
 
+pub use crate::limits::PROVISIONAL;
 pub use crate::text::{host_port, parse_host_port};
-
-/// How long after its deadline the certificate of an invite key still holds, seconds: 30 days.
-pub const PROVISIONAL: u64 = 30 * 24 * 3600;
 
 /// `sealift:HOST[:PORT]/PIN/SECRET`. Neither printed by `Debug` nor kept longer than needed.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,7 +102,7 @@ pub struct InvitePackage {
     pub certificate: Signed<Certificate>,
     /// Further relays.
     #[zeroize(skip)]
-    pub relays: List<RelayAddress, 8>,
+    pub relays: List<RelayAddress, RELAYS_MAX>,
     /// Additions.
     #[zeroize(skip)]
     pub extensions: Extensions,

@@ -7,6 +7,9 @@ pub mod codec;
 pub mod control;
 pub mod frame;
 pub mod identity;
+pub mod kind;
+pub mod label;
+pub mod limits;
 pub mod log;
 pub mod path;
 pub mod probe;
@@ -38,5 +41,7 @@ pub mod seal;
 #[cfg(feature = "sealed")]
 pub mod wrap;
 
+#[cfg(all(test, feature = "sealed"))]
+mod specification;
 #[cfg(all(test, feature = "sealed"))]
 mod testing;

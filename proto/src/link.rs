@@ -14,7 +14,10 @@
 use std::marker::PhantomData;
 
 use crate::handshake::SessionId;
-use crate::keys::{LeecherToSeederKey, SeederToLeecherKey, label};
+use crate::keys::{LeecherToSeederKey, SeederToLeecherKey};
+use crate::kind::{end, link};
+use crate::label;
+use crate::limits::LINK_WINDOW;
 use crate::message::{MESSAGE_MAX, RUN_HEADER_MAX, RUN_MAX};
 use crate::padme;
 use crate::seal::{self, HEADER_LEN, Opener, PIECE_LEN, SEALED_PIECE_LEN, Salt, Sealer, TAG_LEN};
@@ -65,7 +68,7 @@ pub trait Direction {
 pub enum ToSeeder {}
 
 impl Direction for ToSeeder {
-    const NUMBER: u8 = 1;
+    const NUMBER: u8 = end::LEECHER;
     type Key = LeecherToSeederKey;
 }
 
@@ -74,7 +77,7 @@ impl Direction for ToSeeder {
 pub enum ToLeecher {}
 
 impl Direction for ToLeecher {
-    const NUMBER: u8 = 2;
+    const NUMBER: u8 = end::SEEDER;
     type Key = SeederToLeecherKey;
 }
 
@@ -90,15 +93,15 @@ pub enum Kind {
 impl Kind {
     const fn number(self) -> u8 {
         match self {
-            Self::Message => 1,
-            Self::Run => 2,
+            Self::Message => link::MESSAGE,
+            Self::Run => link::RUN,
         }
     }
 
     const fn from_number(number: u8) -> Option<Self> {
         match number {
-            1 => Some(Self::Message),
-            2 => Some(Self::Run),
+            link::MESSAGE => Some(Self::Message),
+            link::RUN => Some(Self::Run),
             _ => None,
         }
     }
@@ -174,7 +177,7 @@ impl Place {
     fn take<D: Direction>(&mut self, kind: Kind) -> [u8; CONTEXT_LEN] {
         let mut context = [0; CONTEXT_LEN];
         let parts: [&[u8]; 6] = [
-            label::LINK,
+            label::LINK.as_bytes(),
             &self.session.0,
             &[D::NUMBER],
             &self.link.to_be_bytes(),
@@ -425,7 +428,7 @@ pub struct LinkNumbers {
 
 impl LinkNumbers {
     /// So far below the highest number a link may come late.
-    pub const WINDOW: u64 = 64;
+    pub const WINDOW: u64 = LINK_WINDOW;
 
     /// Takes the number of a new link. The first link of a session has number 0.
     ///

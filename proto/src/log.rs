@@ -6,13 +6,15 @@ use sha2::{Digest, Sha256};
 use crate::codec::{self, Bytes, Extensions};
 use crate::control::Hash;
 use crate::identity::{DeviceId, Statement};
+use crate::kind;
+use crate::label;
+use crate::limits::{HEAD_MAX, STATUS_MAX};
 use crate::space::SpaceId;
 
-/// First log number that holds a catalogue; 0 is the space record, 1 the card.
-pub const FIRST_CATALOGUE: u16 = 2;
+pub use crate::limits::SEGMENTS_MAX;
 
-/// Most segments between the base and the position of a head.
-pub const SEGMENTS_MAX: u64 = 65_536;
+/// First log number that holds a catalogue; 0 is the space record, 1 the card.
+pub const FIRST_CATALOGUE: u16 = kind::log::CATALOGUE;
 
 /// The newest state of one catalogue: segments `base..position` are the whole of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -40,27 +42,27 @@ pub struct Head {
     /// When it was made, unix milliseconds; never falls within a log.
     pub time: u64,
     /// Sealed object holding a catalogue status: how many files wait to be hashed.
-    pub status: Bytes<512>,
+    pub status: Bytes<STATUS_MAX>,
     /// Additions.
     pub extensions: Extensions,
 }
 
 impl Statement for Head {
-    const CONTEXT: &'static str = "sealift/1 head\0";
-    const MAX: usize = 2048;
+    const CONTEXT: &'static str = label::HEAD;
+    const MAX: usize = HEAD_MAX;
 }
 
 /// Chain value of a log without segments: `SHA-256("sealift/1 log\0" ‖ log id ‖ u64 base)`.
 #[must_use]
 pub fn chain_start(log_id: &[u8; 16], base: u64) -> [u8; 32] {
-    let hash = Sha256::new().chain_update(b"sealift/1 log\0").chain_update(log_id);
+    let hash = Sha256::new().chain_update(label::LOG).chain_update(log_id);
     hash.chain_update(base.to_be_bytes()).finalize().into()
 }
 
 /// Chain value after one more segment: `SHA-256("sealift/1 segment\0" ‖ before ‖ SHA-256(sealed segment))`.
 #[must_use]
 pub fn chain_next(before: &[u8; 32], segment: &[u8]) -> [u8; 32] {
-    let hash = Sha256::new().chain_update(b"sealift/1 segment\0").chain_update(before);
+    let hash = Sha256::new().chain_update(label::SEGMENT).chain_update(before);
     hash.chain_update(Sha256::digest(segment)).finalize().into()
 }
 

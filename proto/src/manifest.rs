@@ -10,12 +10,7 @@ use blake3::hazmat::{
 
 use crate::catalogue::Root;
 
-/// Bytes of a chunk; only a file's last one is shorter.
-pub const CHUNK: u64 = 1024 * 1024;
-/// Chunks whose values fill a page.
-pub const PAGE_CHUNKS: u64 = 4096;
-/// Largest file: as many full pages as their own values fill one page, 16 TiB.
-pub const FILE_MAX: u64 = CHUNK * PAGE_CHUNKS * PAGE_CHUNKS;
+pub use crate::limits::{CHUNK, FILE_MAX, PAGE_CHUNKS};
 
 /// Why a manifest was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

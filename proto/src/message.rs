@@ -15,18 +15,13 @@ use crate::catalogue::Root;
 use crate::codec::{self, Bytes, CodecError, List};
 use crate::control::Hash;
 use crate::direct::Candidates;
-use crate::identity::SIGNED_MAX;
+use crate::limits::{PAGE_CHUNKS, STATEMENT_MAX};
 
-/// Most bytes of file content in a run.
-pub const RUN_MAX: u64 = 16 * 1024 * 1024;
-/// Most items in one Get, and so outcomes in one run.
-pub const ITEMS_MAX: usize = 4096;
-/// Longest encoding of a message that is no run, bytes: one full page and some.
-pub const MESSAGE_MAX: usize = 160 * 1024;
-/// Messages Paths that a side may send in one session; further ones are ignored.
-pub const PATHS_MAX: u32 = 64;
-/// Longest encoding of a run's header, bytes.
-pub const RUN_HEADER_MAX: usize = 64 * 1024;
+pub use crate::limits::{ITEMS_MAX, MESSAGE_MAX, PATHS_MAX, RUN_HEADER_MAX, RUN_MAX};
+
+/// [`PAGE_CHUNKS`] as a length in memory.
+const PAGE_VALUES: usize = 4096;
+const _: () = assert!(PAGE_VALUES as u64 == PAGE_CHUNKS);
 
 /// Consecutive chunks of one file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -119,7 +114,7 @@ pub enum FromSeeder {
     /// The seeder's newest signed catalogue head, straight from it.
     Head {
         /// Encoding of the signed statement; empty when there is none yet.
-        statement: Bytes<{ SIGNED_MAX + 80 }>,
+        statement: Bytes<STATEMENT_MAX>,
     },
     /// Answers Want.
     Root {
@@ -135,7 +130,7 @@ pub enum FromSeeder {
         /// As asked.
         request: u32,
         /// Chaining values in order.
-        values: List<Hash, 4096>,
+        values: List<Hash, PAGE_VALUES>,
     },
     /// The request cannot be met.
     Failed {

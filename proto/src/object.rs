@@ -10,6 +10,7 @@
 
 use crate::identity::DeviceId;
 use crate::keys::{CardKey, CatalogueKey, ForwardKey, PackageKey, RecordKey};
+use crate::kind;
 use crate::padme;
 use crate::seal::{self, Salt, SealKey};
 use crate::space::SpaceId;
@@ -44,13 +45,13 @@ pub trait Kind {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $key:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $number:ident, $key:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub enum $name {}
 
         impl Kind for $name {
-            const NUMBER: u8 = $number;
+            const NUMBER: u8 = kind::object::$number;
             type Key = $key;
         }
     )*};
@@ -58,17 +59,17 @@ macro_rules! kinds {
 
 kinds! {
     /// A message to another connection: OFFER, WRAP or REFUSE.
-    Forward = 1, ForwardKey;
+    Forward = FORWARD, ForwardKey;
     /// The private part of a card.
-    Card = 2, CardKey;
+    Card = CARD, CardKey;
     /// The private part of the space record.
-    Record = 3, RecordKey;
+    Record = RECORD, RecordKey;
     /// A segment of a catalogue.
-    Segment = 4, CatalogueKey;
+    Segment = SEGMENT, CatalogueKey;
     /// The status in a catalogue head.
-    HeadStatus = 5, CatalogueKey;
+    HeadStatus = STATUS, CatalogueKey;
     /// An invite package.
-    Package = 6, PackageKey;
+    Package = PACKAGE, PackageKey;
 }
 
 /// Why bytes are no object of this kind, key and place.

@@ -2,12 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Longest path, bytes.
-pub const PATH_MAX: usize = 4096;
-/// Longest name within a path, bytes.
-pub const NAME_MAX: usize = 255;
-/// Most names in a path.
-pub const DEPTH_MAX: usize = 64;
+pub use crate::limits::{DEPTH_MAX, NAME_MAX, PATH_MAX};
 
 /// A path within a catalogue: names separated by `/`, the first being the shared folder. Exists only if it is UTF-8 of at
 /// most [`PATH_MAX`] bytes and [`DEPTH_MAX`] names, each of 1 to [`NAME_MAX`] bytes, none `.` or `..`, without NUL, `\`

@@ -17,16 +17,16 @@ use subtle::ConstantTimeEq;
 use zeroize::ZeroizeOnDrop;
 
 use crate::codec;
+use crate::kind::datagram;
+use crate::label;
 
 /// Bytes of both datagrams.
 pub const PROBE_LEN: usize = 64;
 const MAC_LEN: usize = 16;
 /// Bytes in front of the MAC, which covers all of them.
 const COVERED: usize = PROBE_LEN - MAC_LEN;
-const ASK: [u8; 4] = [1, b'S', b'L', b'U'];
-const ANSWER: [u8; 4] = [1, b'S', b'L', b'V'];
-/// Labels of the MACs and of the mask (section 13).
-const LABELS: [&[u8]; 3] = [b"probe ask\0", b"probe answer\0", b"probe mask\0"];
+const ASK: [u8; 4] = [datagram::PROBE, b'S', b'L', b'U'];
+const ANSWER: [u8; 4] = [datagram::PROBE, b'S', b'L', b'V'];
 
 /// Names a device's control connection to the UDP service.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -43,21 +43,21 @@ impl ProbeKey {
         Self(bytes)
     }
 
-    fn mac(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    fn mac(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
-        mac.update(label);
+        mac.update(label.as_bytes());
         for part in parts {
             mac.update(part);
         }
         mac.finalize().into_bytes().into()
     }
 
-    fn seal(&self, label: &[u8], bytes: &mut [u8; PROBE_LEN]) {
+    fn seal(&self, label: &str, bytes: &mut [u8; PROBE_LEN]) {
         let mac = self.mac(label, &[&bytes[..COVERED]]);
         bytes[COVERED..].copy_from_slice(&mac[..MAC_LEN]);
     }
 
-    fn holds(&self, label: &[u8], bytes: &[u8; PROBE_LEN]) -> bool {
+    fn holds(&self, label: &str, bytes: &[u8; PROBE_LEN]) -> bool {
         let mac = self.mac(label, &[&bytes[..COVERED]]);
         mac[..MAC_LEN].ct_eq(&bytes[COVERED..]).into()
     }
@@ -86,7 +86,7 @@ impl Ask {
         bytes[..4].copy_from_slice(&ASK);
         bytes[4..20].copy_from_slice(&self.token.0);
         bytes[20..36].copy_from_slice(&self.nonce);
-        key.seal(LABELS[0], &mut bytes);
+        key.seal(label::PROBE_ASK, &mut bytes);
         bytes
     }
 
@@ -107,7 +107,7 @@ impl Ask {
         let whole = bytes[36..COVERED].iter().all(|byte| *byte == 0);
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&bytes[20..36]);
-        (whole && key.holds(LABELS[0], bytes)).then_some(Self { token, nonce })
+        (whole && key.holds(label::PROBE_ASK, bytes)).then_some(Self { token, nonce })
     }
 }
 
@@ -134,7 +134,7 @@ impl Answer {
         bytes[20..36].copy_from_slice(&ip.octets());
         bytes[36..38].copy_from_slice(&self.seen.port().to_be_bytes());
         mask(key, &self.nonce, &mut bytes[20..38]);
-        key.seal(LABELS[1], &mut bytes);
+        key.seal(label::PROBE_ANSWER, &mut bytes);
         bytes
     }
 
@@ -153,7 +153,7 @@ impl Answer {
         let bytes: &[u8; PROBE_LEN] = datagram.try_into().ok()?;
         let nonce = Self::nonce(datagram)?;
         let whole = bytes[38..COVERED].iter().all(|byte| *byte == 0);
-        if !whole || !key.holds(LABELS[1], bytes) {
+        if !whole || !key.holds(label::PROBE_ANSWER, bytes) {
             return None;
         }
         let mut seen = [0; 18];
@@ -167,7 +167,7 @@ impl Answer {
 }
 
 fn mask(key: &ProbeKey, nonce: &[u8; 16], bytes: &mut [u8]) {
-    for (byte, mask) in bytes.iter_mut().zip(key.mac(LABELS[2], &[nonce])) {
+    for (byte, mask) in bytes.iter_mut().zip(key.mac(label::PROBE_MASK, &[nonce])) {
         *byte ^= mask;
     }
 }
@@ -227,12 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_stand_in_the_specification_and_keys_print_nothing() {
-        let specification = include_str!("../../docs/PROTOCOL.md");
-        for label in LABELS {
-            let text = String::from_utf8(label.to_vec()).unwrap().replace('\0', "\\0");
-            assert!(specification.contains(&text), "{text} stands in no section");
-        }
+    fn keys_print_nothing() {
         assert_eq!(format!("{KEY:?}"), "ProbeKey(..)");
     }
 }

@@ -6,11 +6,14 @@ use sha2::{Digest, Sha256};
 use crate::codec::{self, Bytes, Extensions, List};
 use crate::frame::VERSION;
 use crate::identity::{DeviceId, SIGNED_MAX, Signed, Statement};
+use crate::kind::role;
+use crate::label;
+use crate::limits::{
+    CARD_MAX, CARD_SEALED_MAX, CERTIFICATE_MAX, CHAIN_MAX, HOST_MAX, LASTING_MAX, RECEIVE_KEY_MAX,
+    RECORD_SEALED_MAX, RELAYS_MAX, REMOVED_MAX,
+};
 
-/// How far a clock may be off before a certificate counts as expired, seconds.
-pub const CLOCK_SKEW: u64 = 120;
-/// Longest name of a space or device, bytes.
-pub const LABEL_MAX: usize = 64;
+pub use crate::limits::{CLOCK_SKEW, LABEL_MAX};
 
 /// Which space: a hash of its owner's key and 16 random bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,7 +24,7 @@ impl SpaceId {
     #[must_use]
     pub fn derive(owner: &DeviceId, salt: &[u8; 16]) -> Self {
         let hash = Sha256::new()
-            .chain_update(b"sealift/1 space\0")
+            .chain_update(label::SPACE)
             .chain_update(owner.as_bytes())
             .chain_update(salt);
         Self(hash.finalize().into())
@@ -86,11 +89,11 @@ pub struct Role(u8);
 
 impl Role {
     /// Search and download.
-    pub const FETCH: Self = Self(1);
+    pub const FETCH: Self = Self(role::FETCH);
     /// Share files.
-    pub const OFFER: Self = Self(2);
+    pub const OFFER: Self = Self(role::OFFER);
     /// Both.
-    pub const BOTH: Self = Self(3);
+    pub const BOTH: Self = Self(role::FETCH | role::OFFER);
 
     /// Whether all of `other` is part of this.
     #[must_use]
@@ -136,8 +139,8 @@ pub struct Certificate {
 }
 
 impl Statement for Certificate {
-    const CONTEXT: &'static str = "sealift/1 certificate\0";
-    const MAX: usize = 2048;
+    const CONTEXT: &'static str = label::CERTIFICATE;
+    const MAX: usize = CERTIFICATE_MAX;
 }
 
 /// The way from a space's owner to a device: owner → device, or owner → invite key → device.
@@ -149,7 +152,7 @@ pub struct Chain {
     #[serde(with = "codec::array")]
     pub salt: [u8; 16],
     /// First signed by the owner, each further one by the subject before it.
-    pub certificates: List<Signed<Certificate>, 2>,
+    pub certificates: List<Signed<Certificate>, CHAIN_MAX>,
 }
 
 /// What a valid chain says.
@@ -309,7 +312,7 @@ impl HostName {
     #[must_use]
     pub fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
-        let fits = (1..=253).contains(&text.len()) && !text.starts_with('-');
+        let fits = (1..=HOST_MAX).contains(&text.len()) && !text.starts_with('-');
         let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:%".contains(c));
         let colons = !text.contains(':') || text.parse::<std::net::Ipv6Addr>().is_ok();
         (fits && plain && colons).then_some(Self(text))
@@ -346,9 +349,9 @@ pub struct SpaceRecord {
     /// When it was made, unix seconds.
     pub time: u64,
     /// Certificates that no longer hold.
-    pub removed: List<SerialNumber, 1024>,
+    pub removed: List<SerialNumber, REMOVED_MAX>,
     /// Sealed object holding a [`RecordSecret`]; empty in none.
-    pub sealed: Bytes<32768>,
+    pub sealed: Bytes<RECORD_SEALED_MAX>,
     /// Additions.
     pub extensions: Extensions,
 }
@@ -372,7 +375,7 @@ impl SpaceRecord {
 }
 
 impl Statement for SpaceRecord {
-    const CONTEXT: &'static str = "sealift/1 space record\0";
+    const CONTEXT: &'static str = label::SPACE_RECORD;
     const MAX: usize = SIGNED_MAX;
 }
 
@@ -384,9 +387,9 @@ pub struct RecordSecret {
     /// Suites below this number are refused; see the handshake.
     pub lowest_suite: u8,
     /// Relays of the space, best first.
-    pub relays: List<RelayAddress, 8>,
+    pub relays: List<RelayAddress, RELAYS_MAX>,
     /// Certificates from the owner for devices that came by invite and have not taken theirs yet.
-    pub lasting: List<Signed<Certificate>, 100>,
+    pub lasting: List<Signed<Certificate>, LASTING_MAX>,
     /// Additions.
     pub extensions: Extensions,
 }
@@ -403,14 +406,14 @@ pub struct Card {
     /// Rises with each card; unix milliseconds.
     pub number: u64,
     /// Sealed object holding a [`CardSecret`].
-    pub sealed: Bytes<8192>,
+    pub sealed: Bytes<CARD_SEALED_MAX>,
     /// Additions.
     pub extensions: Extensions,
 }
 
 impl Statement for Card {
-    const CONTEXT: &'static str = "sealift/1 card\0";
-    const MAX: usize = 10 * 1024;
+    const CONTEXT: &'static str = label::CARD;
+    const MAX: usize = CARD_MAX;
 }
 
 /// The part of a card that only members read.
@@ -419,7 +422,7 @@ pub struct CardSecret {
     /// What the person calls the device, `user@host` unless told otherwise.
     pub name: Label,
     /// Public X-Wing key, 1,216 bytes.
-    pub receive_key: Bytes<1216>,
+    pub receive_key: Bytes<RECEIVE_KEY_MAX>,
     /// How the device belongs to the space.
     pub chain: Chain,
     /// Additions.

@@ -9,7 +9,7 @@ use sealift_platform::random::RandomRng;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, ToRelay};
 use sealift_proto::handshake::{
-    HandshakeError, Message, Offer, PENDING_TIME, Peer, Pending, RefuseCode, refuse, respond,
+    HandshakeError, Message, Offer, PENDING_MILLIS, Peer, Pending, RefuseCode, refuse, respond,
 };
 use sealift_proto::identity::Signed;
 use sealift_proto::link::{OPENING_LEN, Opening, ToLeecher, ToSeeder};
@@ -185,7 +185,7 @@ impl Acceptor {
     fn expire_later(&self) {
         let (pending, start) = (Arc::downgrade(&self.pending), self.start);
         tokio::spawn(async move {
-            sleep(Duration::from_millis(PENDING_TIME)).await;
+            sleep(Duration::from_millis(PENDING_MILLIS)).await;
             if let Some(pending) = pending.upgrade() {
                 let now = millis(start);
                 pending.lock().unwrap_or_else(PoisonError::into_inner).expire(now);

@@ -5,11 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, List};
+use crate::limits::LOWEST_PORT;
 
-/// Most addresses that a side names at once.
-pub const CANDIDATES_MAX: usize = 24;
-/// Ports below belong to services that nobody's direct link listens on: a peer cannot have this device knock there.
-const LOWEST_PORT: u16 = 1024;
+pub use crate::limits::CANDIDATES_MAX;
 
 /// All addresses that a side names at once.
 pub type Candidates = List<Candidate, CANDIDATES_MAX>;

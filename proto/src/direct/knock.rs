@@ -10,11 +10,13 @@ use subtle::ConstantTimeEq;
 
 use super::{End, Ends};
 use crate::handshake::SessionId;
-use crate::keys::{ExporterKey, label};
+use crate::keys::ExporterKey;
+use crate::kind::{datagram, knock};
+use crate::label;
 
 /// Bytes of a knock.
 pub const KNOCK_LEN: usize = 64;
-const START: [u8; 4] = [2, b'S', b'L', b'P'];
+const START: [u8; 4] = [datagram::KNOCK, b'S', b'L', b'P'];
 /// Bytes in front of the MAC, which covers all of them.
 const COVERED: usize = KNOCK_LEN - MAC_LEN;
 const MAC_LEN: usize = 16;
@@ -43,8 +45,8 @@ impl Knock {
     pub fn to_bytes(&self, ends: &Ends) -> [u8; KNOCK_LEN] {
         let mut bytes = [0; KNOCK_LEN];
         let kind = match self.kind {
-            KnockKind::Ask => 0,
-            KnockKind::Answer => 1,
+            KnockKind::Ask => knock::ASK,
+            KnockKind::Answer => knock::ANSWER,
         };
         bytes[..4].copy_from_slice(&START);
         bytes[4..20].copy_from_slice(&ends.session.0);
@@ -76,8 +78,8 @@ impl Knock {
             return None;
         }
         let kind = match bytes[21] {
-            0 => KnockKind::Ask,
-            1 => KnockKind::Answer,
+            knock::ASK => KnockKind::Ask,
+            knock::ANSWER => KnockKind::Answer,
             _ => return None,
         };
         let from_other: End = ends.end.other();
@@ -90,6 +92,6 @@ impl Knock {
 
 fn mac(key: &ExporterKey, covered: &[u8]) -> [u8; MAC_LEN] {
     let mut short = [0; MAC_LEN];
-    short.copy_from_slice(&key.mac(&[label::KNOCK, covered])[..MAC_LEN]);
+    short.copy_from_slice(&key.mac(&[label::KNOCK.as_bytes(), covered])[..MAC_LEN]);
     short
 }

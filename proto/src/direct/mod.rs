@@ -18,7 +18,9 @@ use subtle::ConstantTimeEq;
 
 use crate::frame::{LinkKind, PREAMBLE, Preamble};
 use crate::handshake::SessionId;
-use crate::keys::{ExporterKey, label};
+use crate::keys::ExporterKey;
+use crate::kind::end;
+use crate::label;
 
 pub use candidate::{CANDIDATES_MAX, Candidate, Candidates, Ip, Origin, Transport, Unfit};
 pub use knock::{KNOCK_LEN, Knock, KnockKind};
@@ -30,9 +32,9 @@ pub const PROOF_LEN: usize = 32;
 /// Bytes with which the leecher takes a link: its number and the proof.
 pub const TAKE_LEN: usize = 4 + PROOF_LEN;
 /// Label under which the TLS of QUIC exports what the proofs bind to (RFC 8446 section 7.5); the context is empty.
-pub const BINDING_LABEL: &[u8] = b"EXPORTER-sealift-1-direct";
+pub const BINDING_LABEL: &[u8] = label::QUIC_EXPORTER.as_bytes();
 /// Application protocol name in the TLS handshake of QUIC.
-pub const ALPN: &[u8] = b"sealift-direct/1";
+pub const ALPN: &[u8] = label::QUIC_ALPN.as_bytes();
 
 /// Connector, transport, session, two nonces, binding.
 const TRANSCRIPT_LEN: usize = 1 + 1 + 16 + 2 * NONCE_LEN + 32;
@@ -62,8 +64,8 @@ impl End {
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
-            Self::Leecher => 1,
-            Self::Seeder => 2,
+            Self::Leecher => end::LEECHER,
+            Self::Seeder => end::SEEDER,
         }
     }
 
@@ -164,11 +166,11 @@ impl Opening {
     }
 
     fn of_seeder(&self) -> [u8; PROOF_LEN] {
-        self.key.mac(&[label::DIRECT_SEEDER, &self.transcript])
+        self.key.mac(&[label::DIRECT_SEEDER.as_bytes(), &self.transcript])
     }
 
     fn of_leecher(&self, number: u32) -> [u8; PROOF_LEN] {
-        self.key.mac(&[label::DIRECT_LEECHER, &self.transcript, &number.to_be_bytes()])
+        self.key.mac(&[label::DIRECT_LEECHER.as_bytes(), &self.transcript, &number.to_be_bytes()])
     }
 }
 

@@ -11,7 +11,8 @@ use crate::codec::{Bytes, Extensions, List};
 use crate::control::Address;
 use crate::frame::VERSION;
 use crate::identity::Signed;
-use crate::keys::{LeecherToSeederKey, Schedule, label};
+use crate::keys::{LeecherToSeederKey, Schedule};
+use crate::label;
 use crate::link::Opening;
 use crate::space::Role;
 use crate::wrap::{ShareSecret, Suite};
@@ -190,7 +191,7 @@ impl Answered {
     /// Makes the ACK; the opening is what goes first on the link.
     #[must_use]
     pub fn acknowledge(self) -> (Acknowledged, Opening) {
-        let ack = self.schedule.confirm_leecher.mac(&[label::ACK, &self.transcript]);
+        let ack = self.schedule.confirm_leecher.mac(&[label::ACK.as_bytes(), &self.transcript]);
         let opening = Opening { session: self.session, link: 0, proof: ack };
         let Self { session, schedule, transcript, peer, suite: _ } = self;
         (Acknowledged { session, schedule, transcript, peer, ack }, opening)
@@ -237,8 +238,11 @@ impl Acknowledged {
     /// # Errors
     /// [`HandshakeError::Confirmation`] when it does not verify.
     pub fn confirm(self, ready: &[u8; 32]) -> Result<SessionKeys, HandshakeError> {
-        let expected =
-            self.schedule.confirm_seeder.mac(&[label::READY, &self.transcript, &self.ack]);
+        let expected = self.schedule.confirm_seeder.mac(&[
+            label::READY.as_bytes(),
+            &self.transcript,
+            &self.ack,
+        ]);
         if !bool::from(expected.ct_eq(ready)) {
             return Err(HandshakeError::Confirmation);
         }

@@ -6,16 +6,15 @@ use super::{HandshakeError, RefuseCode, SessionId, Terms};
 use crate::codec::{self, Bytes, Extensions, List};
 use crate::control::Address;
 use crate::identity::{DeviceId, Signed, Statement};
-use crate::keys::{hash, label};
+use crate::keys::hash;
+use crate::label;
+use crate::limits::HANDSHAKE_MAX;
 use crate::object::{self, Forward, ObjectError, Place};
 use crate::seal::Salt;
 use crate::space::{Chain, SpaceId};
 use crate::wrap::{SHARE_MAX, Suite, Wrapped};
 
-/// Most shares in an OFFER.
-pub const SHARES_MAX: usize = 16;
-/// Longest body of each message, bytes: sixteen of the longest shares and a chain.
-const BODY_MAX: usize = 40 * 1024;
+pub use crate::limits::SHARES_MAX;
 
 /// A single-use public key under one suite.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -54,8 +53,8 @@ pub struct Offer {
 }
 
 impl Statement for Offer {
-    const CONTEXT: &'static str = "sealift/1 offer\0";
-    const MAX: usize = BODY_MAX;
+    const CONTEXT: &'static str = label::OFFER;
+    const MAX: usize = HANDSHAKE_MAX;
 }
 
 /// WRAP: the seeder takes the offer. Signed by its device.
@@ -83,8 +82,8 @@ pub struct Wrap {
 }
 
 impl Statement for Wrap {
-    const CONTEXT: &'static str = "sealift/1 signed wrap\0";
-    const MAX: usize = BODY_MAX;
+    const CONTEXT: &'static str = label::SIGNED_WRAP;
+    const MAX: usize = HANDSHAKE_MAX;
 }
 
 /// REFUSE: the seeder does not take the offer. Signed by its device.
@@ -110,8 +109,8 @@ impl Refuse {
 }
 
 impl Statement for Refuse {
-    const CONTEXT: &'static str = "sealift/1 refuse\0";
-    const MAX: usize = BODY_MAX;
+    const CONTEXT: &'static str = label::REFUSE;
+    const MAX: usize = HANDSHAKE_MAX;
 }
 
 /// What travels by Forward, sealed under the forward key.
@@ -190,7 +189,7 @@ pub(super) fn wrap_context(
     session: &SessionId,
 ) -> [u8; 32] {
     hash(&[
-        label::WRAP,
+        label::WRAP.as_bytes(),
         offer_hash,
         &[suite.number()],
         leecher.device.as_bytes(),
@@ -204,5 +203,5 @@ pub(super) fn wrap_context(
 /// TH: everything both sides have said.
 pub(super) fn transcript(offer: &[u8], wrap: &[u8]) -> [u8; 32] {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
-    hash(&[label::TRANSCRIPT, &length(offer), offer, &length(wrap), wrap])
+    hash(&[label::TRANSCRIPT.as_bytes(), &length(offer), offer, &length(wrap), wrap])
 }

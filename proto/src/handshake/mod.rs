@@ -23,12 +23,13 @@ use crate::codec;
 use crate::control::Address;
 use crate::identity::{DeviceId, SecretKey, SignatureError};
 use crate::keys::{EpochKeys, ExporterKey, LeecherToSeederKey, Schedule, SeederToLeecherKey};
+use crate::kind::refuse as code;
 use crate::space::{Chain, ChainError, Membership, Role, Serial, SpaceId};
 use crate::wrap::{Suite, WrapError};
 
 pub use leecher::{Acknowledged, Answered, Offered};
 pub use message::{Message, Offer, Refuse, SHARES_MAX, Share, Wrap};
-pub use pending::{PENDING_MAX, PENDING_PER_DEVICE, PENDING_TIME, Pending};
+pub use pending::{PENDING_MAX, PENDING_MILLIS, PENDING_PER_DEVICE, Pending};
 pub use seeder::{AwaitingAck, Ready, refuse, respond};
 
 /// What one side knows of the space when a message arrives.
@@ -212,15 +213,15 @@ impl RefuseCode {
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
-            Self::Version => 1,
-            Self::Epoch => 2,
-            Self::NotMember => 3,
-            Self::Expired => 4,
-            Self::Removed => 5,
-            Self::NoCommonSuite => 6,
-            Self::Malformed => 7,
-            Self::Busy => 8,
-            Self::Shutdown => 9,
+            Self::Version => code::VERSION,
+            Self::Epoch => code::EPOCH,
+            Self::NotMember => code::NOT_MEMBER,
+            Self::Expired => code::EXPIRED,
+            Self::Removed => code::REMOVED,
+            Self::NoCommonSuite => code::NO_COMMON_SUITE,
+            Self::Malformed => code::MALFORMED,
+            Self::Busy => code::BUSY,
+            Self::Shutdown => code::SHUTDOWN,
             Self::Other(number) => number,
         }
     }
@@ -229,15 +230,15 @@ impl RefuseCode {
     #[must_use]
     pub const fn from_number(number: u8) -> Self {
         match number {
-            1 => Self::Version,
-            2 => Self::Epoch,
-            3 => Self::NotMember,
-            4 => Self::Expired,
-            5 => Self::Removed,
-            6 => Self::NoCommonSuite,
-            7 => Self::Malformed,
-            8 => Self::Busy,
-            9 => Self::Shutdown,
+            code::VERSION => Self::Version,
+            code::EPOCH => Self::Epoch,
+            code::NOT_MEMBER => Self::NotMember,
+            code::EXPIRED => Self::Expired,
+            code::REMOVED => Self::Removed,
+            code::NO_COMMON_SUITE => Self::NoCommonSuite,
+            code::MALFORMED => Self::Malformed,
+            code::BUSY => Self::Busy,
+            code::SHUTDOWN => Self::Shutdown,
             other => Self::Other(other),
         }
     }

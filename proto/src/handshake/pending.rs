@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::{AwaitingAck, Message, SessionId};
 use crate::control::Address;
 use crate::identity::DeviceId;
+use crate::limits::PENDING_TIME;
 
-/// Most handshakes that wait for one device; the oldest of it makes room.
-pub const PENDING_PER_DEVICE: usize = 64;
-/// Most handshakes that wait in all; the oldest makes room.
-pub const PENDING_MAX: usize = 1024;
+pub use crate::limits::{PENDING_MAX, PENDING_PER_DEVICE};
+
 /// How long one waits, milliseconds.
-pub const PENDING_TIME: u64 = 30_000;
+pub const PENDING_MILLIS: u64 = PENDING_TIME * 1000;
 
 /// Handshakes that wait for their ACK. Times are milliseconds of any clock that only rises.
 #[derive(Debug, Default)]
@@ -38,7 +37,7 @@ impl Pending {
         (now < entry.deadline).then(|| entry.handshake.message())
     }
 
-    /// Keeps a handshake for [`PENDING_TIME`]; the oldest of its device, or of all, goes if there are too many.
+    /// Keeps a handshake for [`PENDING_MILLIS`]; the oldest of its device, or of all, goes if there are too many.
     pub fn insert(&mut self, handshake: AwaitingAck, now: u64) {
         self.expire(now);
         let device = handshake.peer().address.device;
@@ -50,7 +49,7 @@ impl Pending {
         self.by_session.insert(handshake.session(), number);
         self.by_offer.insert((device, *handshake.nonce()), number);
         self.waiting
-            .insert(number, Entry { handshake, deadline: now.saturating_add(PENDING_TIME) });
+            .insert(number, Entry { handshake, deadline: now.saturating_add(PENDING_MILLIS) });
         self.make_room(&device);
     }
 

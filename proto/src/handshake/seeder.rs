@@ -13,7 +13,8 @@ use crate::codec::Extensions;
 use crate::control::Address;
 use crate::frame::VERSION;
 use crate::identity::{SecretKey, Signed};
-use crate::keys::{FreshKey, Schedule, label};
+use crate::keys::{FreshKey, Schedule};
+use crate::label;
 use crate::space::Role;
 use crate::wrap::{self, Suite, Wrapped};
 
@@ -180,11 +181,13 @@ impl AwaitingAck {
     /// # Errors
     /// [`HandshakeError::Confirmation`] when it does not verify.
     pub fn confirm(self, ack: &[u8; 32]) -> Result<Ready, HandshakeError> {
-        let expected = self.schedule.confirm_leecher.mac(&[label::ACK, &self.transcript]);
+        let expected =
+            self.schedule.confirm_leecher.mac(&[label::ACK.as_bytes(), &self.transcript]);
         if !bool::from(expected.ct_eq(ack)) {
             return Err(HandshakeError::Confirmation);
         }
-        let proof = self.schedule.confirm_seeder.mac(&[label::READY, &self.transcript, ack]);
+        let proof =
+            self.schedule.confirm_seeder.mac(&[label::READY.as_bytes(), &self.transcript, ack]);
         let keys = SessionKeys::new(self.session, self.schedule);
         Ok(Ready { keys, proof, peer: self.peer })
     }

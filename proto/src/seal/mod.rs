@@ -16,11 +16,10 @@ mod stream;
 
 use zeroize::ZeroizeOnDrop;
 
+pub use crate::limits::{PIECE_LEN, PIECES_MAX};
 pub use aead::Backend;
 pub use stream::{Opener, Sealer};
 
-/// Plaintext bytes of each piece but the last, which has fewer.
-pub const PIECE_LEN: usize = 16 * 1024;
 /// Bytes that sealing adds to a piece.
 pub const TAG_LEN: usize = 16;
 /// Bytes of a whole sealed piece.
@@ -29,8 +28,6 @@ pub const SEALED_PIECE_LEN: usize = PIECE_LEN + TAG_LEN;
 pub const SALT_LEN: usize = 24;
 /// Bytes before the first piece: salt and commitment.
 pub const HEADER_LEN: usize = SALT_LEN + 32;
-/// Most pieces of a message, the last one included: 4 PiB.
-pub const PIECES_MAX: u64 = 1 << 38;
 
 /// A fresh random value for one message.
 pub type Salt = [u8; SALT_LEN];

@@ -5,13 +5,12 @@ use sha2::Sha512;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::label;
+
 use super::{
     Backend, HEADER_LEN, PIECE_LEN, PIECES_MAX, SALT_LEN, SEALED_PIECE_LEN, Salt, SealError,
     SealKey, TAG_LEN, aead::Aead,
 };
-
-/// First part of the HKDF info: the format and the AEAD, ended by a zero byte.
-const INFO: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0";
 
 /// Seals the pieces of one message in order. Neither a key nor a counter ever goes on to a second message.
 #[derive(Debug)]
@@ -240,7 +239,7 @@ fn expand_block(
     number: u8,
 ) -> Zeroizing<[u8; 64]> {
     let mut mac = Hmac::<Sha512>::new_from_slice(&key.0).expect("HMAC takes keys of any length");
-    for part in [previous, INFO, salt, context, &[number]] {
+    for part in [previous, label::COBBLESTONE.as_bytes(), salt, context, &[number]] {
         mac.update(part);
     }
     Zeroizing::new(mac.finalize().into_bytes().into())

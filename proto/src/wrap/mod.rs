@@ -18,15 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{Bytes, CodecError};
 use crate::keys::FreshKey;
+use crate::kind::suite;
 
-pub use rsa::{RSA_BITS, RSA_BITS_MAX, RSA_BITS_MIN};
-
-/// Longest public key of a share: X-Wing's.
-pub const SHARE_MAX: usize = 1216;
-/// Longest key encapsulation: X-Wing's.
-pub const ENCAPSULATION_MAX: usize = 1120;
-/// Longest wrapped key: RSA's, with the longest modulus.
-pub const WRAPPED_MAX: usize = 512;
+pub use crate::limits::{
+    ENCAPSULATION_MAX, RSA_BITS, RSA_BITS_MAX, RSA_BITS_MIN, SHARE_MAX, WRAPPED_MAX,
+};
 
 /// A way to wrap the fresh key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,9 +40,9 @@ impl Suite {
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
-            Self::X25519 => 1,
-            Self::Rsa => 2,
-            Self::Hybrid => 3,
+            Self::X25519 => suite::X25519,
+            Self::Rsa => suite::RSA,
+            Self::Hybrid => suite::HYBRID,
         }
     }
 
@@ -54,9 +50,9 @@ impl Suite {
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
-            1 => Some(Self::X25519),
-            2 => Some(Self::Rsa),
-            3 => Some(Self::Hybrid),
+            suite::X25519 => Some(Self::X25519),
+            suite::RSA => Some(Self::Rsa),
+            suite::HYBRID => Some(Self::Hybrid),
             _ => None,
         }
     }

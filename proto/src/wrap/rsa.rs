@@ -10,13 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{WrapError, Wrapped};
 use crate::keys::FreshKey;
-
-/// Bits of the keys made here.
-pub const RSA_BITS: usize = 3072;
-/// Fewest bits of a modulus that is accepted.
-pub const RSA_BITS_MIN: usize = 2048;
-/// Most bits of a modulus that is accepted.
-pub const RSA_BITS_MAX: usize = 4096;
+use crate::limits::{RSA_BITS, RSA_BITS_MAX, RSA_BITS_MIN};
 
 /// The public exponent as a DER INTEGER: 65537, and no other.
 const EXPONENT: [u8; 5] = [0x02, 0x03, 0x01, 0x00, 0x01];

@@ -18,10 +18,10 @@ fn a_repetition_gets_the_same_wrap_while_it_waits() {
     assert_eq!(pending.repeated(&leecher, &nonce, 0), None);
     pending.insert(handshake, 0);
     for _ in 0..1000 {
-        assert_eq!(pending.repeated(&leecher, &nonce, PENDING_TIME - 1), Some(wrap.clone()));
+        assert_eq!(pending.repeated(&leecher, &nonce, PENDING_MILLIS - 1), Some(wrap.clone()));
     }
     assert_eq!(pending.repeated(&world.seeder.key.id(), &nonce, 0), None, "another leecher");
-    assert_eq!(pending.repeated(&leecher, &nonce, PENDING_TIME), None);
+    assert_eq!(pending.repeated(&leecher, &nonce, PENDING_MILLIS), None);
     assert!(pending.take(&session, 5).is_some());
     assert!(pending.take(&session, 5).is_none(), "a session opens once");
     assert_eq!(pending.repeated(&leecher, &nonce, 5), None);
@@ -36,11 +36,11 @@ fn nobody_waits_longer_than_the_deadline() {
     let sessions = (first.session(), second.session());
     pending.insert(first, 0);
     pending.insert(second, 10);
-    assert_eq!(pending.next_deadline(), Some(PENDING_TIME));
-    pending.expire(PENDING_TIME);
-    assert_eq!((pending.len(), pending.next_deadline()), (1, Some(PENDING_TIME + 10)));
-    assert!(pending.take(&sessions.0, PENDING_TIME).is_none());
-    assert!(pending.take(&sessions.1, PENDING_TIME + 10).is_none());
+    assert_eq!(pending.next_deadline(), Some(PENDING_MILLIS));
+    pending.expire(PENDING_MILLIS);
+    assert_eq!((pending.len(), pending.next_deadline()), (1, Some(PENDING_MILLIS + 10)));
+    assert!(pending.take(&sessions.0, PENDING_MILLIS).is_none());
+    assert!(pending.take(&sessions.1, PENDING_MILLIS + 10).is_none());
     assert!(pending.is_empty() && pending.next_deadline().is_none());
 }
 
