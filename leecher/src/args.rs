@@ -41,10 +41,12 @@ Exit codes:
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Become a member of a space by an invite
-    #[command(after_help = "Without INVITE it is asked for; `-` reads it from standard input.")]
+    #[command(
+        after_help = "Without INVITE it is asked for; `-` reads it from standard input. All of what was printed is taken too: leecher join sealift:…"
+    )]
     Join {
         /// The line that `seeder invite` printed
-        invite: Option<String>,
+        invite: Vec<String>,
         /// What others see this device as, instead of user@host
         #[arg(long, value_name = "ME")]
         name: Option<String>,

@@ -47,7 +47,7 @@ pub async fn run(
     let speaker = Speaker::new(profile, console)?;
     match command {
         Command::Join { invite, name } => {
-            commands::join::run(&speaker, invite.as_deref(), name.as_deref()).await
+            commands::join::run(&speaker, &invite, name.as_deref()).await
         }
         Command::Search { pattern, limit, offline } => {
             commands::search::run(&speaker, &common, &pattern, limit, offline).await

@@ -57,6 +57,16 @@ pub struct RelayArg {
     pub pin: Option<[u8; 16]>,
 }
 
+impl std::fmt::Display for RelayArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&sealift_proto::invite::host_port(&self.host, self.port))?;
+        match &self.pin {
+            Some(pin) => write!(f, "#{}", text::base32(pin)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Reads `HOST[:PORT][#PIN]`.
 ///
 /// # Errors

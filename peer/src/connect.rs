@@ -14,7 +14,7 @@ use sealift_proto::wrap::{ShareSecret, Suite};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::args::RelayArg;
+use crate::args::{RelayArg, parse_relay};
 use crate::console::Console;
 use crate::control::{CallError, Control, Event, Events};
 use crate::exit::{Exit, Failure};
@@ -120,7 +120,7 @@ pub struct Connected {
     warned: BTreeSet<String>,
 }
 
-/// The relay to use for `space`: the one asked for, the one it was last reached at, the remembered one, `localhost`.
+/// The relay to use for `space`: the one asked for now, or since it was last reached; the one it was last reached at, the remembered one, `localhost`.
 ///
 /// # Errors
 /// When settings cannot be read.
@@ -129,12 +129,17 @@ pub fn relay_of(
     space: &SpaceState,
     asked: Option<&RelayArg>,
 ) -> Result<RelayArg, Failure> {
-    if asked.is_none()
-        && let Some(known) = profile.settings()?.space_relays.get(&space.id().short())
-    {
-        return Ok(RelayArg { host: known.host.clone(), port: known.port, pin: Some(known.pin) });
+    if asked.is_some() {
+        return profile.relay(asked);
     }
-    profile.relay(asked)
+    let (settings, name) = (profile.settings()?, space.id().short());
+    let newer = settings.asked.get(&name).and_then(|text| parse_relay(text).ok());
+    match (newer, settings.space_relays.get(&name)) {
+        (None, Some(known)) => {
+            Ok(RelayArg { host: known.host.clone(), port: known.port, pin: Some(known.pin) })
+        }
+        (newer, _) => profile.relay(newer.as_ref()),
+    }
 }
 
 /// Connects `space` through `relay`, trying for as long as `patience` says.
@@ -191,7 +196,8 @@ pub async fn connect(
 }
 
 /// In words how far the relay's clock is from this device's, if it is more than certificates forgive.
-pub(crate) fn clock_words(speaker: &Speaker, control: &Control) -> Option<String> {
+#[must_use]
+pub fn clock_words(speaker: &Speaker, control: &Control) -> Option<String> {
     let (own, relays) = (speaker.now(), control.welcome().time / 1000);
     let apart = own.abs_diff(relays);
     let which = if own > relays { "ahead of" } else { "behind" };
@@ -225,11 +231,13 @@ fn remember(
         sealift_proto::space::RelayAddress { host: relay.host.clone(), port: relay.port, pin };
     let settings = speaker.profile.settings()?;
     let name = space.id().short();
-    if settings.space_relays.get(&name) == Some(&known) && settings.relay.as_ref() == Some(&known) {
+    let is_known = settings.space_relays.get(&name) == Some(&known);
+    if is_known && settings.relay.as_ref() == Some(&known) && !settings.asked.contains_key(&name) {
         return Ok(());
     }
     speaker.profile.change_settings(|settings| {
         settings.remember(known.clone());
+        settings.asked.remove(&name);
         settings.space_relays.insert(name, known);
     })
 }

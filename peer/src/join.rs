@@ -1,5 +1,7 @@
 //! Joining a space by an invite (DESIGN section 4; PROTOCOL.md section 11).
 
+pub mod known;
+
 use std::io::BufRead;
 
 use sealift_proto::codec::{self, Extensions, List};
@@ -8,7 +10,7 @@ use sealift_proto::identity::{DeviceId, SecretKey, Signed};
 use sealift_proto::invite::{Invite, InvitePackage};
 use sealift_proto::keys::{EpochSecret, InviteKeys};
 use sealift_proto::object::{self, Place};
-use sealift_proto::space::{Certificate, Chain, Label, Role};
+use sealift_proto::space::{Certificate, Chain, ChainError, Label, Role};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -30,8 +32,8 @@ pub async fn join(speaker: &Speaker, invite: &Invite) -> Result<Connected, Failu
         pin: Some(invite.relay.pin),
     };
     let keys = InviteKeys::derive(&invite.secret.0);
-    let package = take_package(speaker, &relay, &keys).await?;
-    let joined = accept(speaker, &package)?;
+    let (package, clock) = take_package(speaker, &relay, &keys).await?;
+    let joined = accept(speaker, &package, clock)?;
     // Its secrets have served.
     drop(package);
     let space = match speaker.profile.space(&joined.id())? {
@@ -42,14 +44,17 @@ pub async fn join(speaker: &Speaker, invite: &Invite) -> Result<Connected, Failu
         None => joined,
     };
     speaker.profile.save_space(&space)?;
-    connect(speaker, space, &relay, false, Patience::AtMost(GIVE_UP)).await
+    let connected = connect(speaker, space, &relay, false, Patience::AtMost(GIVE_UP)).await?;
+    // Only now do the others know of this device.
+    speaker.bear(known::remember(&speaker.profile, &connected.space, &keys.id))?;
+    Ok(connected)
 }
 
 async fn take_package(
     speaker: &Speaker,
     relay: &RelayArg,
     keys: &InviteKeys,
-) -> Result<InvitePackage, Failure> {
+) -> Result<(InvitePackage, Option<String>), Failure> {
     let platform = speaker.profile.platform();
     let (control, _events) = dial(platform, relay, &speaker.device.key, Purpose::Join, Vec::new())
         .await
@@ -61,10 +66,11 @@ async fn take_package(
             .why("the relay altered it, or the invite was edited")
             .next("ask for a new invite")
     };
-    if let Some(words) = clock_words(speaker, &control) {
-        speaker.console.warn(&words, &json!({"type": "clock", "why": words}));
+    let clock = clock_words(speaker, &control);
+    if let Some(words) = &clock {
+        speaker.console.warn(words, &json!({"type": "clock", "why": words}));
     }
-    open_package(keys, &sealed).ok_or_else(broken)
+    Ok((open_package(keys, &sealed).ok_or_else(broken)?, clock))
 }
 
 /// Opens the package, which must say itself where it belongs: to the space of its record, by the owner.
@@ -105,8 +111,13 @@ fn no_package(error: CallError, place: &str) -> Failure {
     }
 }
 
-/// Checks the package and signs this device's own certificate with the invite key.
-fn accept(speaker: &Speaker, package: &InvitePackage) -> Result<SpaceState, Failure> {
+/// Checks the package and signs this device's own certificate with the invite key. `clock` says how far this device's clock is
+/// from the relay's, if that is far.
+fn accept(
+    speaker: &Speaker,
+    package: &InvitePackage,
+    clock: Option<String>,
+) -> Result<SpaceState, Failure> {
     let refused = |why: String| {
         Failure::new(Exit::Refused, "the invite does not hold")
             .why(why)
@@ -117,9 +128,14 @@ fn accept(speaker: &Speaker, package: &InvitePackage) -> Result<SpaceState, Fail
     let space =
         SpaceState::joined(package.record.clone(), EpochSecret::new(package.epoch_secret), chain)
             .map_err(|error| refused(error.to_string()))?;
-    let member = space
-        .verify_member(space.chain(), speaker.now())
-        .map_err(|error| refused(error.to_string()))?;
+    let member =
+        space.verify_member(space.chain(), speaker.now()).map_err(|error| match clock {
+            // The relay has just handed it out: it is not the invite that is out of date.
+            Some(clock) if matches!(error, ChainError::Expired { .. }) => {
+                refused(clock).next("set the clock of this device, and run the same command again")
+            }
+            _ => refused(error.to_string()),
+        })?;
     if member.device != speaker.device.key.id() {
         return Err(refused("it is for another device".into()));
     }
@@ -154,29 +170,33 @@ fn own_certificate(invite: &Certificate, device: DeviceId, serial: [u8; 16]) -> 
     }
 }
 
-/// The command `join` of both programs: takes the invite from the command line, standard input (`-`) or a prompt. `then` is
-/// the command that makes sense next.
+/// The command `join` of both programs: takes the invite from the words of the command line, standard input (`-`) or a prompt,
+/// each also as the whole line that was printed. `then` is the command that makes sense next.
 ///
 /// # Errors
 /// With words and exit code for the person.
 pub async fn command(
     speaker: &Speaker,
-    invite: Option<&str>,
+    invite: &[String],
     name: Option<&str>,
     then: &str,
 ) -> Result<(), Failure> {
     let line = match invite {
-        Some("-") => read_line().await?,
-        Some(line) => Zeroizing::new(line.to_owned()),
-        None => ask().await?,
+        [] => ask().await?,
+        [dash] if dash == "-" => read_line().await?,
+        words => Zeroizing::new(words.join(" ")),
     };
-    let invite = Invite::parse(&line).map_err(|error| {
+    let invite = Invite::parse(known::invite_in(&line)).map_err(|error| {
         Failure::new(Exit::Usage, "this is no invite")
             .why(error)
             .next("copy the whole line that `seeder invite` printed")
     })?;
     if let Some(name) = name {
         choose_name(speaker, name)?;
+    }
+    if let Some(space) = known::member_by(speaker, &InviteKeys::derive(&invite.secret.0).id)? {
+        tell_member(speaker, &space, then);
+        return Ok(());
     }
     let connected = join(speaker, &invite).await?;
     let space = connected.space.display_name();
@@ -193,6 +213,16 @@ pub async fn command(
     );
     speaker.console.note(format!("next: {then}"), &json!({"type": "hint", "next": then}));
     Ok(())
+}
+
+/// The invite has served already, or comes from here.
+fn tell_member(speaker: &Speaker, space: &SpaceState, then: &str) {
+    let name = space.display_name();
+    speaker.console.result(
+        format!("this device is a member of the space {name} already"),
+        &json!({"type": "joined", "space": name, "id": space.id().short(), "already": true}),
+    );
+    speaker.console.note(format!("next: {then}"), &json!({"type": "hint", "next": then}));
 }
 
 /// Remembers what others shall see this device as.

@@ -295,6 +295,14 @@ impl Members {
         self.members.get(device)
     }
 
+    /// Whether `device` came by invite and the owner has not let it stay for good yet. That stands in the space record before
+    /// the device itself takes it.
+    #[must_use]
+    pub fn is_provisional(&self, space: &SpaceState, device: &DeviceId) -> bool {
+        let by_invite = self.get(device).is_some_and(|member| member.membership.invite.is_some());
+        by_invite && !space.has_lasting(device)
+    }
+
     /// Name of `device`, safe to show; with its short id where another device has the same name, or had it first.
     #[must_use]
     pub fn display_name(&self, device: &DeviceId) -> String {

@@ -64,7 +64,7 @@ fn print(
 ) {
     let name = members.display_name(device);
     let me = speaker.device.key.id() == *device;
-    let provisional = members.get(device).is_some_and(|member| member.membership.invite.is_some());
+    let provisional = members.is_provisional(space, device);
     let online = serving.map(|serving| serving.contains(device));
     let mut words = Vec::new();
     if me {

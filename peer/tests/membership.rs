@@ -130,7 +130,7 @@ fn records_only_go_forward() {
     let key = SecretKey::from_seed([9; 32]);
     let mut member = invited(&owner, &SecretKey::from_seed([8; 32]), 1, &key);
     let first = owner.record().clone();
-    let lasting = owner.sign_lasting(random, key.id()).unwrap();
+    let lasting = owner.sign_lasting(random, key.id(), Role::BOTH).unwrap();
     owner
         .change_record(random, NOW, |secret| {
             secret.lasting = List::new(vec![lasting])?;

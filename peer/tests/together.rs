@@ -263,7 +263,7 @@ fn a_new_invite_brings_back_who_was_removed() {
     assert_eq!(known.chain(), guest(&owner, 1, &key).chain(), "a chain that holds stays");
     let later = NOW + 2000;
     assert!(known.verify_member(known.chain(), later).is_err());
-    let lasting = owner.sign_lasting(&*Platform::system().random, key.id()).unwrap();
+    let lasting = owner.sign_lasting(&*Platform::system().random, key.id(), Role::BOTH).unwrap();
     let chain = Chain { certificates: List::new(vec![lasting]).unwrap(), ..owner.chain().clone() };
     joined = SpaceState::joined(
         owner.record().clone(),

@@ -384,7 +384,7 @@ impl Statement for SpaceRecord {
 pub struct RecordSecret {
     /// The space's name.
     pub name: Label,
-    /// Suites below this number are refused; see the handshake.
+    /// Number of the weakest suite that is taken; see the handshake.
     pub lowest_suite: u8,
     /// Relays of the space, best first.
     pub relays: List<RelayAddress, RELAYS_MAX>,

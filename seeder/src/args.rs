@@ -21,6 +21,8 @@ Examples:
       Through another relay, from now on
   seeder --watch Photos=/mnt/disk/pictures --watch ./papers
       Two folders, one of them under another name
+  seeder
+      Go on with what was shared the last time
   seeder invite
       Print a line that lets one more device in
   seeder join sealift:HOST:PORT/PIN/SECRET
@@ -57,7 +59,7 @@ pub struct Cli {
 }
 
 /// Flags of sharing.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
     /// Share DIR and everything in it, under its own name or as NAME; may be given several times
     #[arg(long, value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
@@ -65,9 +67,9 @@ pub struct WatchArgs {
     /// Send no faster than RATE bytes per second, to all leechers together: 500k, 10M, 20Mi
     #[arg(long, value_name = "RATE")]
     pub limit: Option<Rate>,
-    /// Which path content may take: any, relay or direct. Only with relay does this device name its addresses to nobody
-    #[arg(long, value_name = "PATH", default_value = "any")]
-    pub path: Allowed,
+    /// Which path content may take: any (unless told otherwise), relay or direct. Only with relay does this device name its addresses to nobody
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<Allowed>,
     /// Let members on the local network find this seeder there by multicast, and fetch without the relay
     #[arg(long)]
     pub lan: bool,
@@ -75,12 +77,43 @@ pub struct WatchArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub relay_token: Option<PathBuf>,
     /// Call this device NAME from now on (otherwise user@host)
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Look through the folders every SECS seconds instead of letting the system report changes
     #[arg(long, value_name = "SECS", num_args = 0..=1, require_equals = true, default_missing_value = "2",
           value_parser = parse_poll)]
     pub poll: Option<Duration>,
+}
+
+impl WatchArgs {
+    /// A flag that was given, if any was.
+    #[must_use]
+    pub fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--watch", !self.watch.is_empty()),
+            ("--limit", self.limit.is_some()),
+            ("--path", self.path.is_some()),
+            ("--lan", self.lan),
+            ("--relay-token", self.relay_token.is_some()),
+            ("--name", self.name.is_some()),
+            ("--poll", self.poll.is_some()),
+        ];
+        flags.into_iter().find_map(|(flag, given)| given.then_some(flag))
+    }
+
+    /// The same, with what was remembered where nothing else is asked for.
+    #[must_use]
+    pub fn or(self, remembered: Self) -> Self {
+        Self {
+            watch: if self.watch.is_empty() { remembered.watch } else { self.watch },
+            limit: self.limit.or(remembered.limit),
+            path: self.path.or(remembered.path),
+            lan: self.lan || remembered.lan,
+            relay_token: self.relay_token,
+            name: self.name,
+            poll: self.poll.or(remembered.poll),
+        }
+    }
 }
 
 /// Commands beside sharing.
@@ -91,8 +124,11 @@ pub enum Command {
     Invite(InviteArgs),
     /// Join somebody else's space
     Join {
-        /// The line that `seeder invite` printed there; `-` reads it from standard input
-        invite: Option<String>,
+        /// The line that `seeder invite` printed there, or all of what was printed; `-` reads it from standard input
+        invite: Vec<String>,
+        /// Call this device NAME from now on (otherwise user@host)
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
     },
     /// Tell what is shared, by whom, and which file to back up
     Status,
@@ -151,7 +187,7 @@ mod tests {
         let Some(Command::Invite(invite)) = cli.command else { panic!("an invite") };
         assert_eq!((invite.uses, invite.expires), (3, Duration::from_secs(7200)));
         assert!(
-            matches!(parse("seeder join -").unwrap().command, Some(Command::Join { invite: Some(line) }) if line == "-")
+            matches!(parse("seeder join -").unwrap().command, Some(Command::Join { invite, .. }) if invite == ["-"])
         );
         assert!(parse("seeder join --name ben").is_ok());
         assert!(

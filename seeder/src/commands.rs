@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::invite::{self, Terms};
 use crate::names::parse_watch;
 use crate::qr;
+use crate::sharing;
 use crate::status::{self, Report};
 use crate::watch::Watching;
 
@@ -27,12 +28,16 @@ use crate::watch::Watching;
 /// # Errors
 /// When no folder is named or one cannot be understood.
 pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure> {
-    if watch.watch.is_empty() {
-        return Err(Failure::new(Exit::Usage, "nothing to share")
-            .next("name a folder: seeder --watch ./share; `seeder --help` shows more"));
-    }
-    check_lan(watch.lan, watch.path)?;
     let home = Home::find(common.home.as_deref())?;
+    let (mut watch, mut space) = (watch.clone(), common.space.clone());
+    let remembered = watch.watch.is_empty();
+    if remembered {
+        let (last, last_space) = last(&home)?;
+        watch = watch.or(last);
+        space = space.or(last_space);
+    }
+    let path = watch.path.unwrap_or_default();
+    check_lan(watch.lan, path)?;
     if let Some(file) = &watch.relay_token {
         let profile = Profile::open(&Platform::system(), &home)?;
         profile.remember_relay_token(file, common.relay.as_ref())?;
@@ -45,15 +50,28 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
         home,
         watch: folders,
         relay: common.relay.clone(),
-        space: common.space.clone(),
+        space,
         name: watch.name.clone(),
+        remembered,
         watching: watch.poll.map_or(Watching::System, Watching::Poll),
         limit: watch.limit,
-        path: watch.path,
+        path,
         lan: watch.lan,
         console: common.console(),
         answers_status: true,
     })
+}
+
+/// What was shared the last time.
+fn last(home: &Home) -> Result<(WatchArgs, Option<String>), Failure> {
+    let nothing = || {
+        Failure::new(Exit::Usage, "nothing to share")
+            .next("name a folder: seeder --watch ./share; `seeder --help` shows more")
+    };
+    if !home.profile.is_dir() {
+        return Err(nothing());
+    }
+    sharing::recall(&Profile::open(&Platform::system(), home)?)?.ok_or_else(nothing)
 }
 
 /// Runs a command other than sharing.
@@ -65,6 +83,7 @@ pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit,
         return manual::run(manual, Cli::command(), &platform);
     }
     let common = &cli.common;
+    refuse_idle(&cli.watch, &command)?;
     let home = Home::find(common.home.as_deref())?;
     let profile = Profile::open(&platform, &home)?;
     let console = common.console();
@@ -85,14 +104,26 @@ pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit,
                 qr::show(&speaker.console, &line);
             }
         }
-        Command::Join { invite } => {
-            let name = cli.watch.name.as_deref();
-            join::command(&speaker, invite.as_deref(), name, "seeder --watch DIR").await?;
+        Command::Join { invite, name } => {
+            let name = name.or(cli.watch.name);
+            join::command(&speaker, &invite, name.as_deref(), "seeder --watch DIR").await?;
         }
         Command::Members => return roster::command(&speaker, common).await,
         Command::Status | Command::Manual(_) => {}
     }
     Ok(Exit::Done)
+}
+
+/// What is said for sharing does nothing for another command: better to say so than to seem to obey.
+fn refuse_idle(watch: &WatchArgs, command: &Command) -> Result<(), Failure> {
+    let joins = matches!(command, Command::Join { .. });
+    match watch.given().filter(|flag| !(joins && *flag == "--name")) {
+        Some(flag) => {
+            Err(Failure::new(Exit::Usage, format!("{flag} does nothing for this command"))
+                .next(format!("leave {flag} out, or leave out the command to share")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn terms(args: InviteArgs) -> Terms {

@@ -24,6 +24,8 @@ pub struct Config {
     pub home: Home,
     /// Folders to offer.
     pub watch: Vec<WatchArg>,
+    /// They are those of the last time: nobody has just named them.
+    pub remembered: bool,
     /// Relay to use from now on.
     pub relay: Option<RelayArg>,
     /// Space to offer them in; the name of a new one on a first run.

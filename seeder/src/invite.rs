@@ -1,12 +1,14 @@
 //! Making invites (PROTOCOL.md section 11).
 
+pub(crate) mod place;
+
 use std::time::Duration;
 
 use sealift_peer::args::RelayArg;
-use sealift_peer::connect::{GIVE_UP, Patience, Speaker, connect, relay_of};
-use sealift_peer::console::Console;
-use sealift_peer::control::Control;
+use sealift_peer::connect::{GIVE_UP, Patience, Speaker, clock_words, connect, relay_of};
+use sealift_peer::control::{CallError, Control};
 use sealift_peer::exit::{Exit, Failure};
+use sealift_peer::join::known;
 use sealift_peer::profile::space::SpaceState;
 use sealift_proto::codec::{self, Bytes, Extensions, List};
 use sealift_proto::control::ToRelay;
@@ -55,7 +57,7 @@ pub async fn command(
     let relay = relay_of(&speaker.profile, &space, relay)?;
     let connected = connect(speaker, space, &relay, false, Patience::AtMost(GIVE_UP)).await?;
     let invite = make(speaker, &connected.space, &connected.control, terms).await?;
-    warn_loopback(&speaker.console, &invite.relay.host);
+    place::tell(&speaker.console, &invite.relay.host, &connected.control.relay().host);
     let line = invite.to_line();
     let expires = speaker.now() + terms.expires.as_secs();
     speaker.console.result(
@@ -98,11 +100,30 @@ pub async fn make(
     let uses = terms.uses;
     let put =
         |request| ToRelay::PutInvite { request, id: keys.id, deadline, uses, package: sealed };
-    control.call(put).await.map_err(|error| error.failure(&control.place()))?;
+    control.call(put).await.map_err(|error| not_taken(error, speaker, control))?;
+    speaker.bear(known::remember(&speaker.profile, space, &keys.id))?;
     let dialled = control.relay();
-    let (host, port) = terms.public.clone().unwrap_or_else(|| (dialled.host.clone(), None));
+    let (host, port) = match &terms.public {
+        Some(public) => public.clone(),
+        None if place::is_loopback(&dialled.host) => {
+            let elsewhere = place::elsewhere(speaker, control).await;
+            (elsewhere.unwrap_or_else(|| dialled.host.clone()), None)
+        }
+        None => (dialled.host.clone(), None),
+    };
     let relay = RelayAddress { host, port: port.unwrap_or(dialled.port), pin: control.pin() };
     Ok(Invite { relay, secret })
+}
+
+/// Why the relay does not keep the package. It ends by this device's clock, and the relay judges by its own.
+fn not_taken(error: CallError, speaker: &Speaker, control: &Control) -> Failure {
+    let failure = error.failure(&control.place());
+    match clock_words(speaker, control) {
+        Some(clock) if failure.exit == Exit::Refused => {
+            failure.why(clock).next("set the clock of this device, and run the same command again")
+        }
+        _ => failure,
+    }
 }
 
 fn package(
@@ -141,28 +162,6 @@ fn too_large(error: codec::CodecError) -> Failure {
     Failure::new(Exit::Other, "the invite outgrew its limits").why(error)
 }
 
-/// Says so if the invite leads to this machine only.
-pub fn warn_loopback(console: &Console, host: &HostName) {
-    if is_loopback(host) {
-        let shown = host.as_str();
-        console.warn(
-            format!(
-                "this invite works on this machine only, because its relay is {shown}; for others: seeder invite --public HOST, with the name or address that they reach"
-            ),
-            &json!({"type": "warning", "what": "loopback", "host": shown}),
-        );
-    }
-}
-
-fn is_loopback(host: &HostName) -> bool {
-    let text = host.as_str();
-    let name = text.trim_end_matches('.').to_ascii_lowercase();
-    let address = text.parse::<std::net::IpAddr>();
-    address.is_ok_and(|address| address.to_canonical().is_loopback())
-        || name == "localhost"
-        || name.ends_with(".localhost")
-}
-
 /// Reads `HOST[:PORT]`.
 ///
 /// # Errors
@@ -188,22 +187,6 @@ pub fn parse_expires(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn loopback_is_told_from_the_rest() {
-        for (host, loopback) in [
-            ("localhost", true),
-            ("Localhost.", true),
-            ("127.0.0.1", true),
-            ("127.8.8.8", true),
-            ("::1", true),
-            ("::ffff:127.0.0.1", true),
-            ("relay.example.org", false),
-            ("192.0.2.1", false),
-        ] {
-            assert_eq!(is_loopback(&HostName::new(host).unwrap()), loopback, "{host}");
-        }
-    }
 
     #[test]
     fn lengths_of_time_are_bounded() {

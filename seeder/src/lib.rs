@@ -32,6 +32,7 @@ pub mod sent;
 pub mod serve;
 mod session;
 pub mod settle;
+mod sharing;
 pub mod status;
 pub mod watch;
 

@@ -322,7 +322,7 @@ impl Station<'_> {
             format!("to let a second device in (once, within 24 h), type there:\n\n    leecher join {line}\n"),
             &json!({"type": "invite", "invite": line}),
         );
-        invite::warn_loopback(&speaker.console, &invite.relay.host);
+        invite::place::tell(&speaker.console, &invite.relay.host, &self.control.relay().host);
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use sealift_peer::connect::{Connected, Speaker};
 use sealift_peer::exit::Failure;
 use sealift_proto::codec::List;
 use sealift_proto::identity::DeviceId;
+use sealift_proto::space::Role;
 use serde_json::json;
 
 /// Most lasting certificates in a space record.
@@ -19,18 +20,19 @@ pub(crate) async fn admit(speaker: &Speaker, connected: &mut Connected) -> Resul
         return Ok(());
     }
     let kept = still_needed(connected);
-    let new: Vec<DeviceId> = connected
+    let new: Vec<(DeviceId, Role)> = connected
         .members
         .iter()
         .filter(|member| member.membership.invite.is_some() && !kept.contains(&member.device))
-        .map(|member| member.device)
+        .map(|member| (member.device, member.membership.role))
         .take(LASTING_MAX.saturating_sub(kept.len()))
         .collect();
     if new.is_empty() {
         return Ok(());
     }
     let random = &*speaker.profile.platform().random;
-    let signed = new.iter().map(|device| connected.space.sign_lasting(random, *device));
+    let signed =
+        new.iter().map(|(device, role)| connected.space.sign_lasting(random, *device, *role));
     let signed = signed.collect::<Result<Vec<_>, _>>()?;
     speaker.profile.change_record(&mut connected.space, speaker.now(), |secret| {
         let mut lasting = secret.lasting.clone().into_vec();
@@ -40,7 +42,7 @@ pub(crate) async fn admit(speaker: &Speaker, connected: &mut Connected) -> Resul
         Ok(())
     })?;
     connected.publish_record().await?;
-    for device in new {
+    for (device, _) in new {
         let who = connected.members.display_name(&device);
         speaker.console.note(
             format!("{who} joined and is a member for good now"),

@@ -31,6 +31,7 @@ use crate::manager::Manager;
 use crate::online::{Live, Online, author};
 use crate::progress::Progress;
 use crate::serve::{Library, Ways};
+use crate::sharing;
 use crate::status::{Source, answer};
 
 /// How long the relay may take at the end to get what is known.
@@ -45,14 +46,18 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Failure> {
-    let folders = folders(&*platform.disk, &config.home, &config.watch)?;
+    let folders = folders(&*platform.disk, &config.home, &config.watch);
+    // A disk that is not there yet is no slip of a person, where nobody has just typed its name.
+    let absent = |failure: Failure| Failure { exit: Exit::Disk, ..failure };
+    let folders = if config.remembered { folders.map_err(absent)? } else { folders? };
     let profile = Profile::open(&platform, &config.home)?;
     let _lock = lock(&profile)?;
     let speaker = Speaker::new(profile, config.console.clone())?.limited(config.limit);
     if let Some(name) = &config.name {
         choose_name(&speaker, name)?;
     }
-    let (space, is_new) = space(&speaker, config.space.as_deref())?;
+    speaker.bear(sharing::remember(&speaker.profile, &config))?;
+    let (space, is_new) = space(&speaker, &config)?;
     greet(&speaker, &space, is_new, &folders)?;
     let (stop, stopped) = signal::channel(false);
     let (end, ending) = signal::channel(false);
@@ -211,10 +216,18 @@ fn lock(profile: &Profile) -> Result<Box<dyn Lock>, Failure> {
     Ok(lock)
 }
 
-/// The space to offer in; a new one if the profile has none. True if it is new.
-fn space(speaker: &Speaker, asked: Option<&str>) -> Result<(SpaceState, bool), Failure> {
+/// The space to offer in; a new one if the profile has none. True if it is new. Which relay was asked for is kept first, so that
+/// no other program of this profile takes another.
+fn space(speaker: &Speaker, config: &Config) -> Result<(SpaceState, bool), Failure> {
+    let asked = config.space.as_deref();
+    let keep = |space: &SpaceState| match &config.relay {
+        Some(relay) => speaker.profile.ask_relay(&space.id(), relay),
+        None => Ok(()),
+    };
     if !speaker.profile.spaces()?.is_empty() {
-        return Ok((speaker.profile.one_space(asked)?, false));
+        let space = speaker.profile.one_space(asked)?;
+        speaker.bear(keep(&space))?;
+        return Ok((space, false));
     }
     let device_name = speaker.profile.device_name()?;
     let name = asked.unwrap_or_else(|| device_name.as_str().split('@').next().unwrap_or("files"));
@@ -226,6 +239,7 @@ fn space(speaker: &Speaker, asked: Option<&str>) -> Result<(SpaceState, bool), F
     let device = speaker.device.key.id();
     let space = SpaceState::create(random, speaker.now(), &device, name, Vec::new())
         .map_err(|error| Failure::new(Exit::Other, "cannot make a space").why(error))?;
+    keep(&space)?;
     speaker.profile.save_space(&space)?;
     Ok((space, true))
 }

@@ -9,7 +9,7 @@ use sealift_peer::exit::{Exit, Failure};
 /// With words and exit code for the person.
 pub async fn run(
     speaker: &Speaker,
-    invite: Option<&str>,
+    invite: &[String],
     name: Option<&str>,
 ) -> Result<Exit, Failure> {
     sealift_peer::join::command(speaker, invite, name, "leecher search NAME").await?;

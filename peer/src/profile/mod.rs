@@ -49,6 +49,8 @@ pub struct Settings {
     pub pins: BTreeMap<String, String>,
     /// Relay at which each space was last reached, by short space id.
     pub space_relays: BTreeMap<String, RelayAddress>,
+    /// Relay that was asked for since, as `HOST:PORT` with `#PIN` if that was given, by short space id; until it is reached.
+    pub asked: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -197,6 +199,29 @@ impl Profile {
     pub fn remember_relay(&self, host: &HostName, port: u16, pin: [u8; 16]) -> Result<(), Failure> {
         let relay = RelayAddress { host: host.clone(), port, pin };
         self.change_settings(|settings| settings.remember(relay))
+    }
+
+    /// Keeps that `relay` was asked for, for `space`, before it is reached: all programs of this profile use it from now on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn ask_relay(&self, space: &SpaceId, relay: &RelayArg) -> Result<(), Failure> {
+        let (name, settings) = (space.short(), self.settings()?);
+        let same = |known: &RelayAddress| {
+            (&known.host, known.port) == (&relay.host, relay.port)
+                && relay.pin.is_none_or(|pin| pin == known.pin)
+        };
+        let asked = relay.to_string();
+        let already = match settings.asked.get(&name) {
+            Some(before) => *before == asked,
+            None => settings.space_relays.get(&name).is_some_and(same),
+        };
+        if already {
+            return Ok(());
+        }
+        self.change_settings(|settings| {
+            settings.asked.insert(name, asked);
+        })
     }
 
     /// The relay to use: `asked` for, else the remembered one, else `localhost`. Its pin is the one asked for, else the

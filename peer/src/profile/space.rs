@@ -12,6 +12,7 @@ use sealift_proto::space::{
     Card, CardSecret, Certificate, Chain, ChainError, Label, Membership, RecordSecret,
     RelayAddress, Role, Serial, SpaceId, SpaceRecord,
 };
+use sealift_proto::wrap::Suite;
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, Folder, Kept};
@@ -20,8 +21,8 @@ use crate::exit::{Exit, Failure};
 
 /// Last second of a lasting certificate: the end of the year 9999.
 pub const LASTING: u64 = 253_402_300_799;
-/// Lowest suite that a new space accepts.
-const LOWEST_SUITE: u8 = 1;
+/// The weakest suite that a new space accepts.
+const LOWEST_SUITE: Suite = Suite::Rsa;
 
 #[derive(Serialize, Deserialize)]
 struct SpaceFile {
@@ -101,7 +102,7 @@ impl SpaceState {
         let epoch = EpochSecret::new(random.bytes());
         let secret = RecordSecret {
             name,
-            lowest_suite: LOWEST_SUITE,
+            lowest_suite: LOWEST_SUITE.number(),
             relays: List::new(relays)?,
             lasting: List::default(),
             extensions: Extensions::default(),
@@ -109,7 +110,7 @@ impl SpaceState {
         let draft = RecordDraft { number: 1, epoch: 1, time: now, removed: List::default() };
         let record = sign_record(random, &owner, salt, &epoch.keys(), draft, &secret)?;
         let certificate = Signed::sign(
-            lasting_certificate(random, SpaceId::derive(&owner.id(), &salt), *device),
+            lasting_certificate(random, SpaceId::derive(&owner.id(), &salt), *device, Role::BOTH),
             &owner,
         )?;
         let chain = Chain { owner: owner.id(), salt, certificates: List::new(vec![certificate])? };
@@ -303,6 +304,14 @@ impl SpaceState {
         Ok(true)
     }
 
+    /// Whether the owner has signed a lasting certificate for `device` that waits in the record to be taken.
+    #[must_use]
+    pub fn has_lasting(&self, device: &DeviceId) -> bool {
+        let removed = self.removed();
+        let mut lasting = self.secret.lasting.iter().map(Signed::unverified);
+        lasting.any(|one| one.subject == *device && !removed.contains(&one.serial))
+    }
+
     /// Takes the lasting certificate that the record holds for `device`, if there is one and it is not taken yet.
     pub fn take_lasting(&mut self, device: &DeviceId, now: u64) -> bool {
         if self.chain.certificates.len() < 2 {
@@ -386,7 +395,7 @@ impl SpaceState {
         Ok(())
     }
 
-    /// As the owner: a certificate that lets `device` stay for good.
+    /// As the owner: a certificate that lets `device` stay for good, with the `role` that its own certificate has.
     ///
     /// # Errors
     /// When this device does not own the space.
@@ -394,9 +403,10 @@ impl SpaceState {
         &self,
         random: &dyn Random,
         device: DeviceId,
+        role: Role,
     ) -> Result<Signed<Certificate>, Failure> {
         let owner = self.owner.as_ref().ok_or_else(not_owner)?;
-        Signed::sign(lasting_certificate(random, self.id(), device), owner)
+        Signed::sign(lasting_certificate(random, self.id(), device, role), owner)
             .map_err(|error| Failure::new(Exit::Other, "cannot make a certificate").why(error))
     }
 
@@ -567,12 +577,17 @@ fn open_record(record: &SpaceRecord, keys: &EpochKeys) -> Result<RecordSecret, R
     codec::decode(&plain).map_err(|_| RecordError::Forged)
 }
 
-fn lasting_certificate(random: &dyn Random, space: SpaceId, device: DeviceId) -> Certificate {
+fn lasting_certificate(
+    random: &dyn Random,
+    space: SpaceId,
+    device: DeviceId,
+    role: Role,
+) -> Certificate {
     Certificate {
         version: VERSION,
         space,
         subject: device,
-        role: Role::BOTH,
+        role,
         depth_left: 0,
         uses: 0,
         not_after: LASTING,

@@ -41,7 +41,7 @@ pub struct Terms<'a> {
     pub epoch: u32,
     /// Its keys.
     pub keys: &'a EpochKeys,
-    /// Suites below this number are refused; from the space record.
+    /// Number of the weakest suite that is taken; from the space record.
     pub lowest_suite: u8,
     /// Certificates that no longer hold; from the space record.
     pub removed: &'a [Serial],
@@ -247,7 +247,7 @@ impl RefuseCode {
 impl Terms<'_> {
     /// Whether `suite` is high enough.
     fn allows(&self, suite: Suite) -> bool {
-        suite.number() >= self.lowest_suite
+        suite.is_allowed(self.lowest_suite)
     }
 
     /// What the chain of `device` says, if it holds and allows `role`.

@@ -75,7 +75,7 @@ impl World {
             space: SpaceId::derive(&owner().id(), &SALT),
             epoch: 4,
             keys: &self.keys,
-            lowest_suite: 1,
+            lowest_suite: Suite::Rsa.number(),
             removed: &[],
             now: NOW,
         }
@@ -206,6 +206,24 @@ fn the_leecher_chooses_among_what_the_space_allows() {
     assert_eq!(refused.err(), Some(HandshakeError::NoCommonSuite));
 }
 
+/// The numbers of suites are no order of strength: X25519 has the lowest of all, and RSA is weaker.
+#[test]
+fn the_lowest_suite_is_the_weakest_and_not_the_one_of_the_lowest_number() {
+    use Suite::{Hybrid, Rsa, X25519};
+    let allowed = |lowest: u8| [Rsa, X25519, Hybrid].map(|suite| suite.is_allowed(lowest));
+    assert_eq!(allowed(Rsa.number()), [true, true, true]);
+    assert_eq!(allowed(X25519.number()), [false, true, true]);
+    assert_eq!(allowed(Hybrid.number()), [false, false, true]);
+    assert_eq!([0, 4, 255].map(allowed), [[false; 3]; 3]);
+    let mut world = World::new();
+    let offered = world.offer(&[Rsa, X25519]).message();
+    let Message::Offer(offer) = offered else { panic!("an offer") };
+    let terms = Terms { lowest_suite: X25519.number(), ..world.terms() };
+    let (from, mut rng) = (world.leecher.address, world.rng.clone());
+    let awaiting = respond(&terms, &world.seeder.party(), from, &offer, &mut rng).unwrap();
+    assert_eq!(awaiting.suite(), X25519);
+}
+
 #[test]
 fn a_leecher_neither_offers_nor_takes_a_suite_below_the_lowest() {
     let mut world = World::new();
@@ -223,7 +241,7 @@ fn a_leecher_neither_offers_nor_takes_a_suite_below_the_lowest() {
 
     let offered = world.offer(&[Suite::X25519]);
     let awaiting = world.respond(&offered.message()).unwrap();
-    let high = Terms { lowest_suite: 2, ..world.terms() };
+    let high = Terms { lowest_suite: 3, ..world.terms() };
     let answered = offered.answer(&high, to, &awaiting.message(), &mut rng);
     assert_eq!(answered.err(), Some(HandshakeError::Suite));
 }

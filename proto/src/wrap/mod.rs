@@ -56,6 +56,22 @@ impl Suite {
             _ => None,
         }
     }
+
+    /// Its place among the suites: a higher one is harder to break. The numbers in messages say nothing of that.
+    #[must_use]
+    pub const fn strength(self) -> u8 {
+        match self {
+            Self::Rsa => 1,
+            Self::X25519 => 2,
+            Self::Hybrid => 3,
+        }
+    }
+
+    /// Whether it is no weaker than the suite of number `lowest`; of an unknown one nobody knows how strong it is.
+    #[must_use]
+    pub fn is_allowed(self, lowest: u8) -> bool {
+        Self::from_number(lowest).is_some_and(|lowest| self.strength() >= lowest.strength())
+    }
 }
 
 /// Why a key was not wrapped or unwrapped.

@@ -116,7 +116,7 @@ struct World {
 impl World {
     fn terms<'a>(&self, keys: &'a EpochKeys) -> Terms<'a> {
         let space = self.leecher.chain.space();
-        Terms { space, epoch: 1, keys, lowest_suite: 1, removed: &[], now: NOW }
+        Terms { space, epoch: 1, keys, lowest_suite: 2, removed: &[], now: NOW }
     }
 
     fn offer(&mut self) -> Offered {

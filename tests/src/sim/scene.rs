@@ -225,6 +225,7 @@ fn seeder_config(name: &str) -> sealift_seeder::Config {
     sealift_seeder::Config {
         home: Home::beneath(Path::new(HOME)),
         watch: vec![WatchArg { name: None, dir: SHARE.into() }],
+        remembered: false,
         relay: Some(parse_relay("relay:7743").expect("an address")),
         space: None,
         name: Some(name.to_owned()),

@@ -26,6 +26,7 @@ mod removing;
 mod seeding;
 mod sharing;
 mod sparse;
+mod this_machine;
 mod together;
 mod unread;
 mod verifying;

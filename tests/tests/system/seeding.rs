@@ -89,6 +89,7 @@ impl World {
     pub(super) fn seeder(&self, home: &str) -> (Running<Result<(), Failure>>, Lines) {
         let (console, lines) = Console::captured(false);
         let config = Config {
+            remembered: false,
             home: Home::beneath(&self.path(home)),
             watch: vec![WatchArg { name: None, dir: self.path("share") }],
             relay: Some(self.arg.clone()),

@@ -30,7 +30,7 @@ fn terms(keys: &EpochKeys) -> Terms<'_> {
         space: world::space(),
         epoch: world::EPOCH,
         keys,
-        lowest_suite: 1,
+        lowest_suite: 2,
         removed: &[],
         now: world::NOW,
     }

@@ -70,7 +70,7 @@ pub fn card() -> CardSecret {
 pub fn record() -> RecordSecret {
     RecordSecret {
         name: Label::new("family").unwrap(),
-        lowest_suite: 1,
+        lowest_suite: 2,
         relays: List::new(vec![relay()]).unwrap(),
         lasting: List::new(vec![world::certificate(&world::leecher(), &world::owner(), 0)])
             .unwrap(),
