@@ -5,6 +5,8 @@
 //! cargo run --release -p sealift-leecher --example fill_replica -- /tmp/many 1000000
 //! time target/release/leecher --home /tmp/many search --offline holiday
 //! ```
+//!
+//! With `long` behind the count the paths have 4 KiB each, as nobody's files have: 120,000 of them are about the most that is taken of a device.
 
 use std::path::Path;
 use std::time::Instant;
@@ -27,8 +29,9 @@ const FIRST: u64 = 99;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let home = arguments.next().context("usage: fill_replica HOME COUNT")?;
+    let home = arguments.next().context("usage: fill_replica HOME COUNT [long]")?;
     let count: u64 = arguments.next().context("usage: fill_replica HOME COUNT")?.parse()?;
+    let entry = if arguments.next().as_deref() == Some("long") { long_entry } else { entry };
     let platform = Platform::system();
     let failed = |failure| anyhow!("{failure}");
     let profile = Profile::open(&platform, &Home::beneath(Path::new(&home))).map_err(failed)?;
@@ -82,4 +85,12 @@ fn entry(number: u64) -> Result<Change> {
         flags: 0,
         root: Some(Root(blake3::hash(&number.to_be_bytes()).into())),
     }))
+}
+
+/// The same file in a folder so deep that its path has 4 KiB.
+fn long_entry(number: u64) -> Result<Change> {
+    let Change::Put(short) = entry(number)? else { return Err(anyhow!("a file")) };
+    let above = vec!["x".repeat(250); 15].join("/");
+    let path = RelativePath::new(format!("share/{above}/{}", short.path.as_str()))?;
+    Ok(Change::Put(Entry { path, ..short }))
 }

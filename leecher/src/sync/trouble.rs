@@ -121,21 +121,22 @@ impl From<Flaw> for Trouble {
 
 impl From<ReplicaError> for Trouble {
     fn from(error: ReplicaError) -> Self {
-        Self::Disk(
-            Failure::new(Exit::Disk, "the local copy of the catalogues cannot be written")
+        let what = "the local copy of the catalogues";
+        Self::Disk(match error {
+            ReplicaError::Disk(error) => Failure::disk(what, &error),
+            ReplicaError::Corrupt(error) => Failure::new(Exit::Disk, format!("cannot use {what}"))
                 .why(error)
-                .next("free some space, or remove the folder `replica` of the cache: it is built anew"),
-        )
+                .next("remove the folder `replica` of the cache: it is built anew"),
+        })
     }
 }
 
-/// Tells that something of ours cannot be written, and that the command goes on with what is there.
+/// Tells that something of ours cannot be written, unless that was told already; the command goes on with what is there.
 pub(crate) fn tell_unwritten(speaker: &Speaker, failure: &Failure) {
-    let why = failure.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    speaker.console.warn(
-        format!("{}{why}; this is what was known before", failure.what),
-        &json!({"type": "unwritten", "what": failure.what, "why": failure.why}),
-    );
+    if let Err(failure) = speaker.bear(Err(failure.clone())) {
+        let why = failure.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        speaker.console.warn(format!("{}{why}", failure.what), &failure.to_json());
+    }
 }
 
 impl Sync<'_> {

@@ -27,6 +27,7 @@ mod seeding;
 mod sharing;
 mod sparse;
 mod this_machine;
+mod tight_home;
 mod together;
 mod unread;
 mod verifying;
