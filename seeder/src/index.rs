@@ -1,15 +1,17 @@
 //! What is offered now: every file found, how far it is, and what changed since it was last asked.
 
+mod files;
 mod holders;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use sealift_proto::catalogue::{EXECUTABLE, Entry, Root, Status};
 use sealift_proto::path::RelativePath;
 
 use crate::print::Print;
+use files::Files;
+pub use files::Id;
 use holders::Holders;
 
 /// Path of a file in the catalogue; always one that [`RelativePath`] accepts.
@@ -59,12 +61,23 @@ pub enum Verdict {
     Fresh(bool),
 }
 
-/// All files of all folders.
+/// A file, and whether it has to be compared with what was published.
+struct Known {
+    item: Item,
+    dirty: bool,
+}
+
+/// All files of all folders: some 200 bytes for each.
 #[derive(Default)]
 pub struct Index {
-    files: BTreeMap<Name, Item>,
+    files: Files<Known>,
     holders: Holders,
-    dirty: BTreeSet<Name>,
+    /// Files that are dirty, and some that are not any more.
+    dirty: VecDeque<Id>,
+    /// Names that are to be compared too, and are no files.
+    gone: BTreeSet<Name>,
+    /// Files that wait to be read and were not handed out yet, by the disk they are on.
+    put_off: BTreeMap<u64, VecDeque<Id>>,
     waiting: u64,
     unreadable: u64,
     /// Whether a folder is still being walked for the first time.
@@ -83,57 +96,90 @@ impl Index {
     ) -> Verdict {
         let executable = mode & 0o100 != 0;
         let quiet = mode & 0o077 == 0 && print.size <= QUIET_MAX;
-        let before = self.files.get_mut(name);
-        let is_new = before.is_none();
-        if let Some(item) = before
-            && item.print == print
+        let before = self.files.find(name);
+        if let Some(id) = before
+            && let Some(known) = self.files.get_mut(id)
+            && known.item.print == print
         {
+            let item = &mut known.item;
             item.seen = item.seen.max(walk);
             let state = item.state;
             if (item.executable, item.quiet) != (executable, quiet) {
                 (item.executable, item.quiet) = (executable, quiet);
-                self.dirty.insert(name.clone());
+                self.set_dirty(id);
             }
             return Verdict::Same(state);
         }
         let state = known.map_or(State::Settling, State::Hashed);
         self.put(name, Item { print, executable, quiet, state, seen: walk });
+        let is_new = before.is_none();
         if known.is_some() { Verdict::Known(is_new) } else { Verdict::Fresh(is_new) }
     }
 
     /// Takes away what is at or beneath `start` and was not found by walk `walk` or a later one. How many files went.
     pub fn sweep(&mut self, start: &str, walk: u64) -> u64 {
-        let gone = |(name, item): (&Name, &Item)| (item.seen < walk).then(|| name.clone());
-        let (from, to) = beneath(start);
-        let range = (Bound::Excluded(from.as_str()), Bound::Excluded(to.as_str()));
-        let mut names: Vec<Name> = self.files.range::<str, _>(range).filter_map(gone).collect();
-        names.extend(self.files.get_key_value(start).and_then(gone));
-        for name in &names {
-            self.remove(name);
-        }
-        names.len() as u64
+        let mut gone = self.files.at_or_beneath(start);
+        gone.retain(|id| self.files.get(*id).is_some_and(|known| known.item.seen < walk));
+        gone.iter().for_each(|id| self.remove_one(*id));
+        gone.len() as u64
     }
 
     /// Forgets the file `name`.
-    pub fn remove(&mut self, name: &Name) {
-        if let Some(item) = self.files.remove(name) {
-            self.uncount(name, &item);
-            self.dirty.insert(name.clone());
+    pub fn remove(&mut self, name: &str) {
+        if let Some(id) = self.files.find(name) {
+            self.remove_one(id);
         }
+    }
+
+    fn remove_one(&mut self, id: Id) {
+        self.gone.extend(self.files.name(id));
+        self.uncount(id);
+        self.files.remove(id);
     }
 
     /// The file `name` is settled and waits to be read. Its print, if it is to be read.
     pub fn settled(&mut self, name: &str) -> Option<Print> {
-        let item = self.files.get_mut(name)?;
+        let item = self.item_mut(name)?;
         if item.state == State::Settling {
             item.state = State::Waiting;
         }
         (item.state == State::Waiting).then_some(item.print)
     }
 
+    /// Has the file `name`, which waits to be read, handed out by [`Index::next_put_off`].
+    pub fn put_off(&mut self, name: &str) {
+        let id = self.files.find(name);
+        if let Some((id, known)) = id.and_then(|id| Some((id, self.files.get(id)?))) {
+            self.put_off.entry(known.item.print.device).or_default().push_back(id);
+        }
+    }
+
+    /// The disks on which files were put off.
+    #[must_use]
+    pub fn put_off_on(&self) -> Vec<u64> {
+        self.put_off.keys().copied().collect()
+    }
+
+    /// The next file that waits to be read of those put off on disk `device`.
+    pub fn next_put_off(&mut self, device: u64) -> Option<(Name, Print)> {
+        while let Some(id) = self.put_off.get_mut(&device)?.pop_front() {
+            let item = self.files.get(id).map(|known| known.item);
+            if let Some(item) = item.filter(|item| item.state == State::Waiting) {
+                return Some((self.files.name(id)?, item.print));
+            }
+        }
+        self.put_off.remove(&device);
+        None
+    }
+
+    fn item_mut(&mut self, name: &str) -> Option<&mut Item> {
+        let id = self.files.find(name)?;
+        self.files.get_mut(id).map(|known| &mut known.item)
+    }
+
     /// The file `name`, in the state `print`, was not complete after all. False if it does not wait to be read in it.
     pub fn unsettle(&mut self, name: &str, print: &Print) -> bool {
-        match self.files.get_mut(name) {
+        match self.item_mut(name) {
             Some(item) if item.state == State::Waiting && item.print == *print => {
                 item.state = State::Settling;
                 true
@@ -153,7 +199,7 @@ impl Index {
     }
 
     fn change(&mut self, name: &Name, print: &Print, state: State) -> bool {
-        let Some(item) = self.files.get(name).copied().filter(|item| item.print == *print) else {
+        let Some(item) = self.get(name).copied().filter(|item| item.print == *print) else {
             return false;
         };
         self.put(name, Item { state, ..item });
@@ -161,53 +207,89 @@ impl Index {
     }
 
     fn put(&mut self, name: &Name, item: Item) {
-        let before = self.files.insert(name.clone(), item);
-        if let Some(before) = &before {
-            self.uncount(name, before);
+        let id = match self.files.find(name) {
+            Some(id) => {
+                self.uncount(id);
+                id
+            }
+            None => {
+                self.gone.remove(name);
+                let Some(id) = self.files.add(name, Known { item, dirty: false }) else { return };
+                id
+            }
+        };
+        if let Some(known) = self.files.get_mut(id) {
+            known.item = item;
         }
         match item.state {
             State::Settling | State::Waiting => self.waiting += 1,
             State::Unreadable => self.unreadable += 1,
-            State::Hashed(root) => self.holders.add(root, name),
+            State::Hashed(root) => self.holders.add(&root, id),
         }
-        self.dirty.insert(name.clone());
+        self.set_dirty(id);
     }
 
-    fn uncount(&mut self, name: &Name, item: &Item) {
-        match item.state {
-            State::Settling | State::Waiting => self.waiting -= 1,
-            State::Unreadable => self.unreadable -= 1,
-            State::Hashed(root) => self.holders.remove(&root, name),
+    fn uncount(&mut self, id: Id) {
+        match self.files.get(id).map(|known| known.item.state) {
+            None => {}
+            Some(State::Settling | State::Waiting) => self.waiting -= 1,
+            Some(State::Unreadable) => self.unreadable -= 1,
+            Some(State::Hashed(root)) => self.holders.remove(&root, id),
+        }
+    }
+
+    fn set_dirty(&mut self, id: Id) {
+        if let Some(known) = self.files.get_mut(id)
+            && !std::mem::replace(&mut known.dirty, true)
+        {
+            self.dirty.push_back(id);
         }
     }
 
     /// The file `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Item> {
-        self.files.get(name)
+        self.files.get(self.files.find(name)?).map(|known| &known.item)
     }
 
-    /// Files with the content `root`, and their prints; of very many the first by path.
+    /// Files with the content `root`, and their prints; of very many some.
     #[must_use]
     pub fn with_root(&self, root: &Root) -> Vec<(Name, Print)> {
-        let names = self.holders.of(root, SAME_MAX).into_iter();
-        names.filter_map(|name| Some((name.clone(), self.files.get(name)?.print))).collect()
+        let ids = self.holders.of(root).filter_map(|id| Some((id, self.files.get(id)?.item)));
+        let same = ids.filter(|(_, item)| item.state == State::Hashed(*root)).take(SAME_MAX);
+        let mut named: Vec<_> =
+            same.filter_map(|(id, item)| Some((self.files.name(id)?, item.print))).collect();
+        named.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        named
     }
 
     /// Prints of all files.
     pub fn prints(&self) -> impl Iterator<Item = &Print> {
-        self.files.values().map(|item| &item.print)
+        self.files.iter().map(|known| &known.item.print)
     }
 
-    /// Names of all files.
-    pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.files.keys()
+    /// Numbers of all files, folder by folder; a file that comes when another has gone may have its number.
+    #[must_use]
+    pub fn ids(&self) -> Vec<Id> {
+        self.files.ids().collect()
+    }
+
+    /// The entries of those of `ids` that are offered.
+    #[must_use]
+    pub fn entries(&self, ids: &[Id]) -> Vec<Entry> {
+        let names = ids.iter().filter_map(|id| self.files.name(*id));
+        names.filter_map(|name| self.entry(&name)).collect()
+    }
+
+    /// Names of all files, folder by folder.
+    pub fn names(&self) -> impl Iterator<Item = Name> {
+        self.files.ids().filter_map(|id| self.files.name(id))
     }
 
     /// The entry of `name` as the catalogue should say it; `None` if it is not offered.
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<Entry> {
-        let item = self.files.get(name)?;
+        let item = self.get(name)?;
         let root = match item.state {
             State::Settling | State::Waiting if item.quiet => return None,
             State::Settling | State::Waiting => None,
@@ -233,32 +315,43 @@ impl Index {
     /// Bytes of all files offered.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.files.values().map(|item| item.print.size).sum()
+        self.prints().map(|print| print.size).sum()
     }
 
     /// Marks `name` as to be compared with what was published.
     pub fn mark(&mut self, name: Name) {
-        self.dirty.insert(name);
+        match self.files.find(&name) {
+            Some(id) => self.set_dirty(id),
+            None => drop(self.gone.insert(name)),
+        }
     }
 
     /// Whether anything changed since [`Index::take_dirty`].
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.gone.is_empty()
+    }
+
+    /// Forgets what changed: all of it is about to be published.
+    pub fn clear_dirty(&mut self) {
+        self.gone.clear();
+        for id in std::mem::take(&mut self.dirty) {
+            self.files.get_mut(id).into_iter().for_each(|known| known.dirty = false);
+        }
     }
 
     /// At most `max` names of what changed, in order.
     pub fn take_dirty(&mut self, max: usize) -> Vec<Name> {
-        if self.dirty.len() <= max {
-            return std::mem::take(&mut self.dirty).into_iter().collect();
+        let mut names: Vec<Name> = std::iter::from_fn(|| self.gone.pop_first()).take(max).collect();
+        while names.len() < max
+            && let Some(id) = self.dirty.pop_front()
+        {
+            let dirty = self.files.get_mut(id).map(|known| std::mem::take(&mut known.dirty));
+            names.extend(dirty.filter(|dirty| *dirty).and_then(|_| self.files.name(id)));
         }
-        std::iter::from_fn(|| self.dirty.pop_first()).take(max).collect()
+        names.sort_unstable();
+        names
     }
-}
-
-/// All names beneath the folder `start` lie between these two: `0` follows `/`.
-fn beneath(start: &str) -> (String, String) {
-    (format!("{start}/"), format!("{start}0"))
 }
 
 #[cfg(test)]
@@ -317,8 +410,46 @@ mod tests {
         }
         index.found(&name("s/a/new"), print(1), 0o644, None, 2);
         assert_eq!(index.sweep("s/a", 2), 2);
-        let left: Vec<_> = index.names().map(ToString::to_string).collect();
-        assert_eq!(left, ["s/a-b", "s/a/new", "s/a0", "s/ab/c", "t/a"]);
+        let left: Vec<_> = index.names().map(|name| name.to_string()).collect();
+        assert_eq!(left, ["s/a-b", "s/a0", "s/a/new", "s/ab/c", "t/a"]);
+    }
+
+    #[test]
+    fn each_change_is_told_once_and_what_came_back_is_no_removal() {
+        let mut index = Index::default();
+        for text in ["s/c", "s/a", "s/b"] {
+            index.found(&name(text), print(1), 0o644, None, 1);
+            index.hashed(&name(text), &print(1), Root([1; 32]));
+        }
+        assert_eq!(index.take_dirty(2), [name("s/a"), name("s/c")]);
+        index.remove("s/b");
+        index.remove("s/a");
+        // It has the number of one that is gone.
+        index.found(&name("s/a"), print(2), 0o644, None, 1);
+        index.found(&name("s/new"), print(3), 0o644, None, 1);
+        assert_eq!(index.take_dirty(9), [name("s/a"), name("s/b"), name("s/new")]);
+        assert!(!index.is_dirty() && index.take_dirty(9).is_empty());
+        index.mark(name("s/a"));
+        index.mark(name("s/elsewhere"));
+        assert_eq!(index.take_dirty(9), [name("s/a"), name("s/elsewhere")]);
+    }
+
+    #[test]
+    fn of_what_was_put_off_only_what_still_waits_is_handed_out() {
+        let mut index = Index::default();
+        for text in ["s/a", "s/b", "s/c"] {
+            index.found(&name(text), print(1), 0o644, None, 1);
+            index.settled(text);
+            index.put_off(text);
+        }
+        index.hashed(&name("s/a"), &print(1), Root([1; 32]));
+        index.remove("s/b");
+        assert_eq!(index.put_off_on(), [1]);
+        assert_eq!(
+            (index.next_put_off(2), index.next_put_off(1)),
+            (None, Some((name("s/c"), print(1))))
+        );
+        assert_eq!((index.next_put_off(1), index.put_off_on()), (None, vec![]));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct Journal {
     folder: Arc<dyn Folder>,
     path: PathBuf,
     kind: [u8; KIND],
-    file: Box<dyn File>,
+    file: Arc<dyn File>,
     end: u64,
 }
 
@@ -53,7 +53,7 @@ impl Journal {
         let file = match folder.open_write(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let journal = Self::create(folder, path, kind, std::iter::empty())?;
+                let journal = Self::create(folder, path, kind)?;
                 return Ok((journal, Opened { lost: 0 }));
             }
             Err(error) => return Err(error),
@@ -62,14 +62,15 @@ impl Journal {
         let mut found = [0; START];
         if !read_exact(&*file, &mut found, 0)? || found[..] != title(kind) {
             drop(file);
-            let journal = Self::create(folder, path, kind, std::iter::empty())?;
+            let journal = Self::create(folder, path, kind)?;
             return Ok((journal, Opened { lost: len }));
         }
         let end = read_records(&*file, len, &mut visit)?;
         if end < len {
             file.set_len(end)?;
         }
-        let journal = Self { folder: folder.clone(), path: path.to_owned(), kind, file, end };
+        let (folder, file) = (folder.clone(), Arc::from(file));
+        let journal = Self { folder, path: path.to_owned(), kind, file, end };
         Ok((journal, Opened { lost: len - end }))
     }
 
@@ -81,7 +82,7 @@ impl Journal {
         &mut self,
         bodies: impl IntoIterator<Item = &'a [u8]>,
     ) -> io::Result<Vec<u64>> {
-        let result = write_records(&*self.file, self.end, bodies.into_iter());
+        let result = write_records(&*self.file, self.end, bodies.into_iter().map(Ok));
         match result.and_then(|written| self.file.sync().map(|()| written)) {
             Ok((end, places)) => {
                 self.end = end;
@@ -113,24 +114,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Puts `bodies` in the place of all records, in one step. Blocks.
+    /// Puts `bodies` in the place of all records, in one step; they may come from a [`Journal::reader`]. Blocks.
     ///
     /// # Errors
-    /// What the disk says; the records are as before then.
-    pub fn rewrite<'a>(
+    /// What the disk says, or `bodies`; the records are as before then.
+    pub fn rewrite<B: AsRef<[u8]>>(
         &mut self,
-        bodies: impl IntoIterator<Item = &'a [u8]>,
+        bodies: impl IntoIterator<Item = io::Result<B>>,
     ) -> io::Result<Vec<u64>> {
         let mut places = Vec::new();
-        let written = Self::create_with(
-            &self.folder,
-            &self.path,
-            self.kind,
-            bodies.into_iter(),
-            &mut places,
-        )?;
-        *self = written;
+        let bodies = bodies.into_iter();
+        *self = Self::create_with(&self.folder, &self.path, self.kind, bodies, &mut places)?;
         Ok(places)
+    }
+
+    /// What reads records that are there now, also while they are written anew.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader(self.file.clone())
     }
 
     /// The `len` bytes of a body at `place`. Blocks.
@@ -146,20 +147,21 @@ impl Journal {
         }
     }
 
-    fn create<'a>(
-        folder: &Arc<dyn Folder>,
-        path: &Path,
-        kind: [u8; KIND],
-        bodies: impl Iterator<Item = &'a [u8]>,
-    ) -> io::Result<Self> {
-        Self::create_with(folder, path, kind, bodies, &mut Vec::new())
+    fn create(folder: &Arc<dyn Folder>, path: &Path, kind: [u8; KIND]) -> io::Result<Self> {
+        Self::create_with(
+            folder,
+            path,
+            kind,
+            std::iter::empty::<io::Result<Vec<u8>>>(),
+            &mut Vec::new(),
+        )
     }
 
-    fn create_with<'a>(
+    fn create_with<B: AsRef<[u8]>>(
         folder: &Arc<dyn Folder>,
         path: &Path,
         kind: [u8; KIND],
-        bodies: impl Iterator<Item = &'a [u8]>,
+        bodies: impl Iterator<Item = io::Result<B>>,
         places: &mut Vec<u64>,
     ) -> io::Result<Self> {
         let beside = path.with_extension("new");
@@ -174,7 +176,8 @@ impl Journal {
         folder.rename(&beside, path)?;
         folder.sync_folder(path.parent().unwrap_or(Path::new("")))?;
         *places = written;
-        Ok(Self { folder: folder.clone(), path: path.to_owned(), kind, file, end })
+        let (folder, file) = (folder.clone(), Arc::from(file));
+        Ok(Self { folder, path: path.to_owned(), kind, file, end })
     }
 }
 
@@ -183,20 +186,52 @@ fn title(kind: [u8; KIND]) -> Vec<u8> {
     [FIRST.as_bytes(), &kind].concat()
 }
 
+/// Reads single records of a journal.
+#[derive(Clone)]
+pub struct Reader(Arc<dyn File>);
+
+impl Reader {
+    /// The body at `place`, as it was written there. Blocks.
+    ///
+    /// # Errors
+    /// What the disk says; `InvalidData` when no record has its body there, or a damaged one.
+    pub fn body(&self, place: u64) -> io::Result<Vec<u8>> {
+        let start = place.checked_sub(HEAD as u64).ok_or(io::ErrorKind::InvalidInput)?;
+        let mut head = [0; HEAD];
+        let mut body = Vec::new();
+        if read_exact(&*self.0, &mut head, start)?
+            && let Some((length, expected)) = head.split_first_chunk()
+            && let Some(length) = body_len(*length)
+        {
+            body.resize(length, 0);
+            if read_exact(&*self.0, &mut body, place)? && checksum(&body)[..] == *expected {
+                return Ok(body);
+            }
+        }
+        Err(io::ErrorKind::InvalidData.into())
+    }
+}
+
+fn body_len(length: [u8; 4]) -> Option<usize> {
+    usize::try_from(u32::from_be_bytes(length)).ok().filter(|length| *length <= BODY_MAX)
+}
+
 fn checksum(body: &[u8]) -> [u8; 8] {
     let hash = blake3::hash(body);
     *hash.as_bytes().first_chunk().unwrap_or(&[0; 8])
 }
 
-fn write_records<'a>(
+fn write_records<B: AsRef<[u8]>>(
     file: &dyn File,
     start: u64,
-    bodies: impl Iterator<Item = &'a [u8]>,
+    bodies: impl Iterator<Item = io::Result<B>>,
 ) -> io::Result<(u64, Vec<u64>)> {
     let mut places = Vec::new();
     let mut buffer = Vec::new();
     let mut end = start;
     for body in bodies {
+        let body = body?;
+        let body = body.as_ref();
         let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= BODY_MAX);
         let length = length.ok_or(io::ErrorKind::InvalidInput)?;
         buffer.extend_from_slice(&length.to_be_bytes());
@@ -222,10 +257,9 @@ fn read_records(file: &dyn File, len: u64, visit: &mut impl FnMut(u64, &[u8])) -
         let Some((length, sum)) = head.split_first_chunk::<4>() else { break };
         let sum: [u8; 8] = sum.try_into().unwrap_or_default();
         let body_at = at + HEAD as u64;
-        let body_len = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        if body_len > BODY_MAX || body_len as u64 > len - body_at {
+        let Some(body_len) = body_len(*length).filter(|body| *body as u64 <= len - body_at) else {
             break;
-        }
+        };
         let body = window.get(body_at, body_len, len)?;
         if checksum(body) != sum {
             break;
@@ -298,13 +332,18 @@ mod tests {
         let places = journal.append([&b"one"[..], &large, b""]).unwrap();
         journal.append([&b"four"[..]]).unwrap();
         assert_eq!(journal.read(places[0], 3).unwrap(), b"one");
+        let reader = journal.reader();
+        assert_eq!(reader.body(places[0]).unwrap(), b"one");
+        assert!(reader.body(places[0] + 1).is_err() && reader.body(3).is_err());
         drop(journal);
         let (mut journal, seen, lost) = open(&share);
         assert_eq!(seen, [b"one".to_vec(), large, Vec::new(), b"four".to_vec()]);
         assert_eq!(lost, 0);
-        journal.rewrite([&b"new"[..]]).unwrap();
+        assert!(journal.rewrite([Ok(&b"no"[..]), Err(io::ErrorKind::Other.into())]).is_err());
+        let old = journal.reader();
+        journal.rewrite([Ok(b"new".to_vec()), old.body(places[0])]).unwrap();
         journal.append([&b"next"[..]]).unwrap();
-        assert_eq!(open(&share).1, [b"new".to_vec(), b"next".to_vec()]);
+        assert_eq!(open(&share).1, [b"new".to_vec(), b"one".to_vec(), b"next".to_vec()]);
     }
 
     #[test]

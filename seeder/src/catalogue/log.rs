@@ -5,7 +5,9 @@
 //! head       the newest signed head; what the journal holds beyond it was never sent
 //! ```
 
-use std::collections::HashMap;
+mod base;
+
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,9 +16,7 @@ use sealift_peer::exit::Failure;
 use sealift_peer::profile::file::{Folder, Kept, hex};
 use sealift_platform::disk::Root as DiskFolder;
 use sealift_platform::random::Random;
-use sealift_proto::catalogue::{
-    self, CATALOGUE_MAX, Change, Entry, Status, fold, fold_all, unfold,
-};
+use sealift_proto::catalogue::{self, CATALOGUE_MAX, Change, Entry, Status, fold_all, unfold};
 use sealift_proto::codec::{self, Bytes, CodecError, Extensions};
 use sealift_proto::control::Hash;
 use sealift_proto::identity::{DeviceId, SecretKey, Signed};
@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::Name;
 use crate::journal::Journal;
+use base::{Base, Written};
 
 const KIND: [u8; 16] = *b"sealift segments";
 /// The log is written anew when it holds over twice the changes that a new one would, and so many more.
@@ -80,6 +81,8 @@ impl Author {
 
 /// What was last published of a file: enough to see whether it differs.
 type Digest = u64;
+/// Which file it is of, a number made of its path: the paths themselves are in the segments.
+pub type PathNumber = u64;
 
 struct Stored {
     place: u64,
@@ -96,7 +99,7 @@ pub struct Log {
     journal: Journal,
     head: Option<Signed<Head>>,
     segments: Vec<Stored>,
-    published: HashMap<Name, Digest>,
+    published: HashMap<PathNumber, Digest>,
     changes: usize,
     /// What they weigh.
     weight: u64,
@@ -214,15 +217,42 @@ impl Log {
         self.broken
     }
 
-    /// Names of all files published.
-    pub fn published(&self) -> impl Iterator<Item = &Name> {
-        self.published.keys()
+    /// Numbers of the files published that are none of `offered`.
+    pub fn published_but<N: AsRef<str>>(
+        &self,
+        offered: impl Iterator<Item = N>,
+    ) -> HashSet<PathNumber> {
+        let offered: HashSet<_> = offered.map(|name| number(name.as_ref())).collect();
+        self.published.keys().filter(|number| !offered.contains(number)).copied().collect()
+    }
+
+    /// Names of the files published that have these numbers. Blocks, and reads the log until it has them.
+    ///
+    /// # Errors
+    /// When a segment cannot be read.
+    pub fn names_of(&self, mut numbers: HashSet<PathNumber>) -> io::Result<Vec<Name>> {
+        let mut names = Vec::new();
+        let base = self.head.as_ref().map_or(0, |head| head.unverified().base);
+        for position in base..base + self.segments.len() as u64 {
+            if numbers.is_empty() {
+                break;
+            }
+            let sealed = self.segment(position)?;
+            for change in open_segment(&self.author, position, &sealed).unwrap_or_default() {
+                if let Change::Put(entry) = change
+                    && numbers.remove(&number(entry.path.as_str()))
+                {
+                    names.push(entry.path.as_str().into());
+                }
+            }
+        }
+        Ok(names)
     }
 
     /// What has to be published of the file `name`, now `entry`, if anything.
     #[must_use]
     pub fn change(&self, name: &Name, entry: Option<Entry>) -> Option<Change> {
-        let before = self.published.get(name);
+        let before = self.published.get(&number(name));
         match entry {
             Some(entry) if before == Some(&digest(&entry)) => None,
             Some(entry) => Some(Change::Put(entry)),
@@ -280,38 +310,33 @@ impl Log {
         Ok(())
     }
 
-    /// Writes the log anew: `entries` are all there is. On disk when it returns. Blocks.
+    /// Writes the log anew: what `batches` has is all there is. On disk when it returns. Blocks.
     ///
     /// # Errors
     /// [`LogError`]; then the log is begun anew next time.
     pub fn rebase(
         &mut self,
-        entries: Vec<Entry>,
+        batches: impl Iterator<Item = Vec<Entry>>,
         status: &Status,
         now: u64,
     ) -> Result<(), LogError> {
-        let changes: Vec<_> = entries.into_iter().map(Change::Put).collect();
-        let weight = weight(0, &changes)?;
-        let mut folded = fold_all(&changes)?;
-        if folded.is_empty() {
-            // A base without a segment would have the position of the head before and another chain.
-            folded.push(fold(&[])?);
-        }
         let (log_id, _, base, _) = self.position();
-        let sealed = self.seal_all(&folded, base);
+        let author = self.author.clone();
+        let start = chain_start(&log_id, base);
+        let mut writing = Base::new(&author, batches, base, start);
+        let rewritten = self.journal.rewrite(&mut writing);
+        let Written { mut segments, published, changes, weight, failed } = writing.written;
+        let places = match failed {
+            Some(error) => return Err(error),
+            None => rewritten?,
+        };
         self.broken = true;
         self.forget();
-        let bodies: Vec<_> =
-            sealed.iter().zip(base..).map(|(sealed, at)| body(at, sealed)).collect();
-        let places = self.journal.rewrite(bodies.iter().map(Vec::as_slice))?;
-        let segments = store(chain_start(&log_id, base), &sealed, &places);
-        let chain = segments.last().map_or(chain_start(&log_id, base), |stored| stored.chain);
-        self.sign(log_id, base, base + sealed.len() as u64, chain, status, now)?;
-        self.segments = segments;
-        (self.changes, self.weight) = (changes.len(), weight);
-        for change in &changes {
-            note(&mut self.published, change);
-        }
+        segments.iter_mut().zip(places).for_each(|(stored, place)| stored.place = place + 8);
+        let chain = segments.last().map_or(start, |stored| stored.chain);
+        self.sign(log_id, base, base + segments.len() as u64, chain, status, now)?;
+        (self.segments, self.published) = (segments, published);
+        (self.changes, self.weight) = (changes, weight);
         self.broken = false;
         Ok(())
     }
@@ -328,15 +353,8 @@ impl Log {
     }
 
     fn seal_all(&self, folded: &[Vec<u8>], from: u64) -> Vec<Vec<u8>> {
-        let seal = |(folded, position): (&Vec<u8>, u64)| {
-            object::seal::<object::Segment>(
-                &self.author.catalogue,
-                &self.author.place(position),
-                self.author.random.bytes(),
-                folded,
-            )
-        };
-        folded.iter().zip(from..).map(seal).collect()
+        let numbered = folded.iter().zip(from..);
+        numbered.map(|(folded, position)| seal(&self.author, folded, position)).collect()
     }
 
     fn sign(
@@ -427,6 +445,11 @@ fn weight(before: u64, changes: &[Change]) -> Result<u64, LogError> {
     if weight > CATALOGUE_MAX { Err(LogError::TooLarge) } else { Ok(weight) }
 }
 
+fn seal(author: &Author, folded: &[u8], position: u64) -> Vec<u8> {
+    let (place, salt) = (author.place(position), author.random.bytes());
+    object::seal::<object::Segment>(&author.catalogue, &place, salt, folded)
+}
+
 fn body(position: u64, sealed: &[u8]) -> Vec<u8> {
     [&position.to_be_bytes()[..], sealed].concat()
 }
@@ -446,10 +469,10 @@ fn open_segment(author: &Author, position: u64, sealed: &[u8]) -> Option<Vec<Cha
     unfold(&folded).ok()
 }
 
-fn note(published: &mut HashMap<Name, Digest>, change: &Change) {
+fn note(published: &mut HashMap<PathNumber, Digest>, change: &Change) {
     match change {
-        Change::Put(entry) => published.insert(entry.path.as_str().into(), digest(entry)),
-        Change::Remove(path) => published.remove(path.as_str()),
+        Change::Put(entry) => published.insert(number(entry.path.as_str()), digest(entry)),
+        Change::Remove(path) => published.remove(&number(path.as_str())),
     };
 }
 
@@ -459,7 +482,15 @@ fn digest(entry: &Entry) -> Digest {
         Some(_) => codec::encode(entry),
         None => codec::encode(&entry.path),
     };
-    u64::from_be_bytes(*blake3::hash(&bytes).as_bytes().first_chunk().unwrap_or(&[0; 8]))
+    first_number(&bytes)
+}
+
+fn number(path: &str) -> PathNumber {
+    first_number(path.as_bytes())
+}
+
+fn first_number(bytes: &[u8]) -> u64 {
+    u64::from_be_bytes(*blake3::hash(bytes).as_bytes().first_chunk().unwrap_or(&[0; 8]))
 }
 
 /// Takes segments from the journal as long as they are those of the head.
@@ -469,7 +500,7 @@ struct Loader<'a> {
     next: u64,
     chain: [u8; 32],
     segments: Vec<Stored>,
-    published: HashMap<Name, Digest>,
+    published: HashMap<PathNumber, Digest>,
     changes: usize,
     weight: u64,
     /// Where the last segment of the head ends in the journal.

@@ -24,14 +24,17 @@ const GATHER: Duration = Duration::from_millis(100);
 /// Heads follow each other no faster than this, and than this while files are being read.
 const PACE: Duration = Duration::from_millis(400);
 const PACE_READING: Duration = Duration::from_secs(1);
-/// Changes in one head.
-const CHANGES: usize = 65_536;
+/// Changes in memory at once, and how often so many are put into the log before the relay is told.
+const CHANGES: usize = 4096;
+const BATCHES: usize = 16;
 /// After the relay said that it is full.
 const PAUSE: Duration = Duration::from_secs(30);
 /// After the disk did not take what is new.
 const UNWRITTEN: Duration = Duration::from_secs(5);
+/// Entries in memory at once while all of them are written anew.
+const ANEW: usize = 16_384;
 /// Segments read from disk at once.
-const BATCH: u64 = 16;
+const SEGMENTS: u64 = 16;
 
 /// Why publishing ended.
 #[derive(Debug)]
@@ -215,7 +218,7 @@ impl Publisher<'_> {
         let status = self.publication.shared.index().status();
         if !status.scanning && !self.reconciled {
             self.reconciled = true;
-            self.reconcile();
+            self.reconcile().await?;
         }
         let before = self.publication.log().head().map(|head| head.unverified().position);
         let unchanged = self.status == Some(status);
@@ -250,14 +253,22 @@ impl Publisher<'_> {
     }
 
     /// Has everything looked at that is published but not offered.
-    fn reconcile(&self) {
-        let published: Vec<_> = self.publication.log().published().cloned().collect();
-        let mut index = self.publication.shared.index();
-        for name in published {
-            if index.get(&name).is_none() {
-                index.mark(name);
-            }
+    async fn reconcile(&self) -> Result<(), Ended> {
+        let publication = self.publication.clone();
+        let marked = tokio::task::spawn_blocking(move || publication.mark_left_over()).await;
+        if let Err(error) = marked.map_err(|_| Ended::Connection)? {
+            return Err(self.unreadable(&error));
         }
+        Ok(())
+    }
+
+    /// What cannot be read again is written anew.
+    fn unreadable(&self, error: &std::io::Error) -> Ended {
+        let words =
+            format!("the catalogue in the profile cannot be read ({error}); it is written anew");
+        self.tell(Activity::Warning(words));
+        self.publication.log().distrust();
+        Ended::Connection
     }
 
     /// Sends the segments from `from` on and the newest head.
@@ -266,7 +277,7 @@ impl Publisher<'_> {
         let stated = head.unverified();
         let mut next = from.max(stated.base);
         while next < stated.position {
-            let until = stated.position.min(next + BATCH);
+            let until = stated.position.min(next + SEGMENTS);
             self.send_segments(stated, next, until).await?;
             next = until;
         }
@@ -312,15 +323,10 @@ impl Publisher<'_> {
             let log = log.lock().unwrap_or_else(PoisonError::into_inner);
             (from..to).map(|position| log.segment(position)).collect::<Result<Vec<_>, _>>()
         });
-        let segments = segments.await.map_err(|_| Ended::Connection)?.map_err(|error| {
-            // What cannot be read again is written anew.
-            let words = format!(
-                "the catalogue in the profile cannot be read ({error}); it is written anew"
-            );
-            self.tell(Activity::Warning(words));
-            self.publication.log().distrust();
-            Ended::Connection
-        })?;
+        let segments = segments
+            .await
+            .map_err(|_| Ended::Connection)?
+            .map_err(|error| self.unreadable(&error))?;
         for (segment, position) in segments.into_iter().zip(from..) {
             let segment = Bytes::new(segment).map_err(|_| Ended::Connection)?;
             let put = ToRelay::PutSegment {
@@ -366,6 +372,27 @@ impl Publication {
         if !status.scanning && self.log().is_stale(live) {
             return self.write_anew(status, now).map(|()| true);
         }
+        let mut made = false;
+        for _ in 0..BATCHES {
+            match self.append_some(status, status_unchanged || made, now) {
+                Ok(appended) => made |= appended,
+                Err(error) if !made => return Err(error),
+                // It is told if it comes again, when the relay has what could be written.
+                Err(_) => break,
+            }
+            if !self.shared.index().is_dirty() {
+                break;
+            }
+        }
+        Ok(made)
+    }
+
+    fn append_some(
+        &self,
+        status: &Status,
+        status_unchanged: bool,
+        now: u64,
+    ) -> Result<bool, LogError> {
         let (names, entries) = {
             let mut index = self.shared.index();
             let names = index.take_dirty(CHANGES);
@@ -386,13 +413,23 @@ impl Publication {
         result.map(|()| true)
     }
 
+    fn mark_left_over(&self) -> std::io::Result<()> {
+        let log = self.log();
+        let numbers = log.published_but(self.shared.index().names());
+        let names = log.names_of(numbers)?;
+        drop(log);
+        let mut index = self.shared.index();
+        names.into_iter().for_each(|name| index.mark(name));
+        Ok(())
+    }
+
     fn write_anew(&self, status: &Status, now: u64) -> Result<(), LogError> {
-        let entries = {
+        let ids = {
             let mut index = self.shared.index();
-            let _ = index.take_dirty(usize::MAX);
-            let names: Vec<_> = index.names().cloned().collect();
-            names.iter().filter_map(|name| index.entry(name)).collect()
+            index.clear_dirty();
+            index.ids()
         };
-        self.log().rebase(entries, status, now)
+        let batches = ids.chunks(ANEW).map(|ids| self.shared.index().entries(ids));
+        self.log().rebase(batches, status, now)
     }
 }

@@ -72,14 +72,32 @@ impl Engine {
     pub(super) fn read_settled(&mut self, name: &Name) {
         let Some(print) = self.shared.index().settled(name) else { return };
         let changed = !self.shared.index().scanning;
-        self.pool.push(name, print, changed);
+        if self.pool.is_full(&print, changed) {
+            self.shared.index().put_off(name);
+        } else {
+            self.pool.push(name, print, changed);
+        }
+    }
+
+    /// Gives the pool more of what was put off.
+    fn go_on_reading(&mut self) {
+        let devices = self.shared.index().put_off_on();
+        for device in devices {
+            while self.pool.is_hungry(device) {
+                let next = self.shared.index().next_put_off(device);
+                let Some((name, print)) = next else { break };
+                self.pool.push(&name, print, false);
+            }
+        }
     }
 
     /// Takes a report of the pool.
     pub(super) fn report(&mut self, report: Report) {
         let outcome = self.pool.take(report);
         self.shared.bytes_read.store(self.pool.bytes(), std::sync::atomic::Ordering::Relaxed);
-        let Some(Outcome { name, print, result }) = outcome else { return };
+        let Some(Outcome { name, print, result }) = outcome else {
+            return self.go_on_reading();
+        };
         match result {
             Ok(root) => self.hashed(&name, print, root),
             Err(HashError::Changed) => self.changed_meanwhile(&name, print),
@@ -200,13 +218,14 @@ impl Engine {
         self.shared.known.send_replace(());
         let cache = self.shared.cache.clone();
         let live = cache.wants_pruning(index.prints().count());
+        // Not while the index is held.
         let live: Option<Vec<Print>> = live.then(|| index.prints().copied().collect());
         drop(index);
         self.teller.tell(Activity::Scanned);
         self.shared.changed.notify_one();
         let Some(live) = live else { return };
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = cache.prune(live.iter()) {
+            if let Err(error) = cache.prune(live.into_iter()) {
                 tracing::debug!(%error, "old hashes were not thrown away");
             }
         });

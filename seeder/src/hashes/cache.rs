@@ -1,7 +1,7 @@
 //! Hashes of files read before, in one file: losing it costs reading the files again and nothing else.
 //!
-//! A file is found by its inode, size and time of change, so that renames and moves cost nothing. All of it but the chaining
-//! values is kept in memory while the seeder runs, about 100 bytes a file.
+//! A file is found by its inode, size and time of change, so that renames and moves cost nothing. In memory is only where in the
+//! file each record is, some 35 bytes for each.
 //!
 //! ```text
 //! record = 0 ‖ key [24] ‖ i64 changed ‖ u64 device ‖ u64 path ‖ root [32]      key = u64 inode ‖ u64 size ‖ i64 modified
@@ -19,7 +19,7 @@ use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, Manifest};
 
 use super::file::Hashed;
-use crate::journal::Journal;
+use crate::journal::{Journal, Reader};
 use crate::print::Print;
 
 /// Name of the file.
@@ -39,13 +39,6 @@ struct Record {
     root: Root,
 }
 
-enum Values {
-    /// Not written yet.
-    Waiting(Vec<ChainingValue>),
-    /// At a place in the file, so many.
-    Stored(u64, usize),
-}
-
 /// What is remembered of files read before.
 pub struct Cache {
     inner: Mutex<Inner>,
@@ -54,10 +47,13 @@ pub struct Cache {
 #[derive(Default)]
 struct Inner {
     journal: Option<Journal>,
-    files: HashMap<Key, Record>,
-    values: HashMap<Root, Values>,
-    waiting: Vec<Key>,
-    waiting_values: Vec<Root>,
+    /// Where records of files are, by a number made of their keys. What is there says itself which it is.
+    files: HashMap<u64, u64>,
+    /// Where chaining values are, by a number made of their roots.
+    values: HashMap<u64, u64>,
+    /// What is not in the file yet.
+    waiting: HashMap<Key, Record>,
+    waiting_values: HashMap<Root, Vec<ChainingValue>>,
     /// Records in the file, superseded ones included.
     stored: usize,
 }
@@ -88,7 +84,7 @@ impl Cache {
     #[must_use]
     pub fn find(&self, print: &Print, path: &str) -> Option<Root> {
         let inner = self.lock();
-        let record = inner.files.get(&key(print))?;
+        let record = inner.record(&key(print))?;
         let same_device = record.device == print.device;
         let same_path = record.path == path_number(path);
         let trusted = if record.changed_ns == print.changed_ns {
@@ -96,7 +92,7 @@ impl Cache {
         } else {
             same_device && !same_path
         };
-        let complete = print.size <= CHUNK || inner.values.contains_key(&record.root);
+        let complete = print.size <= CHUNK || inner.has_values(&record.root);
         (trusted && complete).then_some(record.root)
     }
 
@@ -109,11 +105,9 @@ impl Cache {
             root: hashed.root,
         };
         let mut inner = self.lock();
-        inner.files.insert(key(print), record);
-        inner.waiting.push(key(print));
-        if !hashed.values.is_empty() && !inner.values.contains_key(&hashed.root) {
-            inner.values.insert(hashed.root, Values::Waiting(hashed.values));
-            inner.waiting_values.push(hashed.root);
+        inner.waiting.insert(key(print), record);
+        if !hashed.values.is_empty() && !inner.has_values(&hashed.root) {
+            inner.waiting_values.insert(hashed.root, hashed.values);
         }
     }
 
@@ -153,13 +147,9 @@ impl Cache {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn prune<'a>(&self, live: impl Iterator<Item = &'a Print>) -> io::Result<()> {
-        let keys: HashSet<Key> = live.map(key).collect();
-        let mut inner = self.lock();
-        inner.files.retain(|key, _| keys.contains(key));
-        let roots: HashSet<Root> = inner.files.values().map(|record| record.root).collect();
-        inner.values.retain(|root, _| roots.contains(root));
-        inner.rewrite()
+    pub fn prune(&self, live: impl Iterator<Item = Print>) -> io::Result<()> {
+        let live: HashSet<u64> = live.map(|print| number(&key(&print))).collect();
+        self.lock().rewrite(&live)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -171,79 +161,116 @@ impl Inner {
     fn load(&mut self, place: u64, body: &[u8]) {
         match body.split_first() {
             Some((0, body)) => {
-                if let Some((key, record)) = Record::decode(body) {
+                if let Some((key, _)) = Record::decode(body) {
                     self.stored += 1;
-                    self.files.insert(key, record);
+                    self.files.insert(number(&key), place);
                 }
             }
             Some((1, body)) => {
-                if let Some((root, values)) = body.split_first_chunk::<32>() {
-                    let stored = Values::Stored(place + 33, values.len() / 32);
-                    self.values.insert(Root(*root), stored);
+                if let Some((root, _)) = body.split_first_chunk::<32>() {
+                    self.values.insert(number(root), place);
                 }
             }
             _ => {}
         }
     }
 
+    fn record(&self, key: &Key) -> Option<Record> {
+        if let Some(record) = self.waiting.get(key) {
+            return Some(*record);
+        }
+        let place = self.files.get(&number(key))?;
+        let (found, record) = stored_record(&self.journal.as_ref()?.reader(), *place)?;
+        (found == *key).then_some(record)
+    }
+
+    fn has_values(&self, root: &Root) -> bool {
+        self.waiting_values.contains_key(root) || self.values.contains_key(&number(&root.0))
+    }
+
+    fn read_values(&self, root: &Root) -> Option<Vec<ChainingValue>> {
+        if let Some(values) = self.waiting_values.get(root) {
+            return Some(values.clone());
+        }
+        let place = self.values.get(&number(&root.0))?;
+        let body = self.journal.as_ref()?.reader().body(*place).ok()?;
+        let (found, values) = body.get(1..)?.split_first_chunk::<32>()?;
+        (*found == root.0).then(|| values.as_chunks::<32>().0.to_vec())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
-        if self.journal.is_none() || (self.waiting.is_empty() && self.waiting_values.is_empty()) {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        if self.waiting.is_empty() && self.waiting_values.is_empty() {
             return Ok(());
         }
         // Values first: a record must not count without them.
-        let roots = self.waiting_values.iter();
-        let values: Vec<_> = roots.filter_map(|root| self.values_body(root)).collect();
-        let keys = self.waiting.iter();
-        let files: Vec<_> = keys.filter_map(|key| Some(self.files.get(key)?.encode(key))).collect();
-        let all =
-            values.iter().map(|(_, body)| &body[..]).chain(files.iter().map(|body| &body[..]));
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        let places = journal.append(all)?;
-        self.waiting.clear();
-        self.waiting_values.clear();
-        for ((root, body), place) in values.iter().zip(places) {
-            self.values.insert(*root, Values::Stored(place + 33, body.len() / 32 - 1));
-        }
+        let (roots, mut bodies): (Vec<_>, Vec<_>) = self
+            .waiting_values
+            .iter()
+            .map(|(root, values)| (number(&root.0), values_body(root, values)))
+            .unzip();
+        let records = self.waiting.iter().map(|(key, record)| (number(key), record.encode(key)));
+        let (keys, records): (Vec<_>, Vec<_>) = records.unzip();
+        bodies.extend(records);
+        let places = journal.append(bodies.iter().map(Vec::as_slice))?;
+        (self.waiting, self.waiting_values) = Default::default();
+        let (values, files) = places.split_at(roots.len());
+        self.values.extend(roots.into_iter().zip(values.iter().copied()));
+        self.files.extend(keys.into_iter().zip(files.iter().copied()));
         self.stored += files.len();
         Ok(())
     }
 
-    fn rewrite(&mut self) -> io::Result<()> {
-        let roots: Vec<Root> = self.values.keys().copied().collect();
-        let values: Vec<_> = roots.iter().filter_map(|root| self.values_body(root)).collect();
-        let files: Vec<_> = self.files.iter().map(|(key, record)| record.encode(key)).collect();
-        let all =
-            values.iter().map(|(_, body)| &body[..]).chain(files.iter().map(|body| &body[..]));
+    /// Writes the file anew, with what belongs to files of the numbers `live`.
+    fn rewrite(&mut self, live: &HashSet<u64>) -> io::Result<()> {
+        self.flush()?;
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        let places = journal.rewrite(all)?;
-        self.values = values
-            .iter()
-            .zip(places)
-            .map(|((root, body), place)| (*root, Values::Stored(place + 33, body.len() / 32 - 1)))
-            .collect();
+        let old = journal.reader();
+        // What is damaged goes, too.
+        let mut roots = HashSet::new();
+        let files = kept(&self.files, |number, place| {
+            let record = live.contains(number).then(|| stored_record(&old, place)).flatten();
+            record.is_some_and(|(_, record)| {
+                roots.insert(self::number(&record.root.0));
+                true
+            })
+        });
+        let values =
+            kept(&self.values, |number, place| roots.contains(number) && old.body(place).is_ok());
+        let bodies = values.iter().chain(&files).map(|(_, place)| old.body(*place));
+        let places = journal.rewrite(bodies)?;
+        let (placed, rest) = places.split_at(values.len());
+        let at = |kept: Vec<(u64, u64)>, places: &[u64]| {
+            kept.into_iter().zip(places).map(|((number, _), place)| (number, *place)).collect()
+        };
         self.stored = files.len();
-        self.waiting.clear();
-        self.waiting_values.clear();
+        (self.values, self.files) = (at(values, placed), at(files, rest));
         Ok(())
     }
+}
 
-    fn values_body(&self, root: &Root) -> Option<(Root, Vec<u8>)> {
-        let values = self.read_values(root)?;
-        let mut body = vec![1];
-        body.extend_from_slice(&root.0);
-        body.extend_from_slice(values.as_flattened());
-        Some((*root, body))
-    }
+/// Those of `all` that are to be kept, in the order in which they lie.
+fn kept(all: &HashMap<u64, u64>, mut keep: impl FnMut(&u64, u64) -> bool) -> Vec<(u64, u64)> {
+    let mut all: Vec<_> = all.iter().map(|(number, place)| (*number, *place)).collect();
+    all.sort_unstable_by_key(|(_, place)| *place);
+    all.retain(|(number, place)| keep(number, *place));
+    all
+}
 
-    fn read_values(&self, root: &Root) -> Option<Vec<ChainingValue>> {
-        match self.values.get(root)? {
-            Values::Waiting(values) => Some(values.clone()),
-            Values::Stored(place, count) => {
-                let bytes = self.journal.as_ref()?.read(*place, count * 32).ok()?;
-                Some(bytes.as_chunks::<32>().0.to_vec())
-            }
-        }
-    }
+/// The record of a file that lies at `place`.
+fn stored_record(journal: &Reader, place: u64) -> Option<(Key, Record)> {
+    let body = journal.body(place).ok()?;
+    body.split_first().filter(|(kind, _)| **kind == 0).and_then(|(_, body)| Record::decode(body))
+}
+
+fn values_body(root: &Root, values: &[ChainingValue]) -> Vec<u8> {
+    [&[1], &root.0[..], values.as_flattened()].concat()
+}
+
+/// A number for a key or root: two that have the same cost a reading.
+fn number(bytes: &[u8]) -> u64 {
+    let hash = blake3::hash(bytes);
+    u64::from_be_bytes(*hash.as_bytes().first_chunk().unwrap_or(&[0; 8]))
 }
 
 impl Record {
@@ -283,8 +310,7 @@ fn key(print: &Print) -> Key {
 }
 
 fn path_number(path: &str) -> u64 {
-    let hash = blake3::hash(path.as_bytes());
-    u64::from_be_bytes(*hash.as_bytes().first_chunk().unwrap_or(&[0; 8]))
+    number(path.as_bytes())
 }
 
 #[cfg(test)]
@@ -385,10 +411,22 @@ mod tests {
         }
         cache.flush().unwrap();
         let before = std::fs::metadata(share.path(FILE)).unwrap().len();
+        let layout = Layout::new(2 * CHUNK).unwrap();
+        let values = vec![[1; 32], [2; 32]];
+        let root = Manifest::new(layout, values.clone()).unwrap().root().unwrap();
+        let large = Print { size: 2 * CHUNK, ..print(3) };
         assert!(cache.wants_pruning(2) && !cache.wants_pruning(50));
-        cache.prune([print(1), print(2)].iter()).unwrap();
+        cache.put(&large, "s/l", Hashed { root, values: values.clone() });
+        cache.prune([print(1), print(2), large].into_iter()).unwrap();
+        assert_eq!(
+            (cache.find(&large, "s/l"), cache.values(&root, layout)),
+            (Some(root), Some(values))
+        );
         assert_eq!(find(&cache, &print(1), "s/a"), Some(7));
         assert_eq!(find(&cache, &print(500), "s/a"), None);
         assert!(std::fs::metadata(share.path(FILE)).unwrap().len() < before / 100);
+        drop(cache);
+        let (cache, problem) = Cache::open(&share.root());
+        assert!(problem.is_none() && find(&cache, &print(2), "s/a") == Some(7));
     }
 }

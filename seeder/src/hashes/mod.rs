@@ -2,5 +2,6 @@
 
 pub mod cache;
 pub mod file;
+mod lanes;
 pub mod pool;
 pub mod underway;

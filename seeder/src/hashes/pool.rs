@@ -1,10 +1,4 @@
 //! Reads files on at most two threads, those that somebody waits for first.
-//!
-//! ```text
-//! wanted   somebody asked for it            first; running readings of others step aside between two chunks
-//! fresh    small and just changed           next
-//! waiting  everything else                  in the order found
-//! ```
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -14,18 +8,16 @@ use tokio::sync::mpsc;
 
 use super::cache::Cache;
 use super::file::{HashError, Hashed, Reading};
+use super::lanes::{Batch, Lanes, Rank};
 use super::underway::UnderWay;
 use crate::folder::Folders;
 use crate::index::Name;
 use crate::print::Print;
 
-/// Threads that read.
-const THREADS: usize = 2;
 /// Files up to this size that just changed go before those of a first scan, bytes.
 const SMALL: u64 = 16 * 1024 * 1024;
-/// One thread takes so many small files at once: handing over costs more than they do.
-const BATCH_FILES: usize = 64;
-const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+
+pub use super::lanes::Job;
 
 /// What became of a file.
 #[derive(Debug)]
@@ -42,22 +34,8 @@ pub struct Outcome {
 pub enum Report {
     /// A file is done.
     Done(Outcome),
-    /// A thread is free, having put aside what it gives back.
-    Free(Vec<Job>),
-}
-
-/// A file to read, perhaps begun.
-pub struct Job {
-    name: Name,
-    print: Print,
-    reading: Option<Box<Reading>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    Wanted,
-    Fresh,
-    Waiting,
+    /// A thread that read from this disk is free, having put aside what it gives back.
+    Free(u64, Vec<Job>),
 }
 
 /// The queue and the threads.
@@ -65,21 +43,16 @@ pub struct Pool {
     folders: Folders,
     cache: Arc<Cache>,
     reports: mpsc::UnboundedSender<Report>,
-    wanted: VecDeque<Job>,
-    fresh: VecDeque<Job>,
-    waiting: VecDeque<Job>,
+    lanes: Lanes,
     /// The print each file is to be read in; an older job in a queue is passed over.
     prints: HashMap<Name, Print>,
     /// Those of them that somebody waits for.
     asked: HashSet<Name>,
-    running: usize,
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
-    /// Jobs that running ones step aside for.
-    urgent: AtomicUsize,
     /// Bytes read so far.
     bytes: AtomicU64,
     under_way: Arc<UnderWay>,
@@ -96,12 +69,9 @@ impl Pool {
             folders,
             cache,
             reports,
-            wanted: VecDeque::new(),
-            fresh: VecDeque::new(),
-            waiting: VecDeque::new(),
+            lanes: Lanes::default(),
             prints: HashMap::new(),
             asked: HashSet::new(),
-            running: 0,
             shared: Arc::default(),
         };
         (pool, received)
@@ -109,8 +79,19 @@ impl Pool {
 
     /// Has `name` read in the state `print`; `changed` if it is not from a first scan.
     pub fn push(&mut self, name: &Name, print: Print, changed: bool) {
-        let rank = if changed && print.size <= SMALL { Rank::Fresh } else { Rank::Waiting };
-        self.enqueue(name, print, rank);
+        self.enqueue(name, print, rank(&print, changed));
+    }
+
+    /// Whether so much of this kind waits to be read from its disk that the rest is better kept for later.
+    #[must_use]
+    pub fn is_full(&self, print: &Print, changed: bool) -> bool {
+        self.lanes.is_full(print.device, rank(print, changed))
+    }
+
+    /// Whether more may be pushed of what was kept of disk `device`.
+    #[must_use]
+    pub fn is_hungry(&self, device: u64) -> bool {
+        self.lanes.is_hungry(device)
     }
 
     /// Has `name` read before all others.
@@ -126,21 +107,14 @@ impl Pool {
         if self.prints.insert(name.clone(), print) == Some(print) {
             // Queued or being read already. Only somebody who waits for it moves it to the front.
             let queued = match rank {
-                Rank::Wanted => self.take_queued(name),
+                Rank::Wanted => self.lanes.take_queued(name, print.device),
                 _ => None,
             };
             let Some(queued) = queued else { return };
             job = queued;
         }
-        self.queue(rank).push_back(job);
+        self.lanes.add(job, rank, false);
         self.pump();
-    }
-
-    fn take_queued(&mut self, name: &Name) -> Option<Job> {
-        [&mut self.fresh, &mut self.waiting].into_iter().find_map(|queue| {
-            let at = queue.iter().position(|job| job.name == *name)?;
-            queue.remove(at)
-        })
     }
 
     /// Does not read `name`.
@@ -161,11 +135,12 @@ impl Pool {
                 self.give_back();
                 Some(outcome)
             }
-            Report::Free(aside) => {
-                self.running -= 1;
+            Report::Free(device, aside) => {
+                self.lanes.end(device);
                 for job in aside.into_iter().rev() {
                     let asked = self.asked.contains(&job.name);
-                    self.queue(if asked { Rank::Wanted } else { Rank::Waiting }).push_front(job);
+                    let rank = if asked { Rank::Wanted } else { Rank::Waiting };
+                    self.lanes.add(job, rank, true);
                 }
                 self.pump();
                 None
@@ -177,8 +152,6 @@ impl Pool {
     fn give_back(&mut self) {
         if self.prints.is_empty() {
             self.prints.shrink_to_fit();
-            let queues = [&mut self.wanted, &mut self.fresh, &mut self.waiting];
-            queues.into_iter().for_each(VecDeque::shrink_to_fit);
         }
     }
 
@@ -197,7 +170,7 @@ impl Pool {
     /// Whether nothing is read or waits to be.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.running == 0 && self.prints.is_empty()
+        self.lanes.running() == 0 && self.prints.is_empty()
     }
 
     /// Makes running threads stop soon.
@@ -205,56 +178,34 @@ impl Pool {
         self.shared.stopping.store(true, Ordering::Relaxed);
     }
 
-    fn queue(&mut self, rank: Rank) -> &mut VecDeque<Job> {
-        match rank {
-            Rank::Wanted => &mut self.wanted,
-            Rank::Fresh => &mut self.fresh,
-            Rank::Waiting => &mut self.waiting,
-        }
-    }
-
     fn pump(&mut self) {
-        while self.running < THREADS && !self.shared.stopping.load(Ordering::Relaxed) {
-            if !self.start() {
-                break;
+        let (prints, under_way) = (&self.prints, &self.shared.under_way);
+        let mut is_current = |job: &Job| {
+            let current = prints.get(&job.name) == Some(&job.print);
+            if !current {
+                under_way.end(&job.name);
             }
-        }
-        self.shared.urgent.store(self.wanted.len() + self.fresh.len(), Ordering::Relaxed);
-    }
-
-    fn start(&mut self) -> bool {
-        let Some((rank, jobs)) = self.next_batch() else { return false };
-        self.running += 1;
-        let worker = Worker {
-            folders: self.folders.clone(),
-            cache: self.cache.clone(),
-            reports: self.reports.clone(),
-            shared: self.shared.clone(),
-            patient: rank == Rank::Waiting,
+            current
         };
-        tokio::task::spawn_blocking(move || worker.run(jobs));
-        true
-    }
-
-    fn next_batch(&mut self) -> Option<(Rank, Vec<Job>)> {
-        for rank in [Rank::Wanted, Rank::Fresh, Rank::Waiting] {
-            let mut jobs = Vec::new();
-            let mut bytes = 0;
-            while jobs.len() < BATCH_FILES && bytes < BATCH_BYTES {
-                let Some(job) = self.queue(rank).pop_front() else { break };
-                if self.prints.get(&job.name) != Some(&job.print) {
-                    self.shared.under_way.end(&job.name);
-                    continue;
-                }
-                bytes += job.print.size;
-                jobs.push(job);
-            }
-            if !jobs.is_empty() {
-                return Some((rank, jobs));
-            }
+        while !self.shared.stopping.load(Ordering::Relaxed)
+            && let Some(batch) = self.lanes.start(&mut is_current)
+        {
+            let Batch { device, rank, jobs, urgent } = batch;
+            let worker = Worker {
+                folders: self.folders.clone(),
+                cache: self.cache.clone(),
+                reports: self.reports.clone(),
+                shared: self.shared.clone(),
+                device,
+                urgent: (rank == Rank::Waiting).then_some(urgent),
+            };
+            tokio::task::spawn_blocking(move || worker.run(jobs));
         }
-        None
     }
+}
+
+fn rank(print: &Print, changed: bool) -> Rank {
+    if changed && print.size <= SMALL { Rank::Fresh } else { Rank::Waiting }
 }
 
 struct Worker {
@@ -262,8 +213,10 @@ struct Worker {
     cache: Arc<Cache>,
     reports: mpsc::UnboundedSender<Report>,
     shared: Arc<Shared>,
-    /// Whether it steps aside for others.
-    patient: bool,
+    /// The disk that it reads from.
+    device: u64,
+    /// How many others it steps aside for, if it does.
+    urgent: Option<Arc<AtomicUsize>>,
 }
 
 impl Worker {
@@ -277,11 +230,12 @@ impl Worker {
                 break;
             }
         }
-        let _ = self.reports.send(Report::Free(jobs.into()));
+        let _ = self.reports.send(Report::Free(self.device, jobs.into()));
     }
 
     fn steps_aside(&self) -> bool {
-        self.stopping() || (self.patient && self.shared.urgent.load(Ordering::Relaxed) > 0)
+        let urgent = self.urgent.as_ref().map_or(0, |urgent| urgent.load(Ordering::Relaxed));
+        self.stopping() || urgent > 0
     }
 
     fn stopping(&self) -> bool {

@@ -1,81 +1,104 @@
 //! Which files have which content.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use sealift_proto::catalogue::Root;
 
-use super::Name;
+use super::files::Id;
 
-/// Files by content. Nearly every content is in one file only, and one (that of nothing) may be in very many.
+/// Files by content: a chain of those whose contents begin alike, nearly always of one. A content (that of nothing) may be in very
+/// many, and each of them must be quick to take out.
 #[derive(Default)]
-pub(super) struct Holders(HashMap<Root, Names>);
+pub(super) struct Holders {
+    first: HashMap<u32, Id>,
+    /// By number of the file.
+    links: Vec<Link>,
+}
 
-enum Names {
-    One(Name),
-    Many(BTreeSet<Name>),
+#[derive(Default, Clone, Copy)]
+struct Link {
+    before: Option<Id>,
+    after: Option<Id>,
+}
+
+fn start(root: &Root) -> u32 {
+    u32::from_le_bytes(root.0.first_chunk().copied().unwrap_or_default())
 }
 
 impl Holders {
-    /// The file `name` has the content `root`.
-    pub(super) fn add(&mut self, root: Root, name: &Name) {
-        match self.0.get_mut(&root) {
-            None => drop(self.0.insert(root, Names::One(name.clone()))),
-            Some(Names::Many(names)) => drop(names.insert(name.clone())),
-            Some(one) => {
-                let Names::One(before) = one else { return };
-                *one = Names::Many(BTreeSet::from([before.clone(), name.clone()]));
-            }
+    /// The file `id`, which had none, has the content `root`.
+    pub(super) fn add(&mut self, root: &Root, id: Id) {
+        if self.links.len() <= id.slot() {
+            self.links.resize(id.slot() + 1, Link::default());
+        }
+        let after = self.first.insert(start(root), id);
+        self.set(id, Link { before: None, after });
+        if let Some(after) = after {
+            self.set(after, Link { before: Some(id), ..self.link(after) });
         }
     }
 
-    /// The file `name` has the content `root` no more.
-    pub(super) fn remove(&mut self, root: &Root, name: &Name) {
-        let is_empty = match self.0.get_mut(root) {
-            None => false,
-            Some(Names::One(one)) => one == name,
-            Some(Names::Many(names)) => {
-                names.remove(name);
-                names.is_empty()
-            }
-        };
-        if is_empty {
-            self.0.remove(root);
+    /// The file `id` has the content `root` no more.
+    pub(super) fn remove(&mut self, root: &Root, id: Id) {
+        let Link { before, after } = self.link(id);
+        self.set(id, Link::default());
+        if let Some(after) = after {
+            self.set(after, Link { before, ..self.link(after) });
+        }
+        match (before, after) {
+            (Some(before), _) => self.set(before, Link { after, ..self.link(before) }),
+            (None, Some(after)) => drop(self.first.insert(start(root), after)),
+            (None, None) => drop(self.first.remove(&start(root))),
         }
     }
 
-    /// At most `max` files with the content `root`, by path.
-    pub(super) fn of(&self, root: &Root, max: usize) -> Vec<&Name> {
-        match self.0.get(root) {
-            None => Vec::new(),
-            Some(Names::One(name)) => vec![name],
-            Some(Names::Many(names)) => names.iter().take(max).collect(),
+    /// Files whose content may be `root`, those that came last first.
+    pub(super) fn of(&self, root: &Root) -> impl Iterator<Item = Id> {
+        let first = self.first.get(&start(root)).copied();
+        std::iter::successors(first, |id| self.link(*id).after)
+    }
+
+    fn link(&self, id: Id) -> Link {
+        self.links.get(id.slot()).copied().unwrap_or_default()
+    }
+
+    fn set(&mut self, id: Id, link: Link) {
+        if let Some(place) = self.links.get_mut(id.slot()) {
+            *place = link;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::Files;
     use super::*;
 
     #[test]
     fn each_content_knows_its_files() {
-        let name = |number: u32| -> Name { format!("s/{number}").into() };
-        let (one, two) = (Root([1; 32]), Root([2; 32]));
+        let mut files = Files::default();
+        let ids: Vec<_> = (0..9).map(|at| files.add(&format!("s/{at}"), ()).unwrap()).collect();
+        // They begin alike, so whoever asks compares.
+        let (one, alike) =
+            (Root([1; 32]), Root(std::array::from_fn(|at| if at < 4 { 1 } else { 9 })));
+        let other = Root([2; 32]);
+        let of = |holders: &Holders, root| holders.of(root).collect::<Vec<_>>();
         let mut holders = Holders::default();
-        holders.add(one, &name(9));
-        holders.add(one, &name(9));
-        assert_eq!(holders.of(&one, 5), [&name(9)]);
-        for number in [3, 1, 2] {
-            holders.add(one, &name(number));
-        }
-        holders.add(two, &name(4));
-        assert_eq!(holders.of(&one, 3), [&name(1), &name(2), &name(3)]);
-        holders.remove(&two, &name(5));
-        assert_eq!(holders.of(&two, 3), [&name(4)], "not another's");
-        for number in [1, 2, 3, 9, 4] {
-            holders.remove(&one, &name(number));
-        }
-        holders.remove(&two, &name(4));
-        assert!(holders.of(&one, 5).is_empty() && holders.0.is_empty());
+        holders.add(&one, ids[8]);
+        holders.add(&alike, ids[0]);
+        holders.add(&other, ids[3]);
+        holders.add(&one, ids[5]);
+        assert_eq!(of(&holders, &one), [ids[5], ids[0], ids[8]]);
+        assert_eq!(of(&holders, &other), [ids[3]]);
+        holders.remove(&alike, ids[0]);
+        assert_eq!(of(&holders, &one), [ids[5], ids[8]]);
+        holders.remove(&one, ids[5]);
+        assert_eq!(of(&holders, &one), [ids[8]]);
+        holders.add(&one, ids[5]);
+        holders.remove(&one, ids[8]);
+        assert_eq!(of(&holders, &one), [ids[5]]);
+        holders.remove(&one, ids[5]);
+        holders.remove(&other, ids[3]);
+        assert!(holders.first.is_empty() && of(&holders, &one).is_empty());
     }
 }

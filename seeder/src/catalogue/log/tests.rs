@@ -2,7 +2,7 @@ use super::*;
 use crate::catalogue::plan::{Shown, compare};
 use crate::testing::Share;
 use sealift_platform::random::SystemRandom;
-use sealift_proto::catalogue::Root;
+use sealift_proto::catalogue::{Root, fold};
 use sealift_proto::keys::EpochSecret;
 use sealift_proto::path::RelativePath;
 
@@ -102,15 +102,33 @@ fn it_is_written_anew_when_it_is_mostly_past() {
     }
     assert!(log.is_stale(2) && !log.is_stale(60));
     let position = log.head().unwrap().unverified().position;
-    log.rebase(vec![entry(8, true), entry(9, true)], &STATUS, 5).unwrap();
+    log.rebase([vec![entry(8, true), entry(9, true)]].into_iter(), &STATUS, 5).unwrap();
     let head = log.head().unwrap().unverified().clone();
     assert_eq!((head.base, head.position), (position, position + 1));
     assert_eq!(read(&open(&home)), ["s/f8", "s/f9"]);
-    log.rebase(Vec::new(), &STATUS, 5).unwrap();
+    log.rebase((0..3).map(|n| vec![entry(n, true), entry(n + 5, true)]), &STATUS, 5).unwrap();
+    assert_eq!(read(&open(&home)), ["s/f0", "s/f1", "s/f2", "s/f5", "s/f6", "s/f7"]);
+    log.rebase([Vec::new()].into_iter(), &STATUS, 5).unwrap();
     let empty = log.head().unwrap().unverified();
     assert!(empty.position > head.position);
     let log = open(&home);
     assert!(read(&log).is_empty() && !log.is_broken());
+}
+
+#[test]
+fn what_is_published_and_not_offered_is_named() {
+    let home = Share::new();
+    let mut log = open(&home);
+    log.append(&puts(0..5), &STATUS, 1).unwrap();
+    log.append(&[Change::Remove(entry(2, true).path)], &STATUS, 2).unwrap();
+    log.append(&puts(3..6), &STATUS, 3).unwrap();
+    let left = |log: &Log, offered: &[&str]| {
+        let numbers = log.published_but(offered.iter());
+        log.names_of(numbers).unwrap().iter().map(|name| name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&log, &["s/f0", "s/f3", "s/other"]), ["s/f1", "s/f4", "s/f5"]);
+    drop(log);
+    assert_eq!(left(&open(&home), &["s/f0", "s/f1", "s/f3", "s/f4"]), ["s/f5"]);
 }
 
 /// Whatever a crash leaves, the next head follows the last one saved and what it covers can be read.
@@ -124,7 +142,7 @@ fn more_than_others_take_is_not_published() {
     assert!(matches!(log.append(&puts(3..5), &STATUS, 2), Err(LogError::TooLarge)));
     assert_eq!(read(&log), ["s/f0", "s/f1", "s/f2"], "what was published stays");
     log.append(&puts(3..4), &STATUS, 3).unwrap();
-    log.rebase(vec![entry(1, true)], &STATUS, 4).unwrap();
+    log.rebase([vec![entry(1, true)]].into_iter(), &STATUS, 4).unwrap();
     let weight = catalogue::weight(0, &puts(1..2));
     assert_eq!((log.weight, open(&home).weight), (weight, weight));
 }
@@ -176,7 +194,7 @@ fn heads_of_the_past_are_told_from_those_of_a_copy() {
     let fork = copy.head().unwrap().clone();
     assert_eq!(compare(&log, Some(&fork)), Shown::Foreign);
     assert_eq!(compare(&copy, log.head()), Shown::Foreign);
-    log.rebase(vec![entry(1, true)], &STATUS, 3000).unwrap();
+    log.rebase([vec![entry(1, true)]].into_iter(), &STATUS, 3000).unwrap();
     assert_eq!(compare(&log, Some(&first)), Shown::Behind { from: 2 });
     let mut other = author();
     other.key = SecretKey::from_seed([9; 32]);
@@ -188,7 +206,7 @@ fn heads_of_the_past_are_told_from_those_of_a_copy() {
     // The copy gives way: it goes on behind what it found.
     copy.adopt(log.head().unwrap());
     assert!(copy.is_stale(1));
-    copy.rebase(vec![entry(4, true)], &STATUS, 10).unwrap();
+    copy.rebase([vec![entry(4, true)]].into_iter(), &STATUS, 10).unwrap();
     let (after, before) = (copy.head().unwrap().unverified(), log.head().unwrap().unverified());
     assert_eq!((after.log_id, after.base), (before.log_id, before.position));
     assert!(after.time > before.time);
