@@ -1,5 +1,6 @@
 //! `leecher download`.
 
+mod stale;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,8 @@ use crate::freshen::{Known, News, freshen};
 use crate::naming::{self, Names};
 use crate::progress::{DownloadBar, Moment, TICK};
 use crate::select::{Chosen, Offer};
-use crate::store::{Landing, Target};
+use crate::store::{Landing, Target, forget_older};
+use stale::{Again, Stale};
 
 /// As `--out`: standard output.
 const STDOUT: &str = "-";
@@ -39,6 +41,8 @@ struct Job {
     target: Target,
     root: Option<Root>,
     size: u64,
+    /// As it was chosen.
+    chosen: Chosen,
 }
 
 /// What has been done in spaces that are finished.
@@ -93,29 +97,67 @@ pub async fn run(
     let bar = DownloadBar::new(&speaker.console, &what, total, all);
     let place = Some(place(&args, jobs.values().flatten()));
     let mut tally = Tally { place, ..Tally::default() };
-    for (number, jobs) in jobs {
-        let known = &mut spaces[number];
-        let connection = known.connection.take();
-        let landing = landing(speaker, &args, &jobs)?;
-        let there = find_there(&landing, &jobs).await?;
-        let wanted = jobs.iter().map(|job| job.wanted.clone()).collect();
-        let space = known.space.clone();
-        let sink = landing.clone();
-        let mut download =
-            Download::new(speaker, common, space, connection, wanted, sink, manner(&args));
-        there.into_iter().for_each(|job| download.skip(job));
-        let view = download.view();
-        let come = || (landing.written(), landing.resumed());
-        let ends = watch(download.run(), &bar, &view, come, &tally).await;
-        landing.record();
-        tally.add(speaker, &jobs, ends, &landing);
-        tally.shares.extend(view.shares());
-        tally.ways = merged(&tally.ways, view.ways());
+    let (mut again, mut older) = (Again::new(), Vec::new());
+    let mut jobs = jobs;
+    loop {
+        let before = tally.written;
+        let stale = fetch(speaker, common, &args, &mut spaces, jobs, &bar, &mut tally).await?;
+        if stale.is_empty() {
+            break;
+        }
+        if tally.written > before {
+            again.reset();
+        }
+        older.extend(stale.iter().filter_map(Stale::content));
+        let (news, files, lost) = again.look(speaker, common, &args, stale).await?;
+        older.retain(|(path, ..)| lost.iter().all(|lost| lost.path != *path));
+        tally.failures.extend(lost.into_iter().map(|lost| (lost.label, lost.failure)));
+        spaces = news;
+        jobs = self::jobs(speaker, &spaces, files, &args)?;
+    }
+    if tally.failures.is_empty() {
+        for (path, root, size) in older {
+            // What stays is hidden, and in nobody's way.
+            let _ = forget_older(speaker.profile.platform(), &args.out, &path, root, size);
+        }
     }
     bar.end();
     tell_left_out(speaker, &spaces, &left_out, &args);
     tally.report(speaker, &what, all, bar.elapsed())?;
     Ok(if left_out.is_empty() { Exit::Done } else { Exit::Other })
+}
+
+/// Fetches the files of `all`, space by space; those that are no longer what was stated.
+async fn fetch(
+    speaker: &Speaker,
+    common: &CommonArgs,
+    args: &DownloadArgs,
+    spaces: &mut [Known],
+    all: BTreeMap<usize, Vec<Job>>,
+    bar: &DownloadBar,
+    tally: &mut Tally,
+) -> Result<Vec<Stale>, Failure> {
+    let mut stale = Vec::new();
+    for (number, jobs) in all {
+        let known = &mut spaces[number];
+        let connection = known.connection.take();
+        let landing = landing(speaker, args, &jobs)?;
+        let there = find_there(&landing, &jobs).await?;
+        let wanted = jobs.iter().map(|job| job.wanted.clone()).collect();
+        let space = known.space.clone();
+        let sink = landing.clone();
+        let mut download =
+            Download::new(speaker, common, space, connection, wanted, sink, manner(args));
+        there.into_iter().for_each(|job| download.skip(job));
+        let view = download.view();
+        let come = || (landing.written(), landing.resumed());
+        let ends = watch(download.run(), bar, &view, come, tally).await;
+        landing.record();
+        stale.extend(tally.add(speaker, jobs, ends, &landing));
+        tally.shares.extend(view.shares());
+        tally.ways = merged(&tally.ways, view.ways());
+    }
+    Ok(stale)
 }
 
 /// The files by the space they come from, each with the name it gets here.
@@ -151,6 +193,7 @@ fn jobs(
             },
             root: first.root,
             size: first.size,
+            chosen: file,
         });
     }
     Ok(jobs)
@@ -281,20 +324,33 @@ fn moment(view: &View, (written, resumed): (u64, u64), before: &Tally) -> Moment
 }
 
 impl Tally {
-    fn add(&mut self, speaker: &Speaker, jobs: &[Job], ends: Vec<Outcome>, landing: &Landing) {
-        for (number, (job, end)) in jobs.iter().zip(ends).enumerate() {
+    /// Adds up how `jobs` ended; those that are no longer what was stated come back.
+    fn add(
+        &mut self,
+        speaker: &Speaker,
+        jobs: Vec<Job>,
+        ends: Vec<Outcome>,
+        landing: &Landing,
+    ) -> Vec<Stale> {
+        let mut stale = Vec::new();
+        for (number, (job, end)) in jobs.into_iter().zip(ends).enumerate() {
             match end {
+                Outcome::Stale(failure) => {
+                    let (label, chosen, path) = (job.wanted.label, job.chosen, job.target.path);
+                    stale.push(Stale { label, chosen, path, failure });
+                }
                 Outcome::Failed(failure) => self.failures.push((job.wanted.label.clone(), failure)),
                 Outcome::Done => {
                     self.files += 1;
                     self.bytes = self.bytes.saturating_add(job.size);
-                    self.there += u64::from(tell_landed(speaker, job, landing, number));
+                    self.there += u64::from(tell_landed(speaker, &job, landing, number));
                     self.last = landing.landed(number).map(|(path, _)| path);
                 }
             }
         }
         self.written += landing.written();
         self.resumed += landing.resumed();
+        stale
     }
 
     /// States what was verified, and what is missing and why.

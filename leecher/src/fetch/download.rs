@@ -16,6 +16,7 @@ use sealift_peer::path::Allowed;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{SessionError, WrapChoice};
 use sealift_proto::identity::DeviceId;
+use sealift_proto::message::Missing;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -447,7 +448,12 @@ impl<'a> Download<'a> {
         for job in schedule.hopeless() {
             let label = self.labels.get(job).map_or("a file", String::as_str);
             let failure = words::hopeless(label, job, &schedule, online);
-            schedule.end(job, Outcome::Failed(failure));
+            let changed = |why: &Missing| matches!(why, Missing::Gone | Missing::Changed);
+            let end = match schedule.reason(job) {
+                Some((_, Reason::Missing(why))) if changed(why) => Outcome::Stale(failure),
+                _ => Outcome::Failed(failure),
+            };
+            schedule.end(job, end);
         }
     }
 
@@ -489,6 +495,15 @@ impl<'a> Download<'a> {
             self.speaker.console.warn(
                 format!("{who} sent a wrong chunk; nothing more is taken from it"),
                 &json!({"type": "tampering", "by": "seeder", "seeder": who, "what": "wrong chunk"}),
+            );
+        }
+        let excused = self.shared.schedule().take_excused();
+        for (device, job) in excused {
+            let who = self.name_of(&device);
+            let label = self.labels.get(job).map_or("a file", String::as_str);
+            self.speaker.console.warn(
+                format!("{who} sent something else than {label}, and says that the file has changed there"),
+                &json!({"type": "wrong", "by": "seeder", "seeder": who, "name": label, "excuse": "changed"}),
             );
         }
     }

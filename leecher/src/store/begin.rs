@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use sealift_peer::escape::escape_os;
 use sealift_peer::exit::{Exit, Failure};
+use sealift_platform::Platform;
 use sealift_platform::disk::{Kind, Root as Folder};
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout};
@@ -158,6 +159,22 @@ impl Landing {
             }
         }
     }
+}
+
+/// Removes what is left in `out` of the file that was to be at `path` with the content `root`, once it is another.
+///
+/// # Errors
+/// What the disk says.
+pub fn forget_older(
+    platform: &Platform,
+    out: &Path,
+    path: &Path,
+    root: Root,
+    size: u64,
+) -> io::Result<()> {
+    let folder = platform.disk.open_or_create(out, false)?;
+    let layout = Layout::new(size).map_err(io::Error::other)?;
+    Wanted { folder: &*folder, target: path, root, layout }.tidy()
 }
 
 fn is_absence(error: &io::Error) -> bool {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use sealift_peer::exit::{Exit, Failure};
-use sealift_platform::disk::give_name;
+use sealift_platform::disk::{Kind, give_name};
 
-use super::begin::NAMES;
+use super::begin::{NAMES, hash_file};
 use super::flush::{MANY_FILES, each};
 use super::{Landing, State, Target};
 use crate::naming::numbered;
@@ -24,6 +24,8 @@ struct Ready<'a> {
 struct Named<'a> {
     ready: Ready<'a>,
     path: PathBuf,
+    /// Somebody else's was there first.
+    there: bool,
     /// The folder in which something got a new name for it.
     folder: &'a Path,
 }
@@ -116,7 +118,8 @@ impl Landing {
         let (target, top) = (ready.target, ready.state.top(ready.target));
         if top.is_some_and(|top| placed.contains(top)) {
             ready.state.set_named();
-            return Some(Named { ready, path: target.path.clone(), folder: Path::new("") });
+            let path = target.path.clone();
+            return Some(Named { ready, path, there: false, folder: Path::new("") });
         }
         // Until now its folder was somewhere else.
         let made = top.map_or(Ok(()), |_| self.make_folder(target.parent()));
@@ -126,9 +129,9 @@ impl Landing {
             return None;
         }
         match ready.state.hidden().and_then(|hidden| self.name(hidden, &target.path)) {
-            Ok(path) => {
+            Ok((path, there)) => {
                 ready.state.set_named();
-                Some(Named { ready, path, folder: target.parent() })
+                Some(Named { ready, path, there, folder: target.parent() })
             }
             Err(error) => {
                 self.fail(ready.job, Some(target), &error, ends);
@@ -137,16 +140,34 @@ impl Landing {
         }
     }
 
-    fn name(&self, part: &Path, wanted: &Path) -> io::Result<PathBuf> {
+    /// The name that the file at `part` has now, and whether that was there already, with the same content.
+    fn name(&self, part: &Path, wanted: &Path) -> io::Result<(PathBuf, bool)> {
         for number in 0..NAMES {
             let path = numbered(wanted, number);
             match give_name(&*self.folder, part, &path) {
-                Ok(()) => return Ok(path),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Ok(()) => return Ok((path, false)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Another process may have been fetching the same, and was first.
+                    if self.is_the_same(part, &path)? {
+                        self.folder.remove(part)?;
+                        return Ok((path, true));
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Whether what is at `path` is a file with the content of `part`.
+    fn is_the_same(&self, part: &Path, path: &Path) -> io::Result<bool> {
+        let (own, there) = (self.folder.stat(part)?, self.folder.stat(path));
+        let alike = there.is_ok_and(|there| there.kind == Kind::File && there.len == own.len);
+        if !alike {
+            return Ok(false);
+        }
+        let (own, there) = (hash_file(&*self.folder, part)?, hash_file(&*self.folder, path)?);
+        Ok(own.is_some() && own == there)
     }
 
     /// Makes the names durable, each folder once: those with new files and those with new folders.
@@ -157,13 +178,13 @@ impl Landing {
         let folders: BTreeSet<&Path> = parents.chain(fresh.iter().map(PathBuf::as_path)).collect();
         let folders: Vec<&Path> = folders.into_iter().collect();
         let failed = self.flush.names(&*self.folder, &folders);
-        for Named { ready, path, .. } in named {
+        for Named { ready, path, there, .. } in named {
             // What lies deeper in a folder whose names may be lost may be lost with them.
             match failed.iter().find(|(folder, _)| ready.target.path.starts_with(folder)) {
                 None => {
                     self.starts.end(ready.job);
-                    self.starts.end(ready.job);
-                    self.jobs().insert(ready.job, State::Landed(path));
+                    let state = if there { State::There(path) } else { State::Landed(path) };
+                    self.jobs().insert(ready.job, state);
                     ends.push((ready.job, Ok(())));
                 }
                 Some((_, error)) => self.fail(ready.job, Some(ready.target), error, ends),

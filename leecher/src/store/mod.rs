@@ -41,6 +41,7 @@ use part::Part;
 use small::{Small, Smalls};
 use starts::Starts;
 
+pub use begin::forget_older;
 pub use claim::PREFIX;
 pub(crate) use probe::Probe;
 pub use stdout::Stdout;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod blind_relay;
+mod changing;
 mod choosing;
 mod direct;
 mod exit_codes;

@@ -94,8 +94,8 @@ fn what_this_disk_cannot_take_is_named_and_stops_nothing() {
     let owner = User::new();
     let big = pile(&owner);
     owner.write("share/d/sub/x", b"in a folder");
-    // Too long a way, once its names are made portable.
-    let long = [&[&":".repeat(85)[..]; 17][..].join("/"), "/far"].concat();
+    // Too long a way, once what turns the direction of text is written in another way.
+    let long = [&[&"\u{202e}".repeat(28)[..]; 17][..].join("/"), "/far"].concat();
     owner.write(&format!("share/d/{long}"), b"far away");
     let _seeder = seed(&owner, &relay.place, "ana");
     let friend = join(&owner, "ben");

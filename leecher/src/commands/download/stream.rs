@@ -45,7 +45,7 @@ pub(super) async fn run(
     let come = || (sink.written(), 0);
     let ends = watch(download.run(), &bar, &view, come, &Tally::default()).await;
     bar.end();
-    if let Some(Outcome::Failed(failure)) = ends.into_iter().next() {
+    if let Some(Outcome::Failed(failure) | Outcome::Stale(failure)) = ends.into_iter().next() {
         return Err(failure);
     }
     let tally = Tally {

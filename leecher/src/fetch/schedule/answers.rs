@@ -175,6 +175,7 @@ impl Schedule {
         let gone = matches!(why, Some(Missing::Changed | Missing::Gone | Missing::Unreadable));
         if gone || root.is_some_and(|root| source.changed.contains(&root)) {
             self.exclude(job, device, Reason::Missing(Missing::Changed));
+            self.excused.push((device, job));
         } else {
             self.lied(device);
         }

@@ -71,6 +71,8 @@ pub enum Outcome {
     Done,
     /// Not, and why.
     Failed(Failure),
+    /// Not, since those who stated it say that it is another or gone.
+    Stale(Failure),
 }
 
 /// What a source is to do next.
@@ -197,6 +199,8 @@ pub struct Schedule {
     /// Devices that sent something wrong, to be told once.
     wrong: Vec<DeviceId>,
     said_wrong: BTreeSet<DeviceId>,
+    /// Devices that sent something wrong of a file and then said that it has changed, to be told once.
+    excused: Vec<(DeviceId, usize)>,
     /// How often a chunk that came in two parts was wrong.
     joined_wrong: BTreeMap<DeviceId, u32>,
 }
@@ -227,6 +231,7 @@ impl Schedule {
             standby: BTreeMap::new(),
             wrong: Vec::new(),
             said_wrong: BTreeSet::new(),
+            excused: Vec::new(),
             joined_wrong: BTreeMap::new(),
         };
         for (number, offers) in files.into_iter().enumerate() {
@@ -287,6 +292,11 @@ impl Schedule {
     /// Devices of which it has just become clear that they sent something wrong.
     pub fn take_wrong(&mut self) -> Vec<DeviceId> {
         std::mem::take(&mut self.wrong)
+    }
+
+    /// Devices of which it has just become clear that they sent something wrong of a file, and which say that it has changed.
+    pub fn take_excused(&mut self) -> Vec<(DeviceId, usize)> {
+        std::mem::take(&mut self.excused)
     }
 
     /// Adds a source: a link to `device`.

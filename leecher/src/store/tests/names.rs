@@ -57,7 +57,7 @@ fn links_and_pipes_are_neither_followed_nor_replaced() {
 }
 
 #[test]
-fn two_at_once_do_not_mix() {
+fn of_two_at_once_one_lands_and_the_other_finds_it_there() {
     for len in [5, 2 << 20, 4 << 20] {
         let memory = Memory::new();
         let content = content(len);
@@ -65,10 +65,11 @@ fn two_at_once_do_not_mix() {
         fill(&one, &content);
         fill(&two, &content);
         assert_eq!((finish(&one), finish(&two)), (Ok(()), Ok(())));
+        assert_eq!(one.landed(0), Some((PathBuf::from("out/a"), false)));
+        assert_eq!(two.landed(0), Some((PathBuf::from("out/a"), true)));
         drop((one, two));
         assert_eq!(memory.bytes("a").unwrap(), content);
-        assert_eq!(memory.bytes("a (1)").unwrap(), content);
-        assert_eq!(memory.files().len(), 2);
+        assert_eq!(memory.files(), ["a"]);
     }
 }
 

@@ -86,7 +86,7 @@ fn leftovers_of_killed_processes_are_removed() {
     assert_eq!(finish(&lives), Ok(()));
     drop((last, lives));
     assert!(memory.bytes(foreign).is_some());
-    assert_eq!(memory.files().len(), COUNT + 2);
+    assert_eq!(memory.files().len(), COUNT + 1);
 }
 
 #[test]

@@ -1,0 +1,153 @@
+//! Files that are no longer what was stated when they were chosen: looked for again, as the same command would a moment later.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sealift_peer::args::CommonArgs;
+use sealift_peer::connect::Speaker;
+use sealift_peer::exit::Failure;
+use sealift_proto::catalogue::Root;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::args::DownloadArgs;
+use crate::freshen::{Known, News, freshen, unreadable};
+use crate::replica::{LogView, ReplicaError};
+use crate::search::Holding;
+use crate::select::{Chosen, Offer};
+
+/// Pause before looking again; doubled up to the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
+/// A file that is stated nowhere any more may have been moved, which a seeder that polls finds out within this time.
+const MOVED: Duration = Duration::from_secs(3);
+/// A seeder states what it found out within this time.
+const STATED: Duration = Duration::from_secs(10);
+
+/// A file that nobody gives any more as it was stated.
+pub(super) struct Stale {
+    pub(super) label: String,
+    pub(super) chosen: Chosen,
+    /// Where it was to land, beneath the folder.
+    pub(super) path: PathBuf,
+    pub(super) failure: Failure,
+}
+
+impl Stale {
+    /// Where something of which content may be left.
+    pub(super) fn content(&self) -> Option<(PathBuf, Root, u64)> {
+        let stored = self.chosen.offers.first()?.holding.stored;
+        Some((self.path.clone(), stored.root?, stored.size))
+    }
+}
+
+/// How long files have been stale.
+pub(super) struct Again {
+    since: Instant,
+    pause: Duration,
+}
+
+impl Again {
+    pub(super) fn new() -> Self {
+        Self { since: Instant::now(), pause: PAUSE.0 }
+    }
+
+    /// Something came: what turns out to be stale now is so for the first time.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Finds `stale` files in newer catalogues: the same content under whatever name, or else what has its path now. What is found
+    /// nowhere, or is stated as before for too long, stays missing.
+    pub(super) async fn look(
+        &mut self,
+        speaker: &Speaker,
+        common: &CommonArgs,
+        args: &DownloadArgs,
+        stale: Vec<Stale>,
+    ) -> Result<(Vec<Known>, Vec<Chosen>, Vec<Stale>), Failure> {
+        for stale in &stale {
+            speaker.console.detail(
+                format!("{}; looking for what it is now", stale.failure.what),
+                &json!({"type": "stale", "name": stale.label}),
+            );
+        }
+        let mut files = Vec::new();
+        loop {
+            sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(PAUSE.1);
+            let spaces = freshen(speaker, common, News::All).await?;
+            let views: Vec<&LogView> = spaces.iter().flat_map(|known| &known.views).collect();
+            let found = find(&views, &stale, args);
+            let found =
+                found.map_err(|error| unreadable(speaker, views.iter().copied(), &error))?;
+            let late = self.since.elapsed() >= STATED;
+            if !late && self.since.elapsed() < MOVED && found.iter().any(Option::is_none) {
+                continue;
+            }
+            let mut lost = Vec::new();
+            for (stale, found) in stale.into_iter().zip(found) {
+                match found.filter(|found| !late || !same(found, &stale.chosen)) {
+                    Some(chosen) => files.push(chosen),
+                    None => lost.push(stale),
+                }
+            }
+            return Ok((spaces, files, lost));
+        }
+    }
+}
+
+/// Whether both have one content, which is known.
+fn same(one: &Chosen, other: &Chosen) -> bool {
+    root(one).is_some() && root(one) == root(other)
+}
+
+fn root(chosen: &Chosen) -> Option<Root> {
+    chosen.offers.first().and_then(|offer| offer.holding.stored.root)
+}
+
+/// For each of the `stale` files what it is now.
+fn find(
+    views: &[&LogView],
+    stale: &[Stale],
+    args: &DownloadArgs,
+) -> Result<Vec<Option<Chosen>>, ReplicaError> {
+    let mut found: Vec<(Vec<Offer>, Vec<Offer>)> =
+        stale.iter().map(|_| Default::default()).collect();
+    for view in views {
+        for entry in view.entries("")? {
+            let (path, stored) = entry?;
+            for (stale, (same, there)) in stale.iter().zip(&mut found) {
+                let own = |offer: &&Offer| offer.holding.key == *view.key();
+                let before = stale.chosen.offers.iter().find(own);
+                if args.from.is_some() && before.is_none() {
+                    continue;
+                }
+                let offer = || Offer {
+                    holding: Holding { key: *view.key(), path: path.clone(), stored },
+                    log_id: view.state().log_id,
+                };
+                if stored.root.is_some() && stored.root == root(&stale.chosen) {
+                    same.push(offer());
+                } else if args.hash.is_none() && before.is_some_and(|b| b.holding.path == path) {
+                    there.push(offer());
+                }
+            }
+        }
+    }
+    let chosen = |(stale, (same, there)): (&Stale, (Vec<Offer>, Vec<Offer>))| {
+        let mut offers = if same.is_empty() { there } else { same };
+        let first = offers.first()?.holding.stored;
+        // Those of one file have one content, or there is one.
+        let alike = |offer: &Offer| {
+            let stored = offer.holding.stored;
+            stored.root.is_some() && (stored.root, stored.size) == (first.root, first.size)
+        };
+        if first.root.is_some() {
+            offers.retain(alike)
+        } else {
+            offers.truncate(1)
+        }
+        Some(Chosen { out: stale.chosen.out.clone(), offers })
+    };
+    Ok(stale.iter().zip(found).map(chosen).collect())
+}
