@@ -1,9 +1,12 @@
 //! The command line of `leecher`.
 
+pub(crate) mod help;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use sealift_peer::args::CommonArgs;
 use sealift_peer::human::parse_duration;
 use sealift_peer::manual::Manual;
@@ -13,7 +16,7 @@ use sealift_peer::session::WrapChoice;
 
 /// Find and fetch files that members of your space share, end-to-end encrypted through a relay that can read nothing
 #[derive(Debug, Parser)]
-#[command(name = "leecher", version, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "leecher", version, after_help = help::ALL, arg_required_else_help = true)]
 pub struct Arguments {
     /// Flags of every command.
     #[command(flatten)]
@@ -23,26 +26,40 @@ pub struct Arguments {
     pub command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  leecher join sealift:relay.example.org:7743/PIN/SECRET    become a member, once per device
-  leecher search report                                     find files by name
-  leecher download report.pdf --out Downloads               fetch one
-  leecher download 'share/photos/*.jpg' --out Pictures      fetch what fits
-  leecher verify Pictures                                   check it against what is shared
+/// Words of others that mean something here.
+const MEANT: [(&[&str], &str); 2] = [
+    (&["share", "seed", "send", "upload", "watch", "offer", "add", "put"], "seeder ./FOLDER"),
+    (&["invite"], "seeder invite, where the space was made"),
+];
 
-Exit codes:
-  0 done                        5 refused              9 several contents, choose
-  1 other, or part left out     6 tampering noticed  130 interrupted
-  2 usage   3 not found         7 relay unreachable   10 no direct path
-  4 no seeder of it is online   8 local disk         143 terminated";
+impl Arguments {
+    /// What was typed; ends the process with words where that cannot be understood.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| hinted(error).exit())
+    }
+}
+
+/// The error, with what was meant, if that is known.
+fn hinted(mut error: clap::Error) -> clap::Error {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => word,
+        _ => return error,
+    };
+    let meant = MEANT.iter().find(|(words, _)| words.contains(&word.as_str()));
+    if let Some((_, meant)) = meant {
+        let hint = vec![format!("perhaps: {meant}").into()];
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(hint));
+    }
+    error
+}
 
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Become a member of a space by an invite
     #[command(
-        after_help = "Without INVITE it is asked for; `-` reads it from standard input. All of what was printed is taken too: leecher join sealift:…"
+        after_help = "Examples:\n  leecher join\n  leecher join sealift:relay.example.org:7743/PIN/SECRET\n\nWithout INVITE it is asked for; `-` reads it from standard input. All of what was printed is taken too."
     )]
     Join {
         /// The line that `seeder invite` printed
@@ -53,6 +70,7 @@ pub enum Command {
     },
     /// Find files by name: exact, part of a name, glob, or a close misspelling; best first
     #[command(
+        alias = "find",
         after_help = "Examples:\n  leecher search report.pdf\n  leecher search '*.iso'\n  leecher search raport"
     )]
     Search {
@@ -66,6 +84,7 @@ pub enum Command {
         offline: bool,
     },
     /// List what is shared, or what is in a folder
+    #[command(alias = "ls", after_help = help::LIST)]
     List {
         /// Folder, as `list` or `search` shows it
         path: Option<String>,
@@ -74,10 +93,10 @@ pub enum Command {
         offline: bool,
     },
     /// Fetch files and folders, verified
-    #[command(after_help = DOWNLOAD_HELP)]
+    #[command(visible_alias = "get", aliases = ["fetch", "pull"], after_help = help::DOWNLOAD)]
     Download(DownloadArgs),
     /// Show every path to a member who is online, how quick it is, and why others do not work
-    #[command(after_help = PING_HELP)]
+    #[command(after_help = help::PING)]
     Ping {
         /// Name of the member, or the start of the device's id
         person: String,
@@ -86,49 +105,18 @@ pub enum Command {
         wait: Duration,
     },
     /// Check files of this machine against what is shared
-    #[command(after_help = VERIFY_HELP)]
+    #[command(after_help = help::VERIFY)]
     Verify(VerifyArgs),
     /// Show who is in the space
+    #[command(after_help = help::MEMBERS)]
     Members,
     /// Show this device, its spaces, and how far their catalogues are known
+    #[command(after_help = help::STATUS)]
     Status,
     /// What shell and `man` want to know.
     #[command(flatten)]
     Manual(Manual),
 }
-
-const DOWNLOAD_HELP: &str = "\
-NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a folder as OUT/folder/…, what a \
-glob finds below its deepest common folder. Nothing is ever overwritten: a second copy gets a new name, and \
-what is there already with the same content is not fetched again. The same command goes on where an \
-interrupted one stopped.";
-
-const PING_HELP: &str = "\
-Example:
-  leecher ping ana        through the relay, and directly over TCP and QUIC where that is possible
-
-Exit codes: 0 there is a path, be it the relay's alone; 3 no such member; 4 not online.";
-
-const VERIFY_HELP: &str = "\
-Examples:
-  leecher verify Downloads                            all that was fetched into it
-  leecher verify Downloads/photos                     one folder, also for what it lacks
-  leecher verify /mnt/backup --with share/photos      a folder of another name
-
-A folder at or beneath PATH is taken for a copy of the shared folder that has its name and most of its files: each \
-file in it is compared by its place, and what the shared folder has beside them is missing. All other files are \
-known by their content, wherever it is shared; directly in PATH, a file whose name is shared with other content \
-differs. Links are not followed.
-
-  differs         not what the catalogue states for its place or name
-  missing         stated, and not here
-  unreadable      cannot be read here
-  not hashed yet  no seeder has read its own yet
-  unknown         in no catalogue; tells nothing about the file
-  same            shown with -v
-
-Exit codes: 0 all that is known is the same; 1 something differs, is missing, unreadable or not hashed yet; \
-3 nothing of it is known; 8 PATH cannot be read.";
 
 /// Arguments of `verify`.
 #[derive(Debug, Clone, Args)]
@@ -150,7 +138,7 @@ pub struct DownloadArgs {
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
     /// Where to put it, made if missing; `-` writes one file to standard output
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub out: PathBuf,
     /// Take it from this member
     #[arg(long, value_name = "PERSON")]

@@ -334,8 +334,10 @@ pub fn tell_unread(speaker: &Speaker, known: &Known) {
         let who = known.members.display_name(&head.device);
         let serves = known.connection.as_ref().map(|of| of.online.serves(&head.device));
         let how_far = match (status.scanning, status.waiting) {
-            (true, _) => format!("{} files found so far", status.files),
-            (false, waiting) => format!("{waiting} of {} files not read yet", status.files),
+            (true, _) => format!("{} found so far", human::count(status.files, "file")),
+            (false, waiting) => {
+                format!("{waiting} of {} not read yet", human::count(status.files, "file"))
+            }
         };
         let words = match serves {
             Some(false) => {

@@ -24,10 +24,15 @@ use sealift_peer::connect::Speaker;
 use sealift_peer::console::Console;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
+use sealift_peer::manual::{About, ENVIRONMENT};
 use sealift_peer::profile::Profile;
 use sealift_platform::Platform;
 
 use args::{Arguments, Command};
+
+/// What the manual pages say beside what the flags do.
+const ABOUT: About =
+    About { exit: args::help::EXIT, environment: ENVIRONMENT, files: args::help::FILES };
 
 /// Runs one command to its end.
 ///
@@ -40,7 +45,7 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let Arguments { common, command } = arguments;
     if let Command::Manual(manual) = &command {
-        return sealift_peer::manual::run(manual, Arguments::command(), &platform);
+        return sealift_peer::manual::run(manual, Arguments::command(), &ABOUT, &platform);
     }
     let home = Home::find(common.home.as_deref())?;
     let profile = Profile::open(&platform, &home)?;

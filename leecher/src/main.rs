@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use sealift_leecher::args::Arguments;
 use sealift_peer::exit::Failure;
 use sealift_platform::Platform;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     let console = arguments.common.console();
     sealift_peer::trace::start(arguments.common.verbose, arguments.common.json);
     let result = sealift_peer::process::run(|| {

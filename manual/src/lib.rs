@@ -28,7 +28,7 @@ pub enum Manual {
 }
 
 const COMPLETIONS_HELP: &str = "\
-Where scripts go, with COMMAND for relay, seeder or leecher:
+Examples, with COMMAND for relay, seeder or leecher; the folder must be there (`mkdir -p FOLDER`):
   bash    COMMAND completions bash > ~/.local/share/bash-completion/completions/COMMAND
   zsh     COMMAND completions zsh > DIR/_COMMAND, with DIR one of those that `echo $fpath` shows
   fish    COMMAND completions fish > ~/.config/fish/completions/COMMAND.fish";
@@ -36,16 +36,36 @@ Where scripts go, with COMMAND for relay, seeder or leecher:
 const MAN_HELP: &str = "\
 Examples, with COMMAND for relay, seeder or leecher:
   COMMAND man | man -l -                        read it now
-  COMMAND man --dir ~/.local/share/man/man1     so that `man COMMAND` finds it";
+  COMMAND man --dir ~/.local/share/man/man1     so that `man COMMAND` finds it, where `manpath` names \
+~/.local/share/man";
+
+/// What every program heeds of its environment.
+pub const ENVIRONMENT: &str = "  \
+SEALIFT_HOME                     the same as --home
+  SEALIFT_LOG                      what is logged: debug, sealift_peer=trace
+  XDG_DATA_HOME, XDG_CACHE_HOME    instead of ~/.local/share and ~/.cache
+  LC_ALL, LC_CTYPE, LANG           whether lines are drawn with more than ASCII";
+
+/// What a program says of itself in its manual pages, beside what its flags do.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// How it ends; lines that are indented stay as they are.
+    pub exit: &'static str,
+    /// What it heeds of its environment.
+    pub environment: &'static str,
+    /// Where its files are.
+    pub files: &'static str,
+}
 
 impl Manual {
-    /// Writes what was asked for about `command`: to `out`, or into the folder that was named, on `disk`.
+    /// Writes what was asked for about `command`, of whose program `about` tells more: to `out`, or into the folder that was named, on `disk`.
     ///
     /// # Errors
     /// Where it could not be written, and what the system says.
     pub fn write(
         &self,
         command: Command,
+        about: &About,
         disk: &dyn Disk,
         out: &mut dyn Write,
     ) -> Result<(), NotWritten> {
@@ -59,10 +79,10 @@ impl Manual {
                 out.write_all(&script).and_then(|()| out.flush()).map_err(to_out)
             }
             Self::Man { dir: None } => {
-                let page = page::page(&built(command)).map_err(to_out)?;
+                let page = page::page(&built(command), about).map_err(to_out)?;
                 out.write_all(&page).and_then(|()| out.flush()).map_err(to_out)
             }
-            Self::Man { dir: Some(dir) } => write_pages(command, disk, dir)
+            Self::Man { dir: Some(dir) } => write_pages(command, about, disk, dir)
                 .map_err(|error| NotWritten { place: Some(dir.clone()), error }),
         }
     }
@@ -84,9 +104,9 @@ fn built(command: Command) -> Command {
     command
 }
 
-fn write_pages(command: Command, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+fn write_pages(command: Command, about: &About, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     let folder = disk.open_or_create(dir, false)?;
-    for (name, page) in page::all(&built(command))? {
+    for (name, page) in page::all(&built(command), about)? {
         replace(&*folder, Path::new(&name), &page, false)?;
     }
     Ok(())

@@ -18,6 +18,9 @@ enum Words {
     Manual(Manual),
 }
 
+const ABOUT: About =
+    About { exit: "  0  done", environment: "  HOME  where", files: "  ~/x  what" };
+
 fn command() -> Command {
     Words::augment_subcommands(Command::new("tool").version("1")).about("Does things")
 }
@@ -26,7 +29,7 @@ fn write(line: &[&str]) -> Result<String, NotWritten> {
     let matches = command().try_get_matches_from(line).unwrap();
     let Words::Manual(manual) = Words::from_arg_matches(&matches).unwrap() else { panic!() };
     let mut out = Vec::new();
-    manual.write(command(), &SystemDisk, &mut out)?;
+    manual.write(command(), &ABOUT, &SystemDisk, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -61,7 +64,8 @@ fn a_folder_gets_a_page_for_each_and_old_ones_are_replaced() {
         assert_eq!(names, ["tool-completions.1", "tool-fetch.1", "tool-man.1", "tool.1"]);
     }
     let fetch = std::fs::read_to_string(man1.join("tool-fetch.1")).unwrap();
-    let notes = "Examples:\n.nf\n  tool fetch x    one\n.fi\n.PP\nThe end.\n\\&.hidden dot\n";
+    let notes = ".SH NOTES\nThe end.\n\\&.hidden dot\n.SH EXAMPLES\n.nf\n  tool fetch x    one\n.fi\n\
+        .SH \"EXIT STATUS\"\n.nf\n  0  done\n.fi\n.SH ENVIRONMENT\n";
     assert!(fetch.contains(notes), "lines stay lines, a dot is no command: {fetch}");
     let taken = dir.path().join("file");
     std::fs::write(&taken, "x").unwrap();
@@ -81,7 +85,7 @@ fn a_closed_output_is_told() {
         }
     }
     for manual in [Manual::Completions { shell: Shell::Bash }, Manual::Man { dir: None }] {
-        let result = manual.write(command(), &SystemDisk, &mut Closed);
+        let result = manual.write(command(), &ABOUT, &SystemDisk, &mut Closed);
         assert_eq!(result.unwrap_err().error.kind(), io::ErrorKind::BrokenPipe);
     }
 }

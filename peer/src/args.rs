@@ -12,6 +12,7 @@ use crate::console::{Console, Verbosity};
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct CommonArgs {
     /// Keep everything Sealift stores for this user in DIR
     #[arg(long, value_name = "DIR", env = "SEALIFT_HOME", global = true, hide_env_values = true)]

@@ -406,7 +406,7 @@ impl Connected {
             ),
             CardNews::Overused(invite) => self.warn(
                 speaker,
-                format!("{who} came by an invite that {} other(s) used up; it is not let in", invite.uses),
+                format!("{who} came by an invite that {} used up; it is not let in", crate::human::count(invite.uses, "other")),
                 &json!({"type": "refused", "what": "invite overused", "device": who, "uses": invite.uses}),
             ),
         }

@@ -29,6 +29,15 @@ fn scaled(value: u64, step: u64, units: &[&str]) -> String {
     }
 }
 
+/// `1 file`, `2 files`.
+#[must_use]
+pub fn count(number: impl TryInto<u64>, one: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {one}"),
+        many => format!("{many} {one}s"),
+    }
+}
+
 /// A length of time in its two largest units: `3 min 20 s`.
 #[must_use]
 pub fn duration(seconds: u64) -> String {
@@ -94,6 +103,10 @@ mod tests {
         assert_eq!(speed(812_000_000), "812 MB/s");
         assert_eq!(speed(12_340), "12.3 kB/s");
         assert_eq!(duration(200), "3 min 20 s");
+        assert_eq!(
+            (count(1_u64, "file"), count(0_u32, "file")),
+            ("1 file".into(), "0 files".into())
+        );
         assert_eq!(left(59).as_deref(), Some("59 s"));
         assert_eq!(left(245).as_deref(), Some("4 min"));
         assert_eq!(left(86_399).as_deref(), Some("23 h 59 min"));

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use clap::Command;
 use sealift_platform::Platform;
 
-pub use sealift_manual::Manual;
+pub use sealift_manual::{About, ENVIRONMENT, Manual};
 
 use crate::escape::escape_os;
 use crate::exit::{Exit, Failure};
@@ -14,8 +14,13 @@ use crate::exit::{Exit, Failure};
 ///
 /// # Errors
 /// When the folder cannot be written. A reader that closed standard output has what it wanted; all is well.
-pub fn run(manual: &Manual, command: Command, platform: &Platform) -> Result<Exit, Failure> {
-    match manual.write(command, &*platform.disk, &mut std::io::stdout().lock()) {
+pub fn run(
+    manual: &Manual,
+    command: Command,
+    about: &About,
+    platform: &Platform,
+) -> Result<Exit, Failure> {
+    match manual.write(command, about, &*platform.disk, &mut std::io::stdout().lock()) {
         Ok(()) => Ok(Exit::Done),
         Err(failed) if failed.error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
         Err(failed) => {

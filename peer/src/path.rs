@@ -1,7 +1,7 @@
 //! The ways that the bytes of a session can take, and which of them somebody allows.
 
-use std::str::FromStr;
-
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use sealift_proto::direct::Transport;
 use serde_json::{Value, json};
 
@@ -67,16 +67,17 @@ pub enum Allowed {
     Direct,
 }
 
-impl FromStr for Allowed {
-    type Err = String;
+impl ValueEnum for Allowed {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Any, Self::Relay, Self::Direct]
+    }
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "any" => Ok(Self::Any),
-            "relay" => Ok(Self::Relay),
-            "direct" => Ok(Self::Direct),
-            _ => Err("it is one of any, relay, direct".into()),
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Any => "any",
+            Self::Relay => "relay",
+            Self::Direct => "direct",
+        }))
     }
 }
 
@@ -156,8 +157,8 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_read_as_it_is_typed() {
-        let read = ["any", "relay", "direct"].map(|text| text.parse::<Allowed>().unwrap());
+        let read = ["any", "relay", "direct"].map(|text| Allowed::from_str(text, false).unwrap());
         assert_eq!(read, [Allowed::Any, Allowed::Relay, Allowed::Direct]);
-        assert!("lan".parse::<Allowed>().is_err());
+        assert!(Allowed::from_str("lan", false).is_err());
     }
 }

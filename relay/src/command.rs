@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod key;
+mod limits;
 mod listen;
 mod manager;
 mod ready;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use sealift_manual::Manual;
+use sealift_manual::{About, ENVIRONMENT, Manual};
 use sealift_platform::Platform;
 
 use crate::RelayError;
@@ -36,6 +37,10 @@ const DISK: u8 = 8;
 
 /// Threads that read the store. More would not read faster, and each keeps memory of its own for good.
 const BLOCKING: usize = 8;
+
+/// What its manual pages say beside what its flags do.
+const ABOUT: About =
+    About { exit: args::help::EXIT, environment: ENVIRONMENT, files: args::help::FILES };
 
 /// Runs the command.
 #[must_use]
@@ -66,18 +71,22 @@ fn serve(args: &Args, platform: Platform) -> anyhow::Result<()> {
 
 /// A command that is not the relay itself.
 fn beside(args: &Args, platform: &Platform, command: &Command) -> anyhow::Result<()> {
+    if let Command::Limits = command {
+        return limits::run(args, &*platform.disk);
+    }
     let home = settings::home(args, &*platform.disk)?;
     match command {
         Command::Status => status::run(&home, args.json),
         Command::Key(key) => key::run(platform, &home, key, args.json),
-        Command::Manual(_) => Ok(()),
+        Command::Limits | Command::Manual(_) => Ok(()),
     }
 }
 
 /// Prints or writes what a shell or `man` wants to know.
 fn describe(args: &Args, manual: &Manual) -> ExitCode {
     let platform = Platform::system();
-    let Err(failed) = manual.write(Args::command(), &*platform.disk, &mut io::stdout().lock())
+    let Err(failed) =
+        manual.write(Args::command(), &ABOUT, &*platform.disk, &mut io::stdout().lock())
     else {
         return ExitCode::SUCCESS;
     };

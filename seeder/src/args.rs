@@ -1,10 +1,14 @@
 //! The command line of `seeder`.
 
+mod guess;
+pub(crate) mod help;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use sealift_peer::args::CommonArgs;
 use sealift_peer::manual::Manual;
 use sealift_peer::pace::Rate;
@@ -13,39 +17,9 @@ use sealift_proto::space::HostName;
 
 use crate::invite::{parse_expires, parse_public};
 
-const EXAMPLES: &str = "\
-Examples:
-  seeder --watch ./share
-      Share a folder, through the relay on this machine or the last one used
-  seeder --watch ./share --relay relay.example.org:7743#PIN
-      Through another relay, from now on
-  seeder --watch Photos=/mnt/disk/pictures --watch ./papers
-      Two folders, one of them under another name
-  seeder
-      Go on with what was shared the last time
-  seeder invite
-      Print a line that lets one more device in
-  seeder join sealift:HOST:PORT/PIN/SECRET
-      Share into somebody else's space
-  seeder status
-      What is shared, and which file to back up
-
-What a `.sealiftignore` names (gitignore syntax) is left out, and by default swap files, locks and half downloads of other \
-programs (`!*.part` there takes such back).
-Links are not followed. Ctrl-C ends it; nothing is lost.";
-
-const INVITE_HELP: &str = "\
-Examples:
-  seeder invite                                  for one device, within a day
-  seeder invite --uses 5 --expires 7d --qr       for five within a week, also as a QR code
-  seeder invite --public relay.example.org       where this device knows the relay otherwise
-
-Whoever has the line can join until it is used up or too old: send it over a channel you trust, and mind who sees \
-the screen.";
-
 /// Share folders, end to end encrypted, through a relay that can read nothing.
 #[derive(Debug, Parser)]
-#[command(name = "seeder", version, after_help = EXAMPLES, args_conflicts_with_subcommands = false)]
+#[command(name = "seeder", version, after_help = help::SHARE, args_conflicts_with_subcommands = false)]
 pub struct Cli {
     /// Flags of every command.
     #[command(flatten)]
@@ -53,9 +27,27 @@ pub struct Cli {
     /// What to share.
     #[command(flatten)]
     pub watch: WatchArgs,
+    /// Share DIR; the same as --watch DIR
+    #[arg(value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
+    folders: Vec<OsString>,
     /// Something else to do.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// What was typed; ends the process with words where that cannot be understood.
+    #[must_use]
+    pub fn read() -> Self {
+        let mut cli = Self::parse();
+        for folder in std::mem::take(&mut cli.folders) {
+            if let Some(hint) = guess::no_folder(&folder) {
+                Self::command().error(ErrorKind::InvalidSubcommand, hint).exit();
+            }
+            cli.watch.watch.push(folder);
+        }
+        cli
+    }
 }
 
 /// Flags of sharing.
@@ -120,9 +112,10 @@ impl WatchArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print a line that lets another device join the space
-    #[command(after_help = INVITE_HELP)]
+    #[command(after_help = help::INVITE)]
     Invite(InviteArgs),
     /// Join somebody else's space
+    #[command(after_help = help::JOIN)]
     Join {
         /// The line that `seeder invite` printed there, or all of what was printed; `-` reads it from standard input
         invite: Vec<String>,
@@ -131,8 +124,10 @@ pub enum Command {
         name: Option<String>,
     },
     /// Tell what is shared, by whom, and which file to back up
+    #[command(after_help = help::STATUS)]
     Status,
     /// List the members of the space
+    #[command(after_help = help::MEMBERS)]
     Members,
     /// What shell and `man` want to know.
     #[command(flatten)]
@@ -175,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        Cli::command().debug_assert();
         let cli = parse("seeder --watch a --watch N=b --relay h:1 --poll=5 --json").unwrap();
         assert_eq!(cli.watch.watch.len(), 2);
         assert_eq!(cli.watch.poll, Some(Duration::from_secs(5)));
@@ -190,10 +185,11 @@ mod tests {
             matches!(parse("seeder join -").unwrap().command, Some(Command::Join { invite, .. }) if invite == ["-"])
         );
         assert!(parse("seeder join --name ben").is_ok());
+        assert_eq!(parse("seeder ./x N=y").unwrap().folders, ["./x", "N=y"]);
         assert!(
             matches!(parse("seeder invite --qr").unwrap().command, Some(Command::Invite(invite)) if invite.qr)
         );
-        for bad in ["seeder invite --uses 0", "seeder --poll=x --watch a", "seeder nothing"] {
+        for bad in ["seeder invite --uses 0", "seeder --poll=x --watch a"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -6,6 +6,7 @@ use sealift_peer::connect::Speaker;
 use sealift_peer::escape::{escape, escape_path};
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
+use sealift_peer::manual::About;
 use sealift_peer::path::check_lan;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
@@ -14,7 +15,7 @@ use sealift_platform::Platform;
 use sealift_proto::text;
 use serde_json::json;
 
-use crate::args::{Cli, Command, InviteArgs, WatchArgs};
+use crate::args::{Cli, Command, InviteArgs, WatchArgs, help};
 use crate::config::Config;
 use crate::invite::{self, Terms};
 use crate::names::parse_watch;
@@ -22,6 +23,10 @@ use crate::qr;
 use crate::sharing;
 use crate::status::{self, Report};
 use crate::watch::Watching;
+
+/// What the manual pages say beside what the flags do.
+const ABOUT: About =
+    About { exit: help::EXIT, environment: manual::ENVIRONMENT, files: help::FILES };
 
 /// What the flags of sharing ask for. A token for a private relay is remembered.
 ///
@@ -80,7 +85,7 @@ fn last(home: &Home) -> Result<(WatchArgs, Option<String>), Failure> {
 /// With words and exit code for the person.
 pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit, Failure> {
     if let Command::Manual(manual) = &command {
-        return manual::run(manual, Cli::command(), &platform);
+        return manual::run(manual, Cli::command(), &ABOUT, &platform);
     }
     let common = &cli.common;
     refuse_idle(&cli.watch, &command)?;
@@ -185,12 +190,12 @@ fn tell_running(common: &CommonArgs, running: Option<&Report>) {
         None => "not connected to a relay".to_owned(),
     };
     let mut lines = vec![format!(
-        "seeder   process {}, {relay}; {} files, {}, {} waiting to be read; {} session(s)",
+        "seeder   process {}, {relay}; {}, {}, {} waiting to be read; {}",
         report.pid,
-        report.files,
+        human::count(report.files, "file"),
         human::size(report.bytes),
         report.waiting,
-        report.sessions,
+        human::count(report.sessions, "session"),
     )];
     for carried in &report.sent {
         lines.push(format!("sent     {}, {}", human::size(carried.bytes), escape(&carried.path)));

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::{process, trace};
 use sealift_platform::Platform;
@@ -11,7 +10,7 @@ use sealift_seeder::commands;
 use serde_json::json;
 
 fn main() -> ExitCode {
-    let mut cli = Cli::parse();
+    let mut cli = Cli::read();
     let console = cli.common.console();
     trace::start(cli.common.verbose, cli.common.json);
     let result = match cli.command.take() {

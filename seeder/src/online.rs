@@ -407,7 +407,7 @@ impl Station<'_> {
             Ok(Err(invite)) => {
                 let who = members.display_name(&member.device);
                 speaker.console.warn(
-                    format!("{who} came by an invite that {} other(s) used up; it is not served", invite.uses),
+                    format!("{who} came by an invite that {} used up; it is not served", sealift_peer::human::count(invite.uses, "other")),
                     &json!({"type": "refused", "what": "invite overused", "device": who, "uses": invite.uses}),
                 );
                 Err(RefuseCode::NotMember)

@@ -308,7 +308,7 @@ fn reading_line(status: Status, speed: u64) -> Line {
 }
 
 fn files(count: u64) -> String {
-    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+    human::count(count, "file")
 }
 
 fn shown(path: &Path) -> String {

@@ -2,6 +2,7 @@
 
 use qrcodegen::{QrCode, QrCodeEcc};
 use sealift_peer::console::Console;
+use sealift_peer::terminal::{self, Glyphs, Size};
 use serde_json::json;
 
 /// Light modules around the code, which readers need to find it.
@@ -9,67 +10,87 @@ const QUIET: i32 = 4;
 /// White on black, whatever colours the terminal has: few readers take a code for one whose colours are swapped.
 const COLOURS: (&str, &str) = ("\x1b[38;5;231;48;5;16m", "\x1b[0m");
 
-/// A code as lines of characters, two modules in each, one above the other.
+/// The same where there are no blocks to draw with: the ground itself is light or dark.
+const GROUNDS: (&str, &str) = ("\x1b[48;5;231m  ", "\x1b[48;5;16m  ");
+
+/// A code as lines of characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     lines: Vec<String>,
-    width: usize,
+    size: Size,
 }
 
 impl Picture {
-    /// The code that says `text`; `None` if it is too long for one, which no invite is.
+    /// The code that says `text`; `None` if it is too long for one, which no invite is. With `colours` it has its own; else
+    /// it is right where text is light on a dark ground.
     #[must_use]
-    pub fn of(text: &str) -> Option<Self> {
+    pub fn of(text: &str, glyphs: Glyphs, colours: bool) -> Option<Self> {
         let code = QrCode::encode_text(text, QrCodeEcc::Low).ok()?;
-        let end = code.size() + QUIET;
-        // Outside of the code `get_module` says light.
-        let line = |y: i32| (-QUIET..end).map(|x| glyph(&code, x, y)).collect();
-        // An odd number of rows: the last line has one, and below it what is light.
-        let lines = (-QUIET..end).step_by(2).map(line).collect();
-        Some(Self { lines, width: usize::try_from(end + QUIET).ok()? })
+        let lines = match glyphs {
+            Glyphs::Unicode => blocks(&code, colours),
+            Glyphs::Ascii => grounds(&code, colours),
+        };
+        let modules = usize::try_from(code.size() + 2 * QUIET).ok()?;
+        let columns = if glyphs == Glyphs::Unicode { modules } else { 2 * modules };
+        let size = Size { columns, rows: lines.len() };
+        Some(Self { lines, size })
     }
 
-    /// Columns it takes.
+    /// Columns and rows that it takes.
     #[must_use]
-    pub const fn width(&self) -> usize {
-        self.width
+    pub const fn size(&self) -> Size {
+        self.size
     }
 
-    /// As text of several lines. With `colours` it has its own; else it is right where text is light on a dark ground.
+    /// As text of several lines.
     #[must_use]
-    pub fn text(&self, colours: bool) -> String {
-        let (before, after) = if colours { COLOURS } else { ("", "") };
-        let lines: Vec<_> =
-            self.lines.iter().map(|line| format!("{before}{line}{after}")).collect();
-        lines.join("\n")
+    pub fn text(&self) -> String {
+        self.lines.join("\n")
     }
+}
+
+/// Two modules in each character, one above the other.
+fn blocks(code: &QrCode, colours: bool) -> Vec<String> {
+    let end = code.size() + QUIET;
+    let (before, after) = if colours { COLOURS } else { ("", "") };
+    // Outside of the code `get_module` says light. Of an odd number of rows the last line has one, and below it what is light.
+    let line = |y: i32| (-QUIET..end).map(|x| glyph(code, x, y)).collect::<String>();
+    (-QUIET..end).step_by(2).map(|y| format!("{before}{}{after}", line(y))).collect()
+}
+
+/// Two characters for each module.
+fn grounds(code: &QrCode, colours: bool) -> Vec<String> {
+    let end = code.size() + QUIET;
+    let ((light, dark), after) = if colours { (GROUNDS, COLOURS.1) } else { (("##", "  "), "") };
+    let module = |x: i32, y: i32| if code.get_module(x, y) { dark } else { light };
+    let line = |y: i32| (-QUIET..end).map(|x| module(x, y)).collect::<String>();
+    (-QUIET..end).map(|y| format!("{}{after}", line(y))).collect()
 }
 
 /// Shows `text` as a code on standard error, or says why not.
 pub fn show(console: &Console, text: &str) {
-    let too_narrow = |picture: &Picture| columns().is_some_and(|columns| columns < picture.width());
-    let why = match Picture::of(text) {
-        Some(picture) if too_narrow(&picture) => {
-            format!("it needs a terminal of {} columns; make the window wider", picture.width())
+    let why = match Picture::of(text, console.glyphs(), console.is_live()) {
+        Some(picture) => {
+            match terminal::size().and_then(|window| too_small(window, picture.size())) {
+                Some(why) => why,
+                None => return console.picture(&picture.text()),
+            }
         }
-        Some(picture) => return console.picture(&picture.text(console.is_live())),
         None => "the line is too long for one".to_owned(),
     };
     console
         .warn(format!("no QR code: {why}"), &json!({"type": "warning", "what": "qr", "why": why}));
 }
 
-/// Columns of the terminal that standard error is, if it is one.
-#[cfg(unix)]
-fn columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
-    // Some terminals do not know.
-    (size.ws_col > 0).then_some(usize::from(size.ws_col))
-}
-
-#[cfg(not(unix))]
-const fn columns() -> Option<usize> {
-    None
+/// Why a code does not fit into a window, if it does not. Some terminals do not know how many rows they have.
+fn too_small(window: Size, code: Size) -> Option<String> {
+    let fits = window.columns >= code.columns && (window.rows == 0 || window.rows >= code.rows);
+    (!fits).then(|| {
+        format!(
+            "it needs {} columns and {} rows, and this window has {} and {}; make it larger, or its letters smaller",
+            code.columns, code.rows, window.columns, window.rows
+        )
+    })
 }
 
 /// The modules at (`x`, `y`) and below it: what is light is drawn.
@@ -98,15 +119,14 @@ mod tests {
         rows.flat_map(|line| [row(line, ['█', '▀']), row(line, ['█', '▄'])]).collect()
     }
 
-    #[test]
-    fn the_picture_is_the_code_within_its_quiet_zone() {
-        let picture = Picture::of(LINE).unwrap();
+    fn picture(glyphs: Glyphs, colours: bool) -> Picture {
+        Picture::of(LINE, glyphs, colours).unwrap()
+    }
+
+    fn check(rows: &[Vec<bool>], size: usize) {
         let code = QrCode::encode_text(LINE, QrCodeEcc::Low).unwrap();
-        let rows = seen(&picture);
-        let size = usize::try_from(code.size()).unwrap();
-        assert_eq!(picture.width(), size + 8);
-        assert!(rows.len() == size + 9 && rows.iter().all(|row| row.len() == size + 8));
         for (y, row) in rows.iter().enumerate() {
+            assert_eq!(row.len(), size + 8);
             for (x, dark) in row.iter().enumerate() {
                 let within = (4..size + 4).contains(&x) && (4..size + 4).contains(&y);
                 let at = |n: usize| i32::try_from(n).unwrap() - 4;
@@ -120,13 +140,37 @@ mod tests {
     }
 
     #[test]
-    fn an_invite_fits_a_usual_terminal() {
-        let picture = Picture::of(LINE).unwrap();
-        assert!(picture.width() <= 80 && picture.lines.len() <= 24, "{}", picture.width());
-        assert!(!picture.text(false).contains('\u{1b}'));
-        assert!(picture.text(true).lines().all(|line| line.ends_with("\u{1b}[0m")));
+    fn the_picture_is_the_code_within_its_quiet_zone() {
+        let drawn = picture(Glyphs::Unicode, false);
+        let size = drawn.size().columns - 8;
+        let rows = seen(&drawn);
+        assert_eq!(rows.len(), size + 9);
+        check(&rows, size);
+        let plain = picture(Glyphs::Ascii, false);
+        assert!(plain.text().is_ascii() && plain.size().columns == 2 * (size + 8));
+        let pairs = |line: &String| line.as_bytes().chunks(2).map(|pair| pair == b"  ").collect();
+        check(&plain.lines.iter().map(pairs).collect::<Vec<_>>(), size);
+    }
+
+    #[test]
+    fn an_invite_fits_a_usual_terminal_or_it_is_said_what_it_needs() {
+        let drawn = picture(Glyphs::Unicode, false);
+        let usual = Size { columns: 80, rows: 24 };
+        assert_eq!(too_small(usual, drawn.size()), None);
+        let small = Size { columns: 80, rows: 20 };
+        assert!(
+            too_small(small, drawn.size()).unwrap().contains("rows, and this window has 80 and 20")
+        );
+        assert!(too_small(usual, picture(Glyphs::Ascii, true).size()).is_some());
+        assert_eq!(too_small(Size { columns: 80, rows: 0 }, drawn.size()), None);
+        assert!(!drawn.text().contains('\u{1b}'));
+        assert!(
+            picture(Glyphs::Unicode, true).lines.iter().all(|line| line.ends_with("\u{1b}[0m"))
+        );
+        assert!(picture(Glyphs::Ascii, true).text().is_ascii());
         // The longest host there can be.
-        assert!(Picture::of(&LINE.replace("relay.example.org", &"a".repeat(253))).is_some());
-        assert_eq!(Picture::of(&"x".repeat(3000)), None);
+        let long = LINE.replace("relay.example.org", &"a".repeat(253));
+        assert!(Picture::of(&long, Glyphs::Unicode, true).is_some());
+        assert_eq!(Picture::of(&"x".repeat(3000), Glyphs::Unicode, true), None);
     }
 }

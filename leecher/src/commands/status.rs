@@ -48,10 +48,10 @@ fn one_space(speaker: &Speaker, common: &CommonArgs, space: &SpaceState) -> Resu
     let place = host_port(&relay.host, relay.port);
     speaker.console.result(
         format!(
-            "space    {}  {}  {} member(s), relay {place}, catalogues compared {age}",
+            "space    {}  {}  {}, relay {place}, catalogues compared {age}",
             space.display_name(),
             space.id().short(),
-            members.len(),
+            human::count(members.len(), "member"),
         ),
         &json!({
             "type": "space", "name": space.display_name(), "id": space.id().short(), "members": members.len(),
@@ -89,8 +89,8 @@ fn catalogues(speaker: &Speaker, space: &SpaceState, members: &Members) -> Resul
         let seconds = speaker.now().saturating_sub(head.time / 1000);
         speaker.console.result(
             format!(
-                "shares   {who}: {} files, {} not hashed yet, as of {}",
-                status.files,
+                "shares   {who}: {}, {} not hashed yet, as of {}",
+                human::count(status.files, "file"),
                 status.waiting,
                 human::age(seconds)
             ),

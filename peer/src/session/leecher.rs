@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use sealift_platform::net::BoxStream;
 use sealift_platform::random::{Random, RandomRng};
 use sealift_proto::codec::Bytes;
@@ -38,17 +40,18 @@ pub enum WrapChoice {
     Only(Suite),
 }
 
-impl std::str::FromStr for WrapChoice {
-    type Err = String;
+impl ValueEnum for WrapChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Only(Suite::Hybrid), Self::Only(Suite::X25519), Self::Only(Suite::Rsa)]
+    }
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "hybrid" => Ok(Self::Only(Suite::Hybrid)),
-            "x25519" => Ok(Self::Only(Suite::X25519)),
-            "rsa" => Ok(Self::Only(Suite::Rsa)),
-            _ => Err("it is one of auto, hybrid, x25519, rsa".into()),
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Auto => "auto",
+            Self::Only(Suite::Hybrid) => "hybrid",
+            Self::Only(Suite::X25519) => "x25519",
+            Self::Only(Suite::Rsa) => "rsa",
+        }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Flags of the command.
 
+pub(super) mod help;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,44 +11,11 @@ use sealift_manual::Manual;
 use sealift_proto::space::HostName;
 use sealift_proto::text::parse_host_port;
 
-use crate::limits::{self, Limits};
 use crate::log::Format;
-
-const EXAMPLES: &str = "\
-Examples:
-  relay
-      Listens on port 7743 of every address and prints where it can be reached.
-  relay --public files.example.org
-      The same, and prints the address that people use from outside.
-  relay --listen 127.0.0.1:9000
-      Only for this machine, on port 9000.
-  relay --home /srv/sealift --public files.example.org
-      Keeps its key and store in /srv/sealift/relay.
-  relay status
-      What the one that runs here is doing.
-  relay key export relay-key.backup
-      A copy of its key, for a safe place.
-
-Then, on the machine that has the files, with the line that the relay printed:
-  seeder --watch ./share --relay HOST:PORT#PIN
-
-The relay sees who talks with whom, when and how much, but no names, no content and no keys. PIN names its key, \
-relay.key in its folder: back that file up, because clients refuse a relay with another one.
-It ends with 0 on Ctrl-C or SIGTERM, once links have finished (a second one ends it at once), 1 when it cannot listen, 2 for a \
-wrong command line or configuration, 8 when its folder, key or store cannot be used. SIGHUP makes it read its configuration again.";
-
-/// What `--help` says last: `-h` leaves the limits out.
-fn long_help() -> String {
-    let limits = limits::listing(&Limits::default());
-    format!(
-        "{EXAMPLES}\n\nLimits as they are unless a configuration file ([limits], as in packaging/relay.toml) says something else; `relay \
-         status` tells those in force that differ, with --json all:\n\n{limits}"
-    )
-}
 
 /// Carries sealed files between the members of Sealift spaces, without being able to read them.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "relay", version, after_help = EXAMPLES, after_long_help = long_help())]
+#[command(name = "relay", version, after_help = help::SERVE)]
 pub(super) struct Args {
     /// Listen there instead of on port 7743 of every address; may be given several times
     #[arg(long, value_name = "ADDR:PORT", value_parser = parse_listen)]
@@ -93,33 +62,34 @@ pub(super) struct Args {
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Command {
     /// Tell what the relay that runs on this folder is doing
+    #[command(after_help = help::STATUS)]
     Status,
+    /// Print what it allows: every limit with its value
+    #[command(after_help = help::LIMITS)]
+    Limits,
     /// Copy the relay's key, or put a copy of it in place
-    #[command(subcommand, after_help = KEY_HELP)]
+    #[command(subcommand, after_help = help::KEY)]
     Key(KeyCommand),
     /// What shell and `man` want to know.
     #[command(flatten)]
     Manual(Manual),
 }
 
-const KEY_HELP: &str = "\
-To move a relay to another machine, so that clients notice nothing but its address:
-  relay key export relay-key.backup      on the old machine
-  relay key import relay-key.backup      on the new one, before its first start
-Both print the PIN: it must be the same. Whoever has the file can pretend to be the relay.";
-
 /// What can be done with the key.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum KeyCommand {
     /// Print the PIN that clients know the key by
+    #[command(after_help = help::KEY_PIN)]
     Pin,
     /// Write a copy of the key to FILE, which must not exist; readable for this user alone
+    #[command(after_help = help::KEY_EXPORT)]
     Export {
         /// Where to
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Put the copy in FILE in place; refused where there is a key already
+    #[command(after_help = help::KEY_IMPORT)]
     Import {
         /// Where from
         #[arg(value_hint = ValueHint::FilePath)]

@@ -87,7 +87,8 @@ impl Manager {
 fn line(report: &Report) -> String {
     let (members, links) = (report.connections.members, report.links.open);
     let what = if report.draining { "ending: " } else { "" };
-    format!("{what}{members} devices connected, {links} links at work")
+    let count = |number, one| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
+    format!("{what}{} connected, {} at work", count(members, "device"), count(links, "link"))
 }
 
 #[cfg(test)]

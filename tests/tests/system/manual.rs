@@ -8,7 +8,7 @@ use sealift_tests::process::User;
 
 /// Some words that must be completed, and have pages, for each program.
 const PROGRAMS: [(&str, &[&str]); 3] = [
-    ("relay", &["completions", "man"]),
+    ("relay", &["status", "limits", "key", "completions", "man"]),
     ("seeder", &["invite", "join", "status", "members", "completions", "man"]),
     (
         "leecher",
@@ -71,5 +71,66 @@ fn manual_pages_cover_every_command() {
         user.write("taken", b"a file, no folder");
         let refused = user.run(program, &["man", "--dir", "taken"]).expect(8);
         assert!(refused.says("taken"), "{refused}");
+    }
+}
+
+/// The words below `Commands:` of a help page.
+fn commands(help: &[String]) -> Vec<String> {
+    let below = help.iter().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = below.take_while(|line| line.starts_with("  "));
+    let words = lines
+        .filter(|line| !line.starts_with("    "))
+        .filter_map(|line| line.split_whitespace().next());
+    words.filter(|word| *word != "help").map(str::to_owned).collect()
+}
+
+/// Looks at the help of a command and of all beneath it; how many there were.
+fn walk(user: &User, program: &str, words: &[String]) -> usize {
+    let help = user.run(program, &[words, &["--help".to_owned()]].concat()).expect(0);
+    let has = |start: &str| help.stdout.iter().any(|line| line.starts_with(start));
+    assert!(has("Example"), "{program} {words:?} has no example\n{help}");
+    assert!(help.stdout.len() < 110, "{program} {words:?} is too long to read\n{help}");
+    let below = commands(&help.stdout);
+    1 + below.into_iter().map(|word| walk(user, program, &[words, &[word]].concat())).sum::<usize>()
+}
+
+#[test]
+fn every_help_has_an_example() {
+    let user = User::new();
+    let counts = PROGRAMS.map(|(program, _)| walk(&user, program, &[]));
+    assert!(counts[0] >= 9 && counts[1] >= 7 && counts[2] >= 11, "{counts:?}");
+}
+
+#[test]
+fn manual_pages_have_the_parts_that_people_look_for() {
+    let user = User::new();
+    for (program, _) in PROGRAMS {
+        let page = user.run(program, &["man"]).expect(0).stdout;
+        for part in ["EXAMPLES", "\"EXIT STATUS\"", "ENVIRONMENT", "FILES"] {
+            let heading = format!(".SH {part}");
+            assert_eq!(page.iter().filter(|line| **line == heading).count(), 1, "{program} {part}");
+        }
+    }
+}
+
+/// Whoever reads only the first line of a list is not told of an error, and a full disk is told.
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let user = User::new();
+    for line in [
+        "relay limits",
+        "relay man",
+        "relay completions bash",
+        "leecher man",
+        "seeder man",
+        "leecher --help",
+    ] {
+        let piped = format!("{line} | true; exit \"$PIPESTATUS\"");
+        let ended = user.type_line(&format!("bash -c '{piped}'")).wait().expect(0);
+        assert!(ended.stderr.is_empty(), "{line}\n{ended}");
+    }
+    for line in ["relay limits", "relay man", "leecher man"] {
+        let full = user.type_line(&format!("{line} > /dev/full")).wait().expect(8);
+        assert!(full.says("standard output"), "{line}\n{full}");
     }
 }

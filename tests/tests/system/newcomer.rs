@@ -3,7 +3,7 @@
 
 use rustix::process::Signal;
 use sealift_tests::process::User;
-use sealift_tests::stage::{Relay, join, seed};
+use sealift_tests::stage::{Relay, join, offered, seed};
 
 use super::killed::{until, written};
 
@@ -46,4 +46,34 @@ fn a_seeder_that_is_away_is_waited_for_and_it_is_told_when_it_is_back() {
     let _seeder = seed(&owner, &relay.place, "ana");
     running.message("ana is back: going on at ");
     let _ = running.wait().expect(0);
+}
+
+#[test]
+fn first_guesses_are_understood() {
+    let relay = Relay::start();
+    let owner = User::new();
+    owner.write("share/report.pdf", b"a report");
+    let sharing = ["./share", "--relay", &relay.place, "--name", "ana"];
+    let mut seeder = owner.start("seeder", &sharing);
+    offered(&mut seeder);
+    let friend = join(&owner, "ben");
+    for (line, place) in [
+        (&["get", "report.pdf", "-o", "a"][..], "a/report.pdf"),
+        (&["fetch", "report.pdf", "-ob"], "b/report.pdf"),
+    ] {
+        let got = friend.run("leecher", line).expect(0);
+        assert!(got.says(&format!("verified {place}, 8 B, ")), "{got}");
+    }
+    assert!(friend.run("leecher", &["ls"]).expect(0).says("share"));
+    assert!(friend.run("leecher", &["find", "report"]).expect(0).says("report.pdf"));
+    for (program, word, hint) in [
+        ("leecher", "share", "seeder ./FOLDER"),
+        ("leecher", "invite", "seeder invite"),
+        ("leecher", "serch", "search"),
+        ("seeder", "download", "leecher download NAME"),
+        ("seeder", "invit", "invite, join"),
+    ] {
+        let refused = friend.run(program, &[word]).expect(2);
+        assert!(refused.says(hint), "{refused}");
+    }
 }

@@ -1,0 +1,27 @@
+//! `relay limits`: what the configuration that is found allows.
+
+use std::io::{self, Write};
+
+use sealift_platform::disk::Disk;
+
+use super::args::Args;
+use super::settings::Settings;
+use crate::limits::{Limits, listing};
+
+/// Prints every limit.
+///
+/// # Errors
+/// When the configuration is wrong or standard output takes nothing.
+pub(super) fn run(args: &Args, disk: &dyn Disk) -> anyhow::Result<()> {
+    let limits = Settings::gather(args, disk)?.limits;
+    let text = if args.json { as_json(&limits) } else { listing(&limits) };
+    let mut out = io::stdout().lock();
+    super::printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+fn as_json(limits: &Limits) -> String {
+    let values =
+        limits.entries().map(|entry| (entry.name.to_owned(), entry.value.to_string().into()));
+    let values: serde_json::Map<String, serde_json::Value> = values.collect();
+    format!("{}\n", serde_json::json!({"v": 1, "type": "limits", "limits": values}))
+}

@@ -1,0 +1,69 @@
+//! What stands below the flags in `--help`.
+
+pub(super) const SHARE: &str = "\
+Examples:
+  seeder ./share
+      Share a folder, through the relay on this machine or the last one used
+  seeder ./share --relay relay.example.org:7743#PIN
+      Through another relay, from now on
+  seeder Photos=/mnt/disk/pictures ./papers
+      Two folders, one of them under another name; the same as --watch before each
+  seeder
+      Go on with what was shared the last time
+  seeder invite
+      Print a line that lets one more device in
+  seeder join sealift:HOST:PORT/PIN/SECRET
+      Share into somebody else's space
+  seeder status
+      What is shared, and which file to back up
+
+What a `.sealiftignore` names (gitignore syntax) is left out, and by default swap files, locks and half downloads of other \
+programs (`!*.part` there takes such back).
+Links are not followed. Ctrl-C ends it; nothing is lost.
+
+Exit codes:
+  0 ended by Ctrl-C or SIGTERM   5 refused    7 relay unreachable
+  1 other                        2 usage      8 local disk";
+
+pub(super) const INVITE: &str = "\
+Examples:
+  seeder invite                                  for one device, within a day
+  seeder invite --uses 5 --expires 7d --qr       for five within a week, also as a QR code
+  seeder invite --public relay.example.org       where this device knows the relay otherwise
+
+Whoever has the line can join until it is used up or too old: send it over a channel you trust, and mind who sees \
+the screen.";
+
+pub(super) const JOIN: &str = "\
+Examples:
+  seeder join                                    asks for the line
+  seeder join sealift:relay.example.org:7743/PIN/SECRET
+  seeder join - < invite.txt                     so that it is in no list of processes
+
+Afterwards `seeder ./share` shares into that space.";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  seeder status            what is shared, and which file to back up
+  seeder status --json     the same for a program";
+
+pub(super) const MEMBERS: &str = "\
+Examples:
+  seeder members                    who is in the space, and who is online
+  seeder members --space family     of one space of several";
+
+/// The same of all commands.
+pub(crate) const EXIT: &str = "  \
+0  done; of the seeder itself, ended by Ctrl-C or SIGTERM
+  1  other
+  2  usage
+  5  refused: no member, no right, wrong relay key
+  7  relay unreachable
+  8  local disk";
+
+/// Where things are.
+pub(crate) const FILES: &str = "  \
+~/.local/share/sealift    keys and spaces; `seeder status` names the file to back up
+  ~/.cache/sealift          hashes of files; can be made again
+  DIR/profile, DIR/cache    instead of these with --home DIR
+  .sealiftignore            in a shared folder: what is left out of it, in gitignore syntax";
