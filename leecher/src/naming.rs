@@ -4,7 +4,7 @@
 //! `%` and two hexadecimal digits for each of its UTF-8 bytes, as in an address of the web:
 //!
 //! * everywhere, control characters, those that turn the direction of text or cannot be seen, and the first character of
-//!   names like those of our own part files;
+//!   names like those of our own files (`.sealift-…`, `.sealiftignore`);
 //! * on a disk that does not take them, `< > : " | ? *`, a dot or space at the end, and the first character of names that
 //!   Windows keeps for devices (`CON`, `aux.txt`, `COM¹`, …).
 //!
@@ -28,6 +28,8 @@ const NAME_MAX: usize = 255;
 const SHORT: (usize, usize) = (180, 24);
 /// How the names of our own hidden files begin.
 const OWN: &str = ".sealift-";
+/// What a stranger sends must not rule what is shared from here.
+const RULES: &str = ".sealiftignore";
 
 /// Which names a disk takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,9 +161,10 @@ fn is_device(name: &str) -> bool {
     digit && letters.next().is_none()
 }
 
-/// Whether `name` is like those of our own hidden files.
+/// Whether `name` is like those of our own hidden files, or of those that rule what is shared.
 pub(crate) fn is_own(name: &str) -> bool {
     name.get(..OWN.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN))
+        || name.eq_ignore_ascii_case(RULES)
 }
 
 /// The start of `name`, a hash of the whole of it, and its extension.
@@ -279,9 +282,12 @@ mod tests {
         ] {
             assert_eq!(local_name(plain, Names::All), plain);
         }
-        for (name, local) in
-            [("exe.\u{202e}gpj", "exe.%E2%80%AEgpj"), (".Sealift-part-x", "%2ESealift-part-x")]
-        {
+        for (name, local) in [
+            ("exe.\u{202e}gpj", "exe.%E2%80%AEgpj"),
+            (".Sealift-part-x", "%2ESealift-part-x"),
+            (".sealift-private", "%2Esealift-private"),
+            (".sealiftignore", "%2Esealiftignore"),
+        ] {
             assert_eq!(local_name(name, Names::All), local);
             assert_eq!(portable_name(name), local);
         }

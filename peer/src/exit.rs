@@ -115,6 +115,13 @@ impl Failure {
         }
     }
 
+    /// What did not work and why, for a program that goes on by itself: what a person would do next is left out.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        let why = self.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        format!("{}{why}", self.what)
+    }
+
     /// As one JSON object.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

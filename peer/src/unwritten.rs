@@ -45,9 +45,11 @@ impl Unwritten {
 }
 
 fn tell(console: &Console, failure: &Failure) {
-    let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     console.warn(
-        format!("{}{why}; going on without, and writing it when that is possible", failure.what),
+        format!(
+            "{}; going on without, and writing it when that is possible",
+            failure.in_one_line()
+        ),
         &json!({"type": "unwritten", "what": failure.what, "why": failure.why}),
     );
 }

@@ -70,7 +70,7 @@ fn folder(disk: &dyn Disk, home: &Home, name: RelativePath, dir: &Path) -> Resul
     let is_own = own::identities(&own, disk).contains(&(identity.device, identity.inode))
         || [&home.profile, &home.cache].into_iter().any(|own| is_inside(dir, own))
         || own.last() == Some(&own::resolve(dir));
-    if is_own || own::is_private(dir) {
+    if is_own || own::is_private(dir).map_err(|error| cannot_open(dir, &error))? {
         return Err(is_kept(dir));
     }
     // A link that was named is followed once, now.

@@ -121,7 +121,7 @@ impl Folder {
 
     /// Opening takes the right to read: a folder whose permission was taken away counts as gone.
     fn open(&self, disk: &dyn Disk) -> io::Result<(u64, u64)> {
-        if own::is_private(&self.dir) {
+        if own::is_private(&self.dir)? {
             return Err(io::Error::other("Sealift keeps its own files there"));
         }
         let root = disk.open_real(&self.dir)?;
@@ -211,6 +211,10 @@ mod tests {
         std::fs::rename(&dir, &moved).unwrap();
         assert!(matches!(folder.check(&disk()), Health::Gone(_)));
         assert!(folder.root().is_none());
+        std::fs::write(&dir, "a file in its place").unwrap();
+        let Health::Gone(why) = folder.check(&disk()) else { panic!("a file is no folder") };
+        assert_eq!(why.kind(), io::ErrorKind::NotADirectory, "{why}");
+        std::fs::remove_file(&dir).unwrap();
         std::fs::create_dir(&dir).unwrap();
         assert!(matches!(folder.check(&disk()), Health::Opened));
         std::fs::remove_dir(&dir).unwrap();

@@ -36,17 +36,19 @@ pub fn identities(own: &[PathBuf], disk: &dyn Disk) -> HashSet<(u64, u64)> {
     own.iter().filter_map(|dir| identity_at(disk, dir)).collect()
 }
 
-/// Whether the folder at `dir` or one above it carries the marker. What cannot be told counts as yes.
-#[must_use]
-pub fn is_private(dir: &Path) -> bool {
-    resolve(dir).ancestors().any(|folder| is_there(&folder.join(MARKER)))
-}
-
-fn is_there(path: &Path) -> bool {
-    match path.symlink_metadata() {
-        Ok(_) => true,
-        Err(error) => error.kind() != io::ErrorKind::NotFound,
+/// Whether the folder at `dir` or one above it carries the marker.
+///
+/// # Errors
+/// When it cannot be told: the folder is not to be offered.
+pub fn is_private(dir: &Path) -> io::Result<bool> {
+    for folder in resolve(dir).ancestors() {
+        match folder.join(MARKER).symlink_metadata() {
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(false)
 }
 
 /// `path` without links, as far as it exists.
@@ -81,7 +83,7 @@ mod tests {
         let share = Share::new();
         share.write("home/.sealift-private", "");
         share.write("home/a/b/c", "");
-        assert!(is_private(&share.path("home")) && is_private(&share.path("home/a/b")));
-        assert!(!is_private(share.dir.path()));
+        let private = |path: &str| is_private(&share.path(path)).unwrap();
+        assert!(private("home") && private("home/a/b") && !private(""));
     }
 }

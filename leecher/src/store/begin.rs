@@ -73,7 +73,7 @@ impl Landing {
             State::There(_) | State::Landed(_) => Begun::default(),
             State::Awaited | State::Small(_) => Begun::nothing(1),
         };
-        let starts = self.starts.begin(job, &target.path, root);
+        let starts = self.starts.begin(job, &target.path, root, layout);
         let begun = if begun.missing.is_empty() { begun } else { Begun { starts, ..begun } };
         self.jobs().insert(job, state);
         Ok(begun)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sealift_platform::disk::{File, Kind, Listed, Root as Folder};
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
-use sealift_proto::manifest::CHUNK;
+use sealift_proto::manifest::{CHUNK, Layout};
 use sealift_proto::text::hex;
 
 use super::claim::{PREFIX, lock};
@@ -56,11 +56,19 @@ impl Starts {
         Self { folder, left: Mutex::new(left), held: Mutex::default() }
     }
 
-    /// What is there of the file of `job`, which has the content `root`. What is there of an older content is removed.
-    pub(super) fn begin(&self, job: usize, target: &Path, root: Root) -> Vec<Start> {
+    /// What is there of the file of `job`, which has the content `root`. What is there of an older content is removed, and
+    /// what is no start of a chunk: in its place none could be kept.
+    pub(super) fn begin(
+        &self,
+        job: usize,
+        target: &Path,
+        root: Root,
+        layout: Layout,
+    ) -> Vec<Start> {
+        let fits = |held: &Held| held.root == root && held.is_start_in(layout);
         for path in self.take_left(target) {
             match self.open(job, &path) {
-                Ok(Some(held)) if held.root == root => self.held().push(held),
+                Ok(Some(held)) if fits(&held) => self.held().push(held),
                 // Somebody else's, or one that cannot be removed, stays and harms nobody.
                 Ok(Some(_)) => drop(self.folder.remove(&path)),
                 Ok(None) | Err(_) => {}
@@ -160,6 +168,11 @@ impl Starts {
 }
 
 impl Held {
+    /// Whether it is shorter than its chunk.
+    fn is_start_in(&self, layout: Layout) -> bool {
+        u64::try_from(self.len).is_ok_and(|len| len < layout.chunk_len(self.index))
+    }
+
     fn start(&self) -> io::Result<Start> {
         let mut bytes = vec![0; self.len];
         let read = read_up_to(&*self.file, &mut bytes, HEADER)?;
@@ -215,6 +228,11 @@ mod tests {
     const ONE: Root = Root([1; 32]);
     const TARGET: &str = "d/a.txt";
 
+    /// Eight whole chunks and one of six bytes.
+    fn layout() -> Layout {
+        Layout::new(8 * CHUNK + 6).unwrap()
+    }
+
     fn starts(memory: &Memory) -> Starts {
         let folder = memory.root();
         let listed = folder.list(Path::new("")).unwrap();
@@ -235,15 +253,15 @@ mod tests {
         }
         first.keep(0, target, ONE, &start(8, &[1])).unwrap();
         let beside = starts(&memory);
-        assert!(beside.begin(0, target, ONE).is_empty(), "it is another process's");
+        assert!(beside.begin(0, target, ONE, layout()).is_empty(), "it is another process's");
         drop(first);
         let next = starts(&memory);
-        assert!(next.begin(1, Path::new("other"), ONE).is_empty());
-        let mut found = next.begin(1, target, ONE);
+        assert!(next.begin(1, Path::new("other"), ONE, layout()).is_empty());
+        let mut found = next.begin(1, target, ONE, layout());
         found.sort_by_key(|start| start.index);
         assert_eq!(found, [start(7, &[9; 5]), start(8, &[1])]);
         next.forget(1, 8);
-        assert_eq!(next.begin(1, target, ONE).len(), 1);
+        assert_eq!(next.begin(1, target, ONE, layout()).len(), 1);
         next.end(1);
         assert!(memory.files().is_empty());
     }
@@ -255,13 +273,26 @@ mod tests {
             starts(&memory).keep(0, target, Root([3; 32]), &start(0, &[1])).unwrap();
             let name = memory.files().pop().unwrap();
             memory.alter(&name, |bytes| bytes[at] ^= 1);
-            assert!(starts(&memory).begin(0, target, ONE).is_empty());
+            assert!(starts(&memory).begin(0, target, ONE, layout()).is_empty());
             assert!(memory.files().is_empty(), "byte {at}");
         }
         starts(&memory).keep(0, target, Root([3; 32]), &start(0, &[1])).unwrap();
-        assert!(starts(&memory).begin(0, target, ONE).is_empty());
+        assert!(starts(&memory).begin(0, target, ONE, layout()).is_empty());
         starts(&memory).keep(0, target, ONE, &start(0, &[1])).unwrap();
         starts(&memory).tidy(target);
         assert!(memory.files().is_empty());
+    }
+
+    #[test]
+    fn one_as_long_as_its_chunk_gives_way_to_what_comes() {
+        let (memory, target) = (Memory::new(), Path::new(TARGET));
+        starts(&memory).keep(0, target, ONE, &start(8, &[1; 3])).unwrap();
+        let name = memory.files().pop().unwrap();
+        memory.alter(&name, |bytes| bytes.extend([7; 3]));
+        let next = starts(&memory);
+        assert!(next.begin(0, target, ONE, layout()).is_empty());
+        next.keep(0, target, ONE, &start(8, &[2; 4])).unwrap();
+        drop(next);
+        assert_eq!(starts(&memory).begin(0, target, ONE, layout()), [start(8, &[2; 4])]);
     }
 }

@@ -116,7 +116,7 @@ pub enum LogError {
     #[error("the catalogue cannot be written: {0}")]
     Disk(#[from] io::Error),
     /// The profile.
-    #[error(transparent)]
+    #[error("{}", .0.in_one_line())]
     Profile(#[from] Failure),
     /// It would be more than others take of one device.
     #[error(

@@ -226,3 +226,10 @@ fn a_new_epoch_begins_anew() {
     let folder = Folder::new(home.root(), home.dir.path());
     assert!(Log::open(next, &folder, "").unwrap().is_broken());
 }
+
+#[test]
+fn why_nothing_new_is_seen_is_told_in_one_line() {
+    let full = Failure::disk("catalogue-head.json", &io::ErrorKind::StorageFull.into());
+    let told = LogError::from(full).to_string();
+    assert_eq!(told, "cannot use catalogue-head.json: no storage space");
+}
