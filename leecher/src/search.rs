@@ -13,6 +13,7 @@ pub use query::Match;
 pub(crate) use query::{compile, is_glob};
 
 use crate::replica::{LogKey, LogView, ReplicaError, Stored};
+use crate::text::natural;
 use query::Query;
 use scan::{Candidate, Scan, Wanted, joined, scan, threads};
 
@@ -121,7 +122,7 @@ fn group<V: Borrow<LogView> + Sync>(
     let mut entries = details(views, &found.best)?;
     entries.sort_by(|(a, x), (b, y)| {
         let (older, newer) = (x.stored.modified, y.stored.modified);
-        a.cmp(b).then(newer.cmp(&older)).then(x.path.cmp(&y.path)).then(x.key.cmp(&y.key))
+        a.cmp(b).then(newer.cmp(&older)).then(natural(&x.path, &y.path)).then(x.key.cmp(&y.key))
     });
     let mut hits: Vec<Hit> = Vec::new();
     let mut places: HashMap<(Root, String), usize> = HashMap::new();

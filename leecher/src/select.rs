@@ -91,7 +91,7 @@ pub fn select<V: Borrow<LogView> + Sync>(
     choice: &Choice,
 ) -> Result<Selected, ReplicaError> {
     let wants_folder = name.ends_with('/');
-    let name = name.trim_matches('/');
+    let name = name.trim_start_matches("./").trim_matches('/');
     if !wants_folder {
         let offers = at_path(views, name, choice)?;
         if !offers.is_empty() {

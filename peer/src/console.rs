@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::escape::json_line;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Block, Screen};
 use crate::terminal::{self, Glyphs};
@@ -189,7 +190,7 @@ impl Console {
 
     fn write(&self, channel: Channel, text: &str, json: &Value) {
         let channel = if self.aside { Channel::Note } else { channel };
-        let line = if self.json { json.to_string() } else { text.to_owned() };
+        let line = if self.json { json_line(json) } else { text.to_owned() };
         match &self.sink {
             Sink::Memory(lines) => {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push((channel, line));

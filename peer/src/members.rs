@@ -13,7 +13,7 @@ use sealift_proto::space::{Card, CardSecret, Chain, InviteUse, Membership};
 use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
-use crate::escape::escape;
+use crate::escape::{escape, is_confusing};
 use crate::exit::Failure;
 use crate::profile::Profile;
 use crate::profile::file::Kept;
@@ -316,6 +316,7 @@ impl Members {
         // A name may not look like another one, nor like an id.
         let plain = !name.contains(['[', ']'])
             && name.trim() == name
+            && !is_confusing(name)
             && !self.members.keys().any(|other| other.short() == name);
         if alone && first && plain { shown } else { format!("{shown} [{}]", device.short()) }
     }

@@ -117,6 +117,15 @@ fn nothing(
     for known in spaces {
         tell_unread(speaker, known);
     }
+    if let Some(hash) = args.hash.as_deref() {
+        let others = Choice { hash: None, from: choice(spaces, args).ok().and_then(|c| c.from) };
+        if select(views, name, &others).is_ok_and(|found| found != Selected::Nothing) {
+            let what =
+                format!("no content of `{}` has a hash that begins with {hash}", escape(name));
+            let next = format!("`leecher search {}` with --json shows them", shell_word(name));
+            return excuse(spaces, Failure::new(Exit::NotFound, what).next(next));
+        }
+    }
     let near = near_misses(views, name, SUGGESTIONS).unwrap_or_default();
     let narrowed = match (&args.from, &args.hash) {
         (None, None) => "",

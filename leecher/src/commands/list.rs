@@ -1,6 +1,6 @@
 //! `leecher list`.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use sealift_peer::args::CommonArgs;
 use sealift_peer::connect::Speaker;
@@ -10,7 +10,9 @@ use sealift_peer::human;
 use serde_json::json;
 
 use crate::freshen::{Known, News, excuse, freshen, tell_unread, unreadable};
-use crate::replica::{ReplicaError, Stored};
+use crate::replica::{Listed, LogView, ReplicaError, Stored};
+use crate::search::{compile, is_glob};
+use crate::text::{fold, natural};
 
 /// One line of a listing: a file, or a folder with what is in it.
 #[derive(Default)]
@@ -34,7 +36,8 @@ pub async fn run(
     path: Option<&str>,
     offline: bool,
 ) -> Result<Exit, Failure> {
-    let path = path.map(|path| path.trim_matches('/')).filter(|path| !path.is_empty());
+    let path = path.map(|path| path.trim_start_matches("./").trim_matches('/'));
+    let path = path.filter(|path| !path.is_empty());
     let mut spaces = freshen(speaker, common, News::wanted(offline)).await?;
     let mut any = show(speaker, &spaces, path)?;
     // That there is nothing is not said before everybody's newest catalogue has been looked at, if it can be had.
@@ -46,7 +49,7 @@ pub async fn run(
         (true, _) => Ok(Exit::Done),
         (false, Some(path)) => {
             let missing =
-                Failure::new(Exit::NotFound, format!("there is no folder `{}`", escape(path)));
+                Failure::new(Exit::NotFound, format!("nothing is shared at `{}`", escape(path)));
             Err(excuse(&spaces, missing.next("`leecher list` shows the shared folders")))
         }
         (false, None) => {
@@ -63,6 +66,10 @@ fn show(speaker: &Speaker, spaces: &[Known], path: Option<&str>) -> Result<bool,
         let lines =
             lines(known, path).map_err(|error| unreadable(speaker, &known.views, &error))?;
         any |= !lines.is_empty();
+        if spaces.len() > 1 && !lines.is_empty() && !speaker.console.is_json() {
+            let name = known.space.display_name();
+            speaker.console.note(format!("{name}:"), &json!({"type": "space", "name": name}));
+        }
         for (name, line) in lines {
             print(speaker, known, &name, &line);
         }
@@ -71,32 +78,99 @@ fn show(speaker: &Speaker, spaces: &[Known], path: Option<&str>) -> Result<bool,
     Ok(any)
 }
 
-fn lines(known: &Known, path: Option<&str>) -> Result<BTreeMap<String, Line>, ReplicaError> {
-    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+/// What there is in the folder `path`, at it, or fitting it as a glob; in the order of names.
+fn lines(known: &Known, path: Option<&str>) -> Result<Vec<(String, Line)>, ReplicaError> {
+    let mut lines = Lines::default();
     for view in &known.views {
-        let owner = known.members.display_name(&view.key().device);
-        let mut add = |entry: Result<(String, Stored), ReplicaError>| -> Result<(), ReplicaError> {
-            let (full, stored) = entry?;
-            let rest = path.map_or(full.as_str(), |path| &full[path.len() + 1..]);
-            let (name, deeper) =
-                rest.split_once('/').map_or((rest, false), |(name, _)| (name, true));
-            let line = lines.entry(name.to_owned()).or_default();
-            line.add(&stored, deeper, &owner);
-            Ok(())
-        };
+        let owner = owner(known, view);
         match path {
-            Some(path) => view.beneath(path)?.try_for_each(&mut add)?,
-            None => view.entries("")?.try_for_each(&mut add)?,
+            None => lines.add_all(view.entries("")?, 0, &owner)?,
+            Some(path) => lines.add_all(view.beneath(path)?, path.len() + 1, &owner)?,
         }
     }
+    if let Some(path) = path.filter(|_| lines.0.is_empty()) {
+        for view in &known.views {
+            if let Some(stored) = view.find(path)? {
+                lines.add(path, false, &stored, &owner(known, view));
+            }
+        }
+    }
+    if let Some(glob) = path.filter(|path| lines.0.is_empty() && is_glob(path)) {
+        lines.add_fitting(known, glob)?;
+    }
+    let mut lines: Vec<_> = lines.0.into_iter().map(|((name, _), line)| (name, line)).collect();
+    lines.sort_by(|(a, x), (b, y)| natural(a, b).then(x.folder.cmp(&y.folder)));
     Ok(lines)
 }
 
+/// Who offers what `view` shows, and whether nobody answers there now.
+fn owner(known: &Known, view: &LogView) -> String {
+    let device = &view.key().device;
+    let name = known.members.display_name(device);
+    let online = known.connection.as_ref().map(|connection| &connection.online);
+    if online.is_some_and(|online| !online.serves(device)) {
+        format!("{name} (away)")
+    } else {
+        name
+    }
+}
+
+/// Lines by name, files and folders apart: one name can be both.
+#[derive(Default)]
+struct Lines(HashMap<(String, bool), Line>);
+
+impl Lines {
+    fn add(&mut self, name: &str, folder: bool, stored: &Stored, owner: &str) {
+        let line = self.0.entry((name.to_owned(), folder)).or_default();
+        line.folder = folder;
+        line.add(stored, owner);
+    }
+
+    /// Adds `entries`, of whose paths the first `above` bytes are not shown.
+    fn add_all(
+        &mut self,
+        mut entries: impl Iterator<Item = Result<Listed, ReplicaError>>,
+        above: usize,
+        owner: &str,
+    ) -> Result<(), ReplicaError> {
+        entries.try_for_each(|entry| {
+            let (path, stored) = entry?;
+            let rest = path.get(above..).unwrap_or(&path);
+            match rest.split_once('/') {
+                Some((name, _)) => self.add(name, true, &stored, owner),
+                None => self.add(rest, false, &stored, owner),
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds files and folders that fit `glob`; of a folder that fits, not what is in it.
+    fn add_fitting(&mut self, known: &Known, glob: &str) -> Result<(), ReplicaError> {
+        let on_path = glob.contains('/');
+        let Some(matcher) = compile(&fold(glob), on_path) else { return Ok(()) };
+        let fits = |path: &str| {
+            let folded = fold(path);
+            matcher.fits(if on_path { &folded } else { folded.rsplit('/').next().unwrap_or("") })
+        };
+        for view in &known.views {
+            let owner = owner(known, view);
+            for entry in view.entries("")? {
+                let (path, stored) = entry?;
+                let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+                if let Some(end) = ends.into_iter().find(|end| fits(&path[..*end])) {
+                    self.add(&path[..end], end < path.len(), &stored, &owner);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Line {
-    fn add(&mut self, stored: &Stored, deeper: bool, owner: &str) {
-        self.folder |= deeper;
+    fn add(&mut self, stored: &Stored, owner: &str) {
         self.files += 1;
-        self.bytes += stored.size;
+        // Sizes are what somebody states.
+        self.bytes = self.bytes.saturating_add(stored.size);
         self.waiting += u64::from(stored.root.is_none());
         self.newest = self.newest.max(stored.modified);
         self.hash = stored.root.map(|root| root.hex());
@@ -119,7 +193,8 @@ fn print(speaker: &Speaker, known: &Known, name: &str, line: &Line) {
         String::new()
     };
     let text = if line.folder {
-        format!("{shown}/  {} files, {size}  {age}  {owners}{waiting}", line.files)
+        let plural = if line.files == 1 { "" } else { "s" };
+        format!("{shown}/  {} file{plural}, {size}  {age}  {owners}{waiting}", line.files)
     } else {
         format!("{shown}  {size}  {age}  {owners}{waiting}")
     };

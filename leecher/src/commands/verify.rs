@@ -38,7 +38,8 @@ pub async fn run(
     let mut spaces = freshen(speaker, common, News::wanted(args.offline)).await?;
     spaces.iter().for_each(|known| tell_unread(speaker, known));
     let views: Vec<LogView> = spaces.iter_mut().flat_map(|known| known.views.drain(..)).collect();
-    let with = args.with.as_ref().map(|with| with.trim_matches('/').to_owned());
+    let with =
+        args.with.as_ref().map(|with| with.trim_start_matches("./").trim_matches('/').to_owned());
     let plan = move |views: &[LogView]| Plan::new(views, local, with.as_deref());
     let (views, plan) = with_views(speaker, views, plan).await?;
     if let Some(with) = args.with.as_deref().filter(|_| !plan.states_anything()) {

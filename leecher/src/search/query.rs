@@ -19,6 +19,8 @@ pub enum Match {
     InName,
     /// It is within the path.
     InPath,
+    /// All words of it are within the path.
+    Words,
     /// The glob fits.
     Glob,
     /// The file name has something close to it.
@@ -37,6 +39,8 @@ pub(super) struct Rank {
 pub(super) struct Query {
     typed: Pattern,
     folded: Pattern,
+    /// Its words, if they are several.
+    words: Vec<Pattern>,
     glob: Option<Glob>,
     glob_on_path: bool,
     anchor: Finder<'static>,
@@ -75,24 +79,27 @@ impl Pattern {
             Match::Prefix => name.starts_with(pattern),
             Match::InName => self.is_in(name),
             Match::InPath => self.is_in(path),
-            Match::Glob | Match::Close => false,
+            Match::Words | Match::Glob | Match::Close => false,
         }
     }
 }
 
 impl Query {
     pub(super) fn new(pattern: &str) -> Self {
-        let typed = pattern.trim_end_matches('/').to_owned();
+        let typed = pattern.trim_start_matches("./").trim_end_matches('/').to_owned();
         let folded = fold(&typed).into_owned();
         let glob_on_path = folded.contains('/');
         let glob = if is_glob(&folded) { compile(&folded, glob_on_path) } else { None };
+        let words: Vec<_> = folded.split_whitespace().collect();
+        let words = if words.len() > 1 && glob.is_none() { words } else { Vec::new() };
         let anchor = match &glob {
             Some(_) => longest_literal(&folded),
-            None => folded.clone(),
+            None => words.iter().max_by_key(|word| word.len()).unwrap_or(&&*folded).to_string(),
         };
+        let words = words.into_iter().map(|word| Pattern::new(word.to_owned())).collect();
         let anchor = Finder::new(anchor.as_bytes()).into_owned();
         let (typed, folded) = (Pattern::new(typed), Pattern::new(folded));
-        Self { typed, folded, glob, glob_on_path, anchor }
+        Self { typed, folded, words, glob, glob_on_path, anchor }
     }
 
     /// Every path that answers contains this, in its folded form; empty when nothing can be said.
@@ -109,6 +116,9 @@ impl Query {
         if let Some(kind) = self.folded.kind(folded) {
             let exact = self.typed.fits(kind, path);
             return Some(Rank { kind, off: u16::from(!exact) });
+        }
+        if !self.words.is_empty() && self.words.iter().all(|word| word.is_in(folded)) {
+            return Some(Rank { kind: Match::Words, off: 0 });
         }
         let subject = if self.glob_on_path { folded } else { name_of(folded) };
         let fits = self.glob.as_ref().is_some_and(|glob| glob.fits(subject));
@@ -245,6 +255,17 @@ mod tests {
         assert_eq!(rank("[1].txt", "s/x[1].txt"), Some((Match::InName, 0)));
         assert_eq!(rank("[1", "s/x[1].txt"), Some((Match::InName, 0)));
         assert_eq!(rank("É", "s/e\u{301}t\u{e9}"), Some((Match::Prefix, 1)));
+        assert_eq!(rank("resume", "s/Résumé.pdf"), Some((Match::Prefix, 1)));
+        assert_eq!(rank("./s/a.txt", "s/a.txt"), Some((Match::Path, 0)));
+    }
+
+    #[test]
+    fn several_words_are_each_somewhere_in_the_path() {
+        assert_eq!(rank("img 2024", "s/2024/IMG_1.jpg"), Some((Match::Words, 0)));
+        assert_eq!(rank("img 2025", "s/2024/IMG_1.jpg"), None);
+        assert_eq!(rank("my file", "s/my file.txt"), Some((Match::Prefix, 0)), "first as one");
+        let query = Query::new("a holiday 24");
+        assert_eq!(query.anchor().needle(), b"holiday");
     }
 
     #[test]
