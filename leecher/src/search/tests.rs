@@ -125,7 +125,8 @@ fn damage_in_one_log_leaves_the_others() {
     let name = sealift_proto::text::base32(key(1).device.as_bytes());
     let index =
         disk.files().into_iter().find(|path| path.contains(&name) && path.ends_with("index"));
-    disk.alter(&index.unwrap(), |bytes| bytes[14] ^= 1);
+    let first = sealift_platform::private::FIRST_LEN;
+    disk.alter(&index.unwrap(), |bytes| bytes[first + 14] ^= 1);
     let result = search(&views, "txt", 10).unwrap();
     assert_eq!(result.damaged, [key(1)]);
     assert_eq!(result.hits.len(), 1);
