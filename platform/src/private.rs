@@ -14,7 +14,7 @@ pub const MARKER: &str = ".sealift-private";
 /// The first bytes of every file that a program of Sealift keeps.
 pub const FIRST: &str = "sealift-private ";
 /// The first bytes of what lies beside a part of a download.
-const RECORD: &[u8] = b"sealift record ";
+const BESIDE: [&[u8]; 2] = [b"sealift record ", b"sealift start "];
 /// How many bytes [`is_kept`] needs to see.
 pub const FIRST_LEN: usize = FIRST.len();
 /// For whoever finds the marker.
@@ -61,7 +61,7 @@ pub fn is_marked(root: &dyn Root, folder: &Path) -> io::Result<bool> {
 /// Whether a file that begins with these bytes is one that a program of Sealift keeps.
 #[must_use]
 pub fn is_kept(first: &[u8]) -> bool {
-    first.starts_with(FIRST.as_bytes()) || first.starts_with(RECORD)
+    first.starts_with(FIRST.as_bytes()) || BESIDE.iter().any(|kind| first.starts_with(kind))
 }
 
 /// Writes into the lock file who holds it.
