@@ -80,7 +80,7 @@ fn a_folder_that_nobody_may_read_is_left_out_alone() {
     owner.write("share/lost+found/x", b"x");
     owner.write("share/sub/a", b"a");
     let locked = owner.work().join("share/lost+found");
-    std::fs::set_permissions(&locked, PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o000)).unwrap();
     let line = format!("seeder --watch share --relay '{}'", relay.place);
     let mut seeder = owner.type_line(&without_rights(&line));
     seeder.message("lost+found");
