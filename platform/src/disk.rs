@@ -234,6 +234,10 @@ pub trait File: Send + Sync {
         false
     }
 
+    /// As [`File::pass_cache`], for a file that is to be read whole: unless most of it lies in the cache already, as far as some
+    /// looks tell, from where it comes sooner.
+    fn spare_cache(&mut self) {}
+
     /// Locks the file itself, until it is closed or the process ends, however it ends; `false` when another holds it.
     ///
     /// # Errors

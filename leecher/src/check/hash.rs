@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use sealift_platform::disk::Root as Folder;
+use sealift_platform::disk::{Buffer, Root as Folder};
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::CHUNK;
 use tokio::task::JoinSet;
 
 /// Files read at once at most: beyond, disks get slower, not faster.
 const AT_ONCE: usize = 8;
+
+/// Files of so many bytes and more are read past the system's cache, unless they are in it.
+const LARGE: u64 = 64 * CHUNK;
 
 /// The content of a file, or why it is not known.
 pub type Outcome = io::Result<Root>;
@@ -71,7 +74,7 @@ impl Drop for Hashing {
 impl Shared {
     fn work(&self) -> Vec<(usize, Outcome)> {
         let mut done = Vec::new();
-        let mut buffer = vec![0; usize::try_from(CHUNK).unwrap_or(1 << 20)];
+        let mut buffer = Buffer::new(usize::try_from(CHUNK).unwrap_or(1 << 20));
         while let Some((number, path)) = self.files.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             done.push((*number, self.hash(path, &mut buffer)));
         }
@@ -80,8 +83,11 @@ impl Shared {
 
     /// The content of a file that stays as it is while it is read.
     fn hash(&self, path: &Path, buffer: &mut [u8]) -> Outcome {
-        let file = self.folder.open(path)?;
+        let mut file = self.folder.open(path)?;
         let before = file.stat()?;
+        if before.len >= LARGE {
+            file.spare_cache();
+        }
         let mut hasher = blake3::Hasher::new();
         let mut offset = 0;
         loop {

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use blake3::hazmat::ChainingValue;
-use sealift_platform::disk::{File, Root as Folder};
+use sealift_platform::disk::{Buffer, File, Root as Folder};
 use sealift_platform::private;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, Manifest, chunk_value};
@@ -17,6 +17,9 @@ use crate::print::Print;
 /// Bytes of a chunk as a length in memory.
 pub const CHUNK_LEN: usize = 1 << 20;
 const _: () = assert!(CHUNK_LEN as u64 == CHUNK);
+
+/// Files of so many bytes and more are read past the system's cache, unless they are in it: what users work with stays there.
+const LARGE: u64 = 64 * CHUNK;
 
 /// A file that was read from its first byte to its last in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +63,12 @@ impl Reading {
     /// # Errors
     /// When it cannot be opened or is in another state.
     pub fn open(folder: &dyn Folder, local: &Path, print: Print) -> Result<Self, HashError> {
-        let file = folder.open(local)?;
+        let mut file = folder.open(local)?;
         if Print::of(&file.stat()?) != print {
             return Err(HashError::Changed);
+        }
+        if print.size >= LARGE {
+            file.spare_cache();
         }
         let layout = Layout::new(print.size)
             .map_err(|error| io::Error::new(io::ErrorKind::FileTooLarge, error))?;
@@ -76,14 +82,14 @@ impl Reading {
     /// When the file cannot be read, changed meanwhile or is never to be offered.
     pub fn advance(
         &mut self,
-        buffer: &mut Vec<u8>,
+        buffer: &mut Buffer,
         pause: impl Fn() -> bool,
         progress: impl Fn(u64),
     ) -> Result<Option<Hashed>, HashError> {
         while self.next < self.layout.chunks() {
             let len = usize::try_from(self.layout.chunk_len(self.next)).unwrap_or(CHUNK_LEN);
-            buffer.resize(len.max(buffer.len()).min(CHUNK_LEN), 0);
-            let chunk = &mut buffer[..len];
+            buffer.reuse(len);
+            let chunk = &mut buffer[..];
             read_exact(&*self.file, chunk, self.next * CHUNK)?;
             if self.next == 0 && private::is_kept(chunk) {
                 return Err(HashError::Kept);
@@ -149,7 +155,7 @@ mod tests {
     #[test]
     fn the_hash_is_the_plain_one_at_every_edge() {
         let share = Share::new();
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         for size in
             [0, 1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 3 * CHUNK_LEN, 3 * CHUNK_LEN + 7]
         {
@@ -169,7 +175,7 @@ mod tests {
         let content = vec![9; 3 * CHUNK_LEN + 5];
         share.write("f", &content);
         let mut reading = reading(&share, "f");
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         let mut rounds = 0;
         let hashed = loop {
             rounds += 1;
@@ -196,7 +202,7 @@ mod tests {
             let share = Share::new();
             share.write("f", vec![0; 2 * CHUNK_LEN]);
             let mut reading = reading(&share, "f");
-            let mut buffer = Vec::new();
+            let mut buffer = Buffer::default();
             assert!(reading.advance(&mut buffer, || true, |_| {}).unwrap().is_none());
             std::thread::sleep(std::time::Duration::from_millis(20));
             change(&share);
@@ -212,7 +218,7 @@ mod tests {
         let proc = sealift_platform::disk::SystemDisk.open(Path::new("/proc")).unwrap();
         let print = Print::of(&proc.stat(Path::new("version")).unwrap());
         let mut reading = Reading::open(&*proc, Path::new("version"), print).unwrap();
-        let end = reading.advance(&mut Vec::new(), || false, |_| {});
+        let end = reading.advance(&mut Buffer::default(), || false, |_| {});
         assert!(matches!(end, Err(HashError::MadeUp)), "{end:?}");
     }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use sealift_platform::disk::Buffer;
 use tokio::sync::mpsc;
 
 use super::cache::Cache;
@@ -221,7 +222,7 @@ struct Worker {
 
 impl Worker {
     fn run(self, jobs: Vec<Job>) {
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         let mut jobs = VecDeque::from(jobs);
         while let Some(job) = jobs.pop_front() {
             let aside = if self.steps_aside() { Some(job) } else { self.work(job, &mut buffer) };
@@ -243,7 +244,7 @@ impl Worker {
     }
 
     /// Reads one file to its end; gives it back if it stepped aside.
-    fn work(&self, mut job: Job, buffer: &mut Vec<u8>) -> Option<Job> {
+    fn work(&self, mut job: Job, buffer: &mut Buffer) -> Option<Job> {
         let result = match self.advance(&mut job, buffer) {
             Ok(None) => return Some(job),
             Ok(Some(hashed)) => {
@@ -260,7 +261,7 @@ impl Worker {
         None
     }
 
-    fn advance(&self, job: &mut Job, buffer: &mut Vec<u8>) -> Result<Option<Hashed>, HashError> {
+    fn advance(&self, job: &mut Job, buffer: &mut Buffer) -> Result<Option<Hashed>, HashError> {
         let mut reading = match job.reading.take() {
             Some(reading) => reading,
             None => Box::new(self.open(job)?),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use blake3::hazmat::ChainingValue;
-use sealift_platform::disk::File;
+use sealift_platform::disk::{Buffer, File};
 use sealift_platform::private;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{Layout, Manifest};
@@ -101,7 +101,7 @@ fn read_again(engine: &Handle, root: &Root) -> Result<Vec<ChainingValue>, Missin
     let beneath = folder.root().ok_or(Missing::Gone)?;
     let mut reading =
         Reading::open(&*beneath, &local, opened.print).map_err(|_| Missing::Changed)?;
-    match reading.advance(&mut Vec::new(), || false, |_| {}) {
+    match reading.advance(&mut Buffer::default(), || false, |_| {}) {
         Ok(Some(hashed)) if hashed.root == *root => {
             let values = hashed.values.clone();
             engine.shared.cache.put(&opened.print, &opened.name, hashed);

@@ -87,3 +87,71 @@ impl Direct {
         refused
     }
 }
+
+/// At how many places of a file it is looked whether they are in the cache.
+#[cfg(target_os = "linux")]
+const LOOKS: u64 = 8;
+
+/// Whether most of `file` is in the cache, or that cannot be told.
+#[cfg(target_os = "linux")]
+pub(super) fn is_cached(file: &File) -> bool {
+    use rustix::fs::Advice;
+
+    let Ok(len) = file.metadata().map(|metadata| metadata.len()) else { return true };
+    // Otherwise each look would have much of what follows read.
+    let advise = |advice| {
+        let _ = rustix::fs::fadvise(file, 0, None, advice);
+    };
+    advise(Advice::Random);
+    let there = (0..LOOKS).filter(|look| is_there(file, len / LOOKS * look)).count();
+    advise(Advice::Normal);
+    there as u64 * 2 > LOOKS
+}
+
+#[cfg(target_os = "linux")]
+fn is_there(file: &File, offset: u64) -> bool {
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    let mut byte = [0];
+    let mut into = [io::IoSliceMut::new(&mut byte)];
+    !matches!(preadv2(file, &mut into, offset, ReadWriteFlags::NOWAIT), Err(Errno::AGAIN))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_cached(_: &File) -> bool {
+    true
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn what_was_not_in_the_cache_is_not_there_after_it_was_read_past_it() {
+        use crate::disk::system::file::SystemFile;
+        use crate::disk::{Buffer, File as _};
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let content: Vec<u8> = (0..4 << 20).map(|at: u32| (at / 4096) as u8).collect();
+        std::fs::write(path.path(), &content).unwrap();
+        let file = File::open(path.path()).unwrap();
+        file.sync_all().unwrap();
+        assert!(is_cached(&file));
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        if is_cached(&file) || Direct::open(&file).is_err() {
+            println!(
+                "skipped: device {} keeps everything in memory",
+                file.metadata().unwrap().dev()
+            );
+            return;
+        }
+        let mut sparing = SystemFile::new(File::open(path.path()).unwrap().into());
+        sparing.spare_cache();
+        let mut buffer = Buffer::new(content.len());
+        assert_eq!(sparing.read_at(&mut buffer, 0).unwrap(), content.len());
+        assert!(*buffer == content);
+        // Not at the places that were looked at before.
+        let there = (0..LOOKS).filter(|look| is_there(&file, (4 << 20) / LOOKS * look + 99 * 4096));
+        assert_eq!(there.count(), 0);
+    }
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{FileType, FlockOperation};
 use rustix::io::Errno;
 
-use super::direct::Direct;
+use super::direct::{self, Direct};
 use crate::disk::{File, Kind, Lock, Stat};
 
 pub(super) struct SystemFile {
@@ -75,6 +75,12 @@ impl File for SystemFile {
     fn pass_cache(&mut self) -> bool {
         self.direct = Direct::open(&self.file).ok();
         self.direct.is_some()
+    }
+
+    fn spare_cache(&mut self) {
+        if !direct::is_cached(&self.file) {
+            self.pass_cache();
+        }
     }
 
     fn try_lock(&self) -> io::Result<bool> {
