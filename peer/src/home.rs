@@ -15,6 +15,22 @@ pub struct Home {
     pub cache: PathBuf,
 }
 
+/// Where this user's configuration of other programs is: `$XDG_CONFIG_HOME` with its default.
+///
+/// # Errors
+/// When this user has no home folder.
+pub fn configuration() -> Result<PathBuf, Failure> {
+    Ok(base()?.config_dir())
+}
+
+fn base() -> Result<etcetera::base_strategy::Xdg, Failure> {
+    etcetera::base_strategy::Xdg::new().map_err(|error| {
+        Failure::new(Exit::Disk, "this user has no home folder")
+            .why(error)
+            .next("name a folder for Sealift's files with --home DIR")
+    })
+}
+
 impl Home {
     /// `home/profile` and `home/cache`.
     #[must_use]
@@ -30,11 +46,7 @@ impl Home {
         if let Some(home) = home {
             return Ok(Self::beneath(home));
         }
-        let base = etcetera::base_strategy::Xdg::new().map_err(|error| {
-            Failure::new(Exit::Disk, "this user has no home folder")
-                .why(error)
-                .next("name a folder for Sealift's files with --home DIR")
-        })?;
+        let base = base()?;
         Ok(Self {
             profile: base.data_dir().join("sealift"),
             cache: base.cache_dir().join("sealift"),

@@ -34,20 +34,23 @@ fn ended(exit: Exit) -> Failure {
     Failure::new(exit, what).next("the same command goes on where this one stopped")
 }
 
-/// Waits for Ctrl-C, SIGTERM or SIGHUP.
+/// Waits for Ctrl-C, SIGTERM or SIGHUP, which do nothing else from the moment of this call on. To be called within a runtime.
 #[cfg(unix)]
-pub async fn signal() -> Exit {
+pub fn signal() -> impl Future<Output = Exit> {
     use tokio::signal::unix::{SignalKind, signal};
     let ignored = hangup_is_ignored();
     let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
-    let [Ok(mut interrupt), Ok(mut terminate)] = kinds.map(signal) else {
-        // Without handlers the signals end the process as they always do.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => Exit::Interrupted,
-        _ = terminate.recv() => Exit::Terminated,
-        () = hangup(ignored) => Exit::Terminated,
+    let handlers = kinds.map(signal);
+    async move {
+        let [Ok(mut interrupt), Ok(mut terminate)] = handlers else {
+            // Without handlers the signals end the process as they always do.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Terminated,
+            () = hangup(ignored) => Exit::Terminated,
+        }
     }
 }
 

@@ -125,7 +125,11 @@ fn member() -> Member {
 
 impl Member {
     async fn connect(&self, relay: &RelayArg) -> Result<Connected, Failure> {
-        let patience = Patience::AtMost(Duration::from_secs(3));
+        self.connect_within(relay, Duration::from_secs(3)).await
+    }
+
+    async fn connect_within(&self, relay: &RelayArg, most: Duration) -> Result<Connected, Failure> {
+        let patience = Patience::AtMost(most);
         connect(&self.speaker, self.space.clone(), relay, false, patience).await
     }
 
@@ -405,4 +409,28 @@ async fn events_that_nobody_reads_stay_within_bounds() {
     let taken = *counted.borrow();
     assert!(taken > 1 << 20, "only {taken} bytes were offered: nothing was tried");
     assert!(taken < 24 << 20, "{taken} bytes were taken");
+}
+
+/// What answers links and no TLS is what a way that loses large packets looks like from here: the first message of TLS has two.
+#[tokio::test]
+async fn a_way_that_loses_large_packets_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut first = [0; 2];
+            stream.readable().await.unwrap();
+            if stream.peek(&mut first).await.unwrap() == 2 && first != *b"SL" {
+                held.push(stream);
+            }
+        }
+    });
+    let relay = RelayArg { host: HostName::new("127.0.0.1").unwrap(), port, pin: None };
+    let member = member();
+    let failure = member.connect_within(&relay, Duration::from_secs(9)).await.err().unwrap();
+    assert_eq!(failure.exit, Exit::Relay);
+    assert!(failure.why.unwrap().contains("small messages pass"));
+    assert!(failure.next.unwrap().contains("mtu"));
 }

@@ -16,6 +16,7 @@ use sealift_peer::path::Allowed;
 use sealift_proto::space::HostName;
 
 use crate::invite::{parse_expires, parse_public};
+use crate::service::Service;
 
 /// Share folders, end to end encrypted, through a relay that can read nothing.
 #[derive(Debug, Parser)]
@@ -129,6 +130,9 @@ pub enum Command {
     /// List the members of the space
     #[command(after_help = help::MEMBERS)]
     Members,
+    /// Share as a service of this user, with nothing to repeat tomorrow (systemd)
+    #[command(subcommand, after_help = help::SERVICE)]
+    Service(Service),
     /// What shell and `man` want to know.
     #[command(flatten)]
     Manual(Manual),

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::invite::{self, Terms};
 use crate::names::parse_watch;
 use crate::qr;
+use crate::service;
 use crate::sharing;
 use crate::status::{self, Report};
 use crate::watch::Watching;
@@ -114,6 +115,7 @@ pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit,
             join::command(&speaker, &invite, name.as_deref(), "seeder --watch DIR").await?;
         }
         Command::Members => return roster::command(&speaker, common).await,
+        Command::Service(what) => return service::run(&speaker, common, what),
         Command::Status | Command::Manual(_) => {}
     }
     Ok(Exit::Done)

@@ -30,6 +30,7 @@ mod run;
 pub mod scan;
 pub mod sent;
 pub mod serve;
+pub mod service;
 mod session;
 pub mod settle;
 mod sharing;

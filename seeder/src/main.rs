@@ -35,10 +35,13 @@ fn share(cli: &Cli) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new(Exit::Other, "cannot start").why(error))?;
     let console = config.console.clone();
-    let ended = async {
-        let _ = process::signal().await;
-    };
-    let result = runtime.block_on(sealift_seeder::run(Platform::system(), config, ended));
+    let result = runtime.block_on(async {
+        let signal = process::signal();
+        let ended = async {
+            let _ = signal.await;
+        };
+        sealift_seeder::run(Platform::system(), config, ended).await
+    });
     // A walk or a reading that is under way has nothing to lose.
     runtime.shutdown_background();
     console.close();

@@ -158,6 +158,8 @@ fn worth(error: &DialError) -> Duration {
             // No route, no network, no such name.
             _ => NO_WAY,
         },
+        // That has taken its time already.
+        DialError::Stalled { .. } => Duration::ZERO,
         _ => FOR_EVER,
     }
 }

@@ -13,7 +13,7 @@ use sealift_proto::codec::{self, Bytes, CodecError, Extensions, List};
 use sealift_proto::control::{
     Address, FromRelay, Hello, HelloBody, Purpose as WirePurpose, Refusal, TOKEN, ToRelay, Welcome,
 };
-use sealift_proto::frame::{self, VERSION};
+use sealift_proto::frame::{self, LinkKind, Preamble, VERSION};
 use sealift_proto::identity::{DeviceId, SecretKey};
 use sealift_proto::probe::{ProbeKey, ProbeToken};
 use sealift_proto::space::Chain;
@@ -33,6 +33,9 @@ use crate::profile::tokens::RelayToken;
 
 /// How long dialling may take in all.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take, and the answer to something small where it took longer.
+const STALLED: Duration = Duration::from_secs(5);
+const SMALL: Duration = Duration::from_secs(2);
 /// How long the answer to a request may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Frames waiting to be written.
@@ -175,7 +178,10 @@ async fn connect_tls(
     let name = rustls::pki_types::ServerName::try_from(host.to_owned())
         .or_else(|_| "relay.invalid".try_into())
         .map_err(|_| DialError::Foreign("its name cannot be used".into()))?;
-    let result = TlsConnector::from(config).connect(name, stream).await;
+    let connecting = TlsConnector::from(config).connect(name, stream);
+    let Ok(result) = timeout(STALLED, connecting).await else {
+        return Err(DialError::Stalled { small: small_passes(platform, relay).await });
+    };
     match (result, verifier.seen()) {
         (Ok(stream), Some(pin)) => Ok((stream, pin)),
         (Err(_), Some(seen)) if relay.pin.is_some_and(|expected| expected != seen) => {
@@ -188,6 +194,20 @@ async fn connect_tls(
         (Err(error), _) => Err(DialError::Unreachable(error)),
         (Ok(_), None) => Err(DialError::Foreign("it showed no key".into())),
     }
+}
+
+/// Whether the relay answers what fits the smallest packet: it closes a link that nobody asked for (PROTOCOL.md section 5.1).
+/// The first message of TLS, with its post-quantum key, needs two packets of full size.
+async fn small_passes(platform: &Platform, relay: &RelayArg) -> bool {
+    let small = async {
+        let mut stream = platform.net.connect(relay.host.as_str(), relay.port).await?;
+        let value = platform.random.bytes();
+        stream.write_all(&Preamble { kind: LinkKind::Relay, value }.to_bytes()).await?;
+        stream.flush().await?;
+        // It may end by a reset too: what counts is that somebody has read it.
+        io::Result::Ok(stream.read(&mut [0; 1]).await.map_or(true, |count| count == 0))
+    };
+    timeout(SMALL, small).await.is_ok_and(|passes| passes.unwrap_or(false))
 }
 
 /// Whether the relay said, instead of a handshake, that it has no room for one (PROTOCOL.md section 5.6).

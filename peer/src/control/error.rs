@@ -13,6 +13,12 @@ pub enum DialError {
     /// Nobody answers there.
     #[error("{0}")]
     Unreachable(std::io::Error),
+    /// A connection stands, and the first large message is not answered.
+    #[error("{}", stalled(*.small))]
+    Stalled {
+        /// Whether small messages pass, as far as they were tried.
+        small: bool,
+    },
     /// Somebody answers, but not as a relay.
     #[error("what answers there is no Sealift relay ({0})")]
     Foreign(String),
@@ -35,6 +41,7 @@ impl DialError {
         matches!(
             self,
             Self::Unreachable(_)
+                | Self::Stalled { .. }
                 | Self::Refused(
                     R::Busy | R::Internal | R::Shutdown | R::Idle | R::Full | R::NewSpaces
                 )
@@ -55,6 +62,7 @@ impl DialError {
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
+            Self::Stalled { .. } => "stalled",
             Self::Foreign(_) => "foreign",
             Self::OtherKey { .. } => "other key",
             Self::Refused(_) => "refused",
@@ -78,6 +86,13 @@ impl DialError {
             .next(
                 "check that it runs and that the address is right; --relay HOST:PORT names another",
             ),
+            Self::Stalled { small } => {
+                Failure::new(Exit::Relay, format!("the relay {place} does not answer")).why(self).next(if *small {
+                    "have the VPN or router in between pass `packet too big`, or make packets smaller here, as root: ip link set dev DEVICE mtu 1280"
+                } else {
+                    "what listens there may hang, or the way to it loses what is sent; --relay HOST:PORT names another"
+                })
+            }
             Self::Foreign(_) => Failure::new(Exit::Relay, format!("{place} is no Sealift relay"))
                 .why(self)
                 .next("check host and port; --relay HOST:PORT names another"),
@@ -92,6 +107,14 @@ impl DialError {
             )),
             Self::Refused(why) => refusal(*why, &place),
         }
+    }
+}
+
+const fn stalled(small: bool) -> &'static str {
+    if small {
+        "it was connected and small messages pass, but large ones do not: packets beyond some size get lost on the way (its MTU)"
+    } else {
+        "it was connected, but nothing comes back"
     }
 }
 

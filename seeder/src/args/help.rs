@@ -10,6 +10,8 @@ Examples:
       Two folders, one of them under another name; the same as --watch before each
   seeder
       Go on with what was shared the last time
+  seeder service install
+      The same by itself, after each login
   seeder invite
       Print a line that lets one more device in
   seeder join sealift:HOST:PORT/PIN/SECRET
@@ -51,6 +53,15 @@ pub(super) const MEMBERS: &str = "\
 Examples:
   seeder members                    who is in the space, and who is online
   seeder members --space family     of one space of several";
+
+pub(super) const SERVICE: &str = "\
+Examples:
+  seeder ./share             once by hand: what is to be shared
+  seeder service install     from now on by itself, after each login
+  seeder service remove      no more
+
+It writes a unit for systemd into ~/.config/systemd/user and starts it. `loginctl enable-linger` lets it go on while \
+nobody is logged in.";
 
 /// The same of all commands.
 pub(crate) const EXIT: &str = "  \

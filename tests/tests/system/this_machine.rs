@@ -110,3 +110,41 @@ fn flags_of_sharing_are_refused_where_they_do_nothing() {
     }
     let _ = user.type_line("seeder").wait().expect(2);
 }
+
+/// What stands for systemd notes what it is asked.
+#[test]
+fn a_service_of_the_user_goes_on_with_what_was_shared() {
+    let user = User::new();
+    user.write("share/a.txt", b"a");
+    user.write("bin/systemctl", b"#!/bin/sh\necho \"$@\" >> ../home/asked\n");
+    let service = |what: &str| {
+        let line = format!("chmod +x bin/systemctl; PATH=$PWD/bin:$PATH seeder service {what}");
+        user.type_line(&line).wait()
+    };
+    let early = service("install").expect(2);
+    assert!(early.says("seeder --watch DIR"), "{early}");
+    let mut seeder = user.type_line("seeder --watch share --relay 127.0.0.1:1");
+    seeder.message("sharing");
+    let busy = service("install").expect(1);
+    assert!(busy.says("end it first"), "{busy}");
+    seeder.signal_alone(Signal::TERM);
+    let _ = seeder.wait().expect(0);
+    let _ = service("install").expect(0);
+    let unit = user.home().join(".config/systemd/user/sealift-seeder.service");
+    let text = std::fs::read_to_string(&unit).unwrap();
+    let start = text.lines().find(|line| line.starts_with("ExecStart=")).unwrap();
+    // What the unit starts is what it says: the same words, without systemd.
+    let command = start.trim_start_matches("ExecStart=").to_owned();
+    let mut started = user.type_line(&format!("cd / && exec {command}"));
+    started.message("sharing");
+    started.signal_alone(Signal::TERM);
+    let _ = started.wait().expect(0);
+    let _ = service("remove").expect(0);
+    let _ = service("remove").expect(3);
+    assert!(!unit.exists());
+    let asked = std::fs::read_to_string(user.home().join("asked")).unwrap();
+    let asked: Vec<_> = asked.lines().map(|line| line.trim_start_matches("--user ")).collect();
+    let name = "sealift-seeder.service";
+    let (enable, disable) = (format!("enable --now {name}"), format!("disable --now {name}"));
+    assert_eq!(asked, ["daemon-reload", &enable, &disable, "daemon-reload"]);
+}
