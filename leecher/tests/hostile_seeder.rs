@@ -85,9 +85,12 @@ async fn a_segment_sealed_for_another_place_is_the_signers() {
     assert_eq!(member.told("a segment of it does not open"), 1);
 }
 
+/// How a head is altered, and what is told of it then.
+type Altered = (fn(&mut Head), &'static str);
+
 #[tokio::test]
 async fn a_head_that_says_what_none_may_is_the_signers() {
-    let cases: [(fn(&mut Head), &str); 4] = [
+    let cases: [Altered; 4] = [
         (|head| head.epoch = 999, "signed a catalogue of epoch 999"),
         (|head| head.version = 9, "its head is of another version"),
         (|head| head.base = 9, "its head says what no head may"),

@@ -41,7 +41,8 @@ pub mod seal;
 #[cfg(feature = "sealed")]
 pub mod wrap;
 
-#[cfg(all(test, feature = "sealed"))]
+#[cfg(feature = "sealed")]
+#[cfg(test)]
 mod specification;
 #[cfg(all(test, feature = "sealed"))]
 mod testing;
