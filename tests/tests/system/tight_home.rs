@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use sealift_tests::process::{Finished, User};
-use sealift_tests::stage::{Relay, appears, fetched, invite, seed};
+use sealift_tests::stage::{Relay, appears, fetched, invite, join, seed};
 
 /// A user whose home is a file system of its own, as long as this lives; `None` where that is not permitted.
 struct Tight(User);
@@ -76,13 +76,14 @@ fn a_full_or_read_only_home_answers_with_what_it_knows() {
     };
     let (relay, owner) = (Relay::start(), User::new());
     owner.write("share/report.txt", b"a report");
-    let mut seeder = seed(&owner, &relay.place, "ana");
+    let _seeder = seed(&owner, &relay.place, "ana");
     let _ = tight.leecher(&format!("join {} --name ben", invite(&owner))).expect(0);
     appears(&tight.0, "report.txt");
     tight.0.write("report.txt", b"a report");
     // News that have to be written come while there is no room.
+    let other = join(&owner, "cem");
     owner.write("share/later.txt", b"later");
-    seeder.message("added share/later.txt");
+    appears(&other, "later.txt");
     tight.fill();
     tight.answers();
     let unknown = tight.leecher("search later").expect(8);
