@@ -112,9 +112,8 @@ impl DownloadBar {
     pub fn set(&self, moment: &Moment) {
         self.tell_turns(moment);
         let pace = self.pace(moment);
-        if self.keeps && moment.have > 0 {
-            let Whole { what, .. } = &self.whole;
-            self.console.keep(format!("{} of {what} kept", human::size(moment.have)));
+        if self.keeps {
+            self.console.keep(moment.kept(&self.whole.what));
         }
         if self.console.is_live() {
             let mut lines = vec![moment.line(&self.whole, pace, self.console.glyphs())];

@@ -148,12 +148,14 @@ fn help_teaches_and_mistakes_are_usage() {
     let output = relay(home.path(), &["--help"]).output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for part in ["Examples:", "--listen", "--public", "--home", "seeder --watch ./share --relay"] {
+    for part in ["Examples:", "--listen", "--public", "--home", "seeder ./share --relay"] {
         assert!(help.contains(part), "{part}");
     }
+    let output = relay(home.path(), &["limits"]).output().unwrap();
+    let limits = String::from_utf8(output.stdout).unwrap();
     for limit in sealift_relay::Limits::default().entries() {
         assert!(
-            help.contains(&format!("  {} = {}\n", limit.name, limit.default)),
+            limits.contains(&format!("  {} = {}\n", limit.name, limit.default)),
             "{}",
             limit.name
         );

@@ -72,6 +72,14 @@ pub(super) struct Pace {
 }
 
 impl Moment {
+    /// What stays of `what` if the command is interrupted now.
+    pub(super) fn kept(&self, what: &str) -> String {
+        if self.have == 0 {
+            return "what has come is kept".to_owned();
+        }
+        format!("{} of {what} kept", human::size(self.have))
+    }
+
     /// Who still has to read a file before it can send it, if anybody.
     pub(super) fn reading(&self) -> Option<String> {
         let mut reading = self.sources.iter().filter_map(|(name, of)| Some((name, of.reading?)));
