@@ -124,7 +124,7 @@ pub enum Command {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
-    /// Tell what is shared, by whom, and which file to back up
+    /// Tell what is shared, by whom, and which folder to back up
     #[command(after_help = help::STATUS)]
     Status,
     /// List the members of the space

@@ -166,17 +166,18 @@ fn tell_space(profile: &Profile, common: &CommonArgs, space: &SpaceState) -> Res
         let place = sealift_proto::invite::host_port(&relay.host, relay.port);
         format!("{place}#{}", text::base32(&relay.pin))
     });
-    let backup = space.owner_file(profile.folder()).map(|path| escape_path(&path));
+    let backup = space.backup(profile.folder()).map(|path| escape_path(&path));
+    let key = space.owner_file(profile.folder()).map(|path| escape_path(&path));
     let role = match &backup {
         Some(path) => format!(
-            "owned by this device\nback up  {path}\n         without this file nobody can ever invite again"
+            "owned by this device\nback up  {path}\n         without the owner key in this folder nobody can ever invite again"
         ),
         None => "joined by invite".to_owned(),
     };
     let at = relay.as_deref().unwrap_or("none met yet");
     common.console().result(
         format!("space    {name} ({id}), {role}\nrelay    {at}"),
-        &json!({"type": "space", "name": name, "id": id, "owner": backup.is_some(), "back_up": backup, "relay": relay}),
+        &json!({"type": "space", "name": name, "id": id, "owner": backup.is_some(), "back_up": backup, "owner_key": key, "relay": relay}),
     );
     Ok(())
 }

@@ -58,10 +58,10 @@ fn one_space(speaker: &Speaker, common: &CommonArgs, space: &SpaceState) -> Resu
             "relay": place, "synced": synced, "owner_key": owner_file,
         }),
     );
-    if let Some(path) = owner_file {
+    if let Some(path) = space.backup(speaker.profile.folder()).map(|path| escape_path(&path)) {
         speaker.console.result(
-            format!("back up  {path}: without it nobody can ever invite into this space"),
-            &json!({"type": "backup", "file": path}),
+            format!("back up  {path}: without the owner key in it nobody can ever invite into this space"),
+            &json!({"type": "backup", "folder": path}),
         );
     }
     catalogues(speaker, space, &members)

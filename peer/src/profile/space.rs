@@ -246,10 +246,17 @@ impl SpaceState {
         self.owner.as_ref()
     }
 
-    /// Where the owner's key is: the one file to back up.
+    /// Where the owner's key is, if this device keeps it.
     #[must_use]
     pub fn owner_file(&self, folder: &Folder) -> Option<std::path::PathBuf> {
         self.owner.as_ref().map(|_| folder.place(owner_path(&self.id().short())))
+    }
+
+    /// What the owner should back up: the whole profile, since the owner's key alone, without the state of the space and the
+    /// key of the device beside it, starts nothing.
+    #[must_use]
+    pub fn backup(&self, folder: &Folder) -> Option<std::path::PathBuf> {
+        self.owner.as_ref().map(|_| folder.place(""))
     }
 
     /// The space's name, safe to show, with its id where that helps.

@@ -17,7 +17,7 @@ Examples:
   seeder join sealift:HOST:PORT/PIN/SECRET
       Share into somebody else's space
   seeder status
-      What is shared, and which file to back up
+      What is shared, and which folder to back up
 
 What a `.sealiftignore` names (gitignore syntax) is left out, and by default swap files, locks and half downloads of other \
 programs (`!*.part` there takes such back).
@@ -46,7 +46,7 @@ Afterwards `seeder ./share` shares into that space.";
 
 pub(super) const STATUS: &str = "\
 Examples:
-  seeder status            what is shared, and which file to back up
+  seeder status            what is shared, and which folder to back up
   seeder status --json     the same for a program";
 
 pub(super) const MEMBERS: &str = "\
@@ -74,7 +74,7 @@ pub(crate) const EXIT: &str = "  \
 
 /// Where things are.
 pub(crate) const FILES: &str = "  \
-~/.local/share/sealift    keys and spaces; `seeder status` names the file to back up
+~/.local/share/sealift    keys and spaces; `seeder status` names the folder to back up
   ~/.cache/sealift          hashes of files; can be made again
   DIR/profile, DIR/cache    instead of these with --home DIR
   .sealiftignore            in a shared folder: what is left out of it, in gitignore syntax";

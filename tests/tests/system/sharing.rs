@@ -48,7 +48,7 @@ fn an_owner_key_without_its_space_starts_no_other() {
     let status = user.run("seeder", &["status", "--json"]).expect(0);
     let told = status.stdout.iter().find_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        Some(line["back_up"].as_str()?.to_owned())
+        Some(line["owner_key"].as_str()?.to_owned())
     });
     let key = std::path::PathBuf::from(told.unwrap());
     assert!(key.is_file());
