@@ -71,11 +71,12 @@ pub enum Command {
     /// Find files by name: exact, part of a name, glob, or a close misspelling; best first
     #[command(
         alias = "find",
-        after_help = "Examples:\n  leecher search report.pdf\n  leecher search '*.iso'\n  leecher search raport"
+        after_help = "Examples:\n  leecher search report.pdf\n  leecher search img 2024\n  leecher search '*.iso'\n  leecher search raport"
     )]
     Search {
-        /// What to look for
-        pattern: String,
+        /// What to look for: of several words all, in any order
+        #[arg(required = true, value_name = "PATTERN")]
+        patterns: Vec<String>,
         /// Show at most so many
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,

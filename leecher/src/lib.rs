@@ -54,7 +54,8 @@ pub async fn run(
         Command::Join { invite, name } => {
             commands::join::run(&speaker, &invite, name.as_deref()).await
         }
-        Command::Search { pattern, limit, offline } => {
+        Command::Search { patterns, limit, offline } => {
+            let pattern = patterns.join(" ");
             commands::search::run(&speaker, &common, &pattern, limit, offline).await
         }
         Command::List { path, offline } => {

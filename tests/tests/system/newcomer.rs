@@ -66,6 +66,8 @@ fn first_guesses_are_understood() {
     }
     assert!(friend.run("leecher", &["ls"]).expect(0).says("share"));
     assert!(friend.run("leecher", &["find", "report"]).expect(0).says("report.pdf"));
+    let both = friend.run("leecher", &["search", "pdf", "REPORT"]).expect(0);
+    assert!(both.says("share/report.pdf"), "{both}");
     for (program, word, hint) in [
         ("leecher", "share", "seeder ./FOLDER"),
         ("leecher", "invite", "seeder invite"),
