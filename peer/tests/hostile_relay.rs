@@ -16,6 +16,7 @@ use sealift_peer::profile::space::SpaceState;
 use sealift_platform::Platform;
 use sealift_proto::codec::{self, Bytes, Extensions};
 use sealift_proto::control::{Address, FromRelay, LogHead, Refusal, ToRelay, Welcome};
+use sealift_proto::features::Features;
 use sealift_proto::frame::{self, ALPN, FRAME_HEADER};
 use sealift_proto::identity::{DeviceId, SecretKey, Signed};
 use sealift_proto::log::Head;
@@ -50,6 +51,7 @@ impl Wire {
             connection: 1,
             time,
             seen_as: Bytes::default(),
+            features: Features::from_bits(u64::MAX),
             extensions: Extensions::default(),
         };
         self.send(&FromRelay::Welcome(welcome)).await;

@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Bytes, Extensions, List};
+use crate::features::Features;
 use crate::identity::{DeviceId, SecretKey, SignatureError};
 use crate::kind;
 use crate::label;
@@ -54,6 +55,8 @@ pub struct HelloBody {
     pub device: DeviceId,
     /// What the connection is for.
     pub purpose: Purpose,
+    /// What the device can do beyond the version.
+    pub features: Features,
     /// Additions.
     pub extensions: Extensions,
 }
@@ -216,6 +219,8 @@ pub struct Welcome {
     pub time: u64,
     /// The address that the relay saw, `IP:PORT`.
     pub seen_as: Bytes<SEEN_AS_MAX>,
+    /// What the relay can do beyond the version.
+    pub features: Features,
     /// Additions.
     pub extensions: Extensions,
 }
@@ -422,6 +427,7 @@ mod tests {
             versions: List::new(vec![1]).unwrap(),
             device: key.id(),
             purpose: Purpose::Join,
+            features: Features::from_bits(u64::MAX),
             extensions: Extensions::default(),
         };
         let hello = Hello::sign(&body, &[1; 32], &key).unwrap();

@@ -5,6 +5,7 @@
 
 pub mod codec;
 pub mod control;
+pub mod features;
 pub mod frame;
 pub mod identity;
 pub mod kind;

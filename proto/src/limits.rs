@@ -101,9 +101,9 @@ limits! {
     /// Segments from base to position of one log: what a relay keeps for it.
     SEGMENTS_MAX: u64 = 65_536, "count", "5.5, 5.6, 8.1";
     /// Logs of a device that a relay keeps.
-    LOGS_MAX: u16 = 16, "count", "5.6";
+    LOGS_MAX: u64 = 16, "count", "5.6";
     /// Connections of a device in one space that a relay takes, at least.
-    CONNECTIONS_MIN: usize = 64, "count", "5.6";
+    CONNECTIONS_MIN: u64 = 64, "count", "5.6";
     /// Probes of a connection that a relay answers in a second.
     PROBES_PER_SECOND: u64 = 4, "a second", "5.6";
     /// From connecting to a Hello that holds.
@@ -115,6 +115,10 @@ limits! {
     /// Silence after which a relay closes a connection: three Pings lost.
     IDLE_TIME: u64 = 45, "s", "5.6";
 
+    /// How long a leecher waits for WRAP and ticket, and then for READY.
+    ANSWER_TIME: u64 = 15, "s", "6.1";
+    /// How long a seeder waits for the ACK from the ticket on.
+    ACK_TIME: u64 = 30, "s", "6.1";
     /// Shares in an OFFER: more than there are suites, so that further ones find room.
     SHARES_MAX: usize = 16, "count", "6.2";
     /// Public key of a share: X-Wing's.

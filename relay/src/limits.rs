@@ -11,6 +11,7 @@ mod value;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use sealift_proto::limits as agreed;
 pub use value::Unit;
 use value::{DAY, GIB, KIB, MIB, MINUTE, SECOND, Value};
 
@@ -113,7 +114,7 @@ macro_rules! limits {
 limits! {
     "Connections that have not shown who they are" {
         /// From connecting until a Hello or a ticket has been checked, all in all
-        handshake: Duration, Time, 1 => 10 * SECOND;
+        handshake: Duration, Time, 1 => agreed::HELLO_TIME * SECOND;
         /// Such connections; the oldest is closed for one more
         unauthenticated: usize, Count, 1 => 1024;
         /// Of those, from one IPv4 address or IPv6 /64; its oldest is closed for one more
@@ -141,17 +142,17 @@ limits! {
         /// Of those, in one space
         connections_per_space: usize, Count, 1 => 12_000;
         /// Of those, of one device in one space
-        connections_per_device: usize, Count, 1 => 64;
+        connections_per_device: usize, Count, 1 => agreed::CONNECTIONS_MIN;
         /// Of devices that take an invite
         joining: usize, Count, 1 => 256;
         /// How long one of those may stay
         join_time: Duration, Time, 1 => 60 * SECOND;
         /// Silence after which a connection is asked for a sign of life
-        ping_after: Duration, Time, 1 => 15 * SECOND;
+        ping_after: Duration, Time, 1 => agreed::PING_TIME * SECOND;
         /// Silence after which it is closed
-        idle: Duration, Time, 1 => 45 * SECOND;
+        idle: Duration, Time, 1 => agreed::IDLE_TIME * SECOND;
         /// From the first byte of a message until its last; who takes longer is closed
-        message_time: Duration, Time, 1 => 30 * SECOND;
+        message_time: Duration, Time, 1 => agreed::MESSAGE_TIME * SECOND;
         /// Bytes of messages that have come in part, on all connections; beyond, those that take longest are closed
         partial_bytes_in_all: usize, Bytes, 128 * KIB => 64 * MIB;
         /// How long one frame may take to leave for a device that does not read
@@ -179,7 +180,7 @@ limits! {
     }
     "Links" {
         /// Life of a link's tickets
-        ticket: Duration, Time, 1 => 15 * SECOND;
+        ticket: Duration, Time, 1 => agreed::TICKET_TIME * SECOND;
         /// Links that are asked for and not open yet, in all; the oldest of who has most goes for one more
         tickets: usize, Count, 1 => 4096;
         /// Of those, asked for by one device in one space
@@ -205,7 +206,7 @@ limits! {
     }
     "The UDP service" {
         /// Datagrams answered to one control connection, in the long run
-        probes_per_second: u64, PerSecond, 1 => 4;
+        probes_per_second: u64, PerSecond, 1 => agreed::PROBES_PER_SECOND;
         /// Of those, at once
         probe_burst: u64, Count, 1 => 32;
         /// Datagrams answered in all, read at start
@@ -225,9 +226,9 @@ limits! {
         /// Records, cards and heads of one space
         space_statements: u64, Count, 1 => 10_000;
         /// Logs of one device; two are its record and card
-        logs: u16, Count, 3 => 16;
+        logs: u16, Count, 3 => agreed::LOGS_MAX;
         /// Segments of one log
-        log_segments: u64, Count, 1 => 1 << 16;
+        log_segments: u64, Count, 1 => agreed::SEGMENTS_MAX;
         /// Invites, in all
         invites: u64, Count, 0 => 20_000;
         /// Invites of one space

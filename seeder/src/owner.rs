@@ -4,11 +4,9 @@ use sealift_peer::connect::{Connected, Speaker};
 use sealift_peer::exit::Failure;
 use sealift_proto::codec::List;
 use sealift_proto::identity::DeviceId;
+use sealift_proto::limits::LASTING_MAX;
 use sealift_proto::space::Role;
 use serde_json::json;
-
-/// Most lasting certificates in a space record.
-const LASTING_MAX: usize = 100;
 
 /// Signs a lasting certificate for each provisional member and publishes them in the space record. Those that were taken
 /// make room. Does nothing on a device that does not own the space.

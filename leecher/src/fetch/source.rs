@@ -13,6 +13,7 @@ use sealift_peer::session::{
 use sealift_proto::codec::{self, List};
 use sealift_proto::direct::Candidates;
 use sealift_proto::identity::DeviceId;
+use sealift_proto::limits;
 use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::manifest::CHUNK;
 use sealift_proto::message::{FromLeecher, FromSeeder, Outcome};
@@ -38,7 +39,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// The last messages get so long to leave.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// On a link that is asked nothing for so long a message that says nothing keeps everybody on the way from closing it.
-const KEEP: Duration = Duration::from_secs(120);
+const KEEP: Duration = Duration::from_secs(limits::KEEP_TIME);
 
 impl From<OutOfTurn> for SessionError {
     fn from(_: OutOfTurn) -> Self {

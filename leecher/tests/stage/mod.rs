@@ -15,6 +15,7 @@ use sealift_platform::Platform;
 use sealift_proto::catalogue::{self, Change, Entry, Root};
 use sealift_proto::codec::{self, Bytes, Extensions};
 use sealift_proto::control::{FromRelay, LogHead, ToRelay, Welcome};
+use sealift_proto::features::Features;
 use sealift_proto::frame::{self, ALPN, EXPORTER_LABEL, FRAME_HEADER};
 use sealift_proto::identity::{SecretKey, Signed};
 use sealift_proto::log::{Head, chain_next, chain_start};
@@ -96,6 +97,7 @@ async fn serve(mut stream: TlsStream<TcpStream>, shared: Arc<Mutex<Show>>) {
                 connection: 1,
                 time: Platform::system().clock.unix_millis(),
                 seen_as: Bytes::default(),
+                features: Features::from_bits(u64::MAX),
                 extensions: Extensions::default(),
             })],
             ToRelay::Heads => {

@@ -13,6 +13,7 @@ use sealift_proto::codec::{self, Bytes, CodecError, Extensions, List};
 use sealift_proto::control::{
     Address, FromRelay, Hello, HelloBody, Purpose as WirePurpose, Refusal, TOKEN, ToRelay, Welcome,
 };
+use sealift_proto::features::Features;
 use sealift_proto::frame::{self, LinkKind, Preamble, VERSION};
 use sealift_proto::identity::{DeviceId, SecretKey};
 use sealift_proto::probe::{ProbeKey, ProbeToken};
@@ -234,7 +235,7 @@ fn hello(key: &SecretKey, purpose: Purpose, exporter: &[u8; 32]) -> Result<Hello
     let versions = List::new(vec![VERSION]);
     let body = versions.and_then(|versions| {
         let extensions = extensions(token.as_ref())?;
-        Ok(HelloBody { versions, device: key.id(), purpose, extensions })
+        Ok(HelloBody { versions, device: key.id(), purpose, features: Features::OWN, extensions })
     });
     body.and_then(|body| Hello::sign(&body, exporter, key))
         .map_err(|_| DialError::Refused(Refusal::Malformed))

@@ -8,6 +8,7 @@ use sealift_proto::direct::{
     AtLeecher, AtSeeder, Call, DirectError, End, Ends, NONCE_LEN, PROOF_LEN, TAKE_LEN, Terms,
     Transport,
 };
+use sealift_proto::limits;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
@@ -15,7 +16,7 @@ use super::links::Place;
 use super::session::Session;
 
 /// How long an opening may take, from the connection on.
-pub(super) const TIME: Duration = Duration::from_secs(5);
+pub(super) const TIME: Duration = Duration::from_secs(limits::DIRECT_TIME);
 
 /// Why no link came of a connection.
 #[derive(Debug, thiserror::Error)]

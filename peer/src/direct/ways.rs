@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sealift_proto::direct::{Knock, KnockKind};
+use sealift_proto::limits;
 use tokio::time::Instant;
 
 /// Addresses that are taken from knocks, beside those that the other end named (section 10.5).
-const LEARNT: usize = 4;
+const LEARNT: usize = limits::LEARNT_MAX;
 /// Asks whose answers are awaited.
 const ASKED: usize = 1024;
 /// Asks of the other end that are remembered, so that nobody can send them again from elsewhere.

@@ -13,6 +13,7 @@ use sealift_proto::control::{Address, FORWARD_MAX};
 use sealift_proto::frame::{LinkKind, Preamble};
 use sealift_proto::handshake::{HandshakeError, RefuseCode};
 use sealift_proto::identity::DeviceId;
+use sealift_proto::limits;
 use sealift_proto::space::Membership;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -21,9 +22,9 @@ use super::seeder::{Acceptor, SeederSession};
 use super::{SessionError, Side};
 
 /// The number that stands for a connection where no relay has given one.
-const CONNECTION: u32 = u32::MAX;
+const CONNECTION: u32 = limits::LAN_CONNECTION;
 /// How long a stranger may take for the whole of it.
-const DEADLINE: Duration = Duration::from_secs(15);
+const DEADLINE: Duration = Duration::from_secs(limits::LAN_TIME);
 
 /// The address of `device` where no relay is.
 pub(super) const fn address(device: DeviceId) -> Address {

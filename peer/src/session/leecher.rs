@@ -12,6 +12,7 @@ use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, Refusal, ToRelay};
 use sealift_proto::handshake::{Acknowledged, Answered, HandshakeError, Message, Offered, Peer};
 use sealift_proto::identity::DeviceId;
+use sealift_proto::limits;
 use sealift_proto::link::{LinkSender, ToLeecher, ToSeeder};
 use sealift_proto::wrap::{ShareSecret, Suite};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf};
@@ -28,7 +29,7 @@ use crate::pace::Pace;
 /// News that may wait for one handshake; a relay that repeats itself fills no memory.
 const NEWS: usize = 8;
 /// How long the seeder may take to answer, and READY to come.
-const ANSWER: Duration = Duration::from_secs(15);
+const ANSWER: Duration = Duration::from_secs(limits::ANSWER_TIME);
 
 /// Which suites to offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

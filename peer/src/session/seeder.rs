@@ -12,6 +12,7 @@ use sealift_proto::handshake::{
     HandshakeError, Message, Offer, PENDING_MILLIS, Peer, Pending, RefuseCode, refuse, respond,
 };
 use sealift_proto::identity::Signed;
+use sealift_proto::limits;
 use sealift_proto::link::{OPENING_LEN, Opening, ToLeecher, ToSeeder};
 use sealift_proto::space::Membership;
 use sealift_proto::wrap::Suite;
@@ -28,7 +29,7 @@ use crate::pace::Pace;
 use crate::profile::space::SpaceState;
 
 /// How long the ACK may take from the ticket on.
-const ACK: Duration = Duration::from_secs(30);
+const ACK: Duration = Duration::from_secs(limits::ACK_TIME);
 
 /// The handshakes that wait for their ACK.
 pub struct Acceptor {

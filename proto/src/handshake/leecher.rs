@@ -9,6 +9,7 @@ use super::{
 };
 use crate::codec::{Bytes, Extensions, List};
 use crate::control::Address;
+use crate::features::Features;
 use crate::frame::VERSION;
 use crate::identity::Signed;
 use crate::keys::{LeecherToSeederKey, Schedule};
@@ -58,6 +59,7 @@ impl Offered {
             nonce,
             chain: me.chain.clone(),
             shares: List::new(shares).map_err(|_| HandshakeError::Malformed)?,
+            features: Features::OWN,
             extensions: Extensions::default(),
         };
         check_shares(&offer)?;
@@ -133,7 +135,8 @@ impl Offered {
         let fresh = secret.unwrap(&context, &wrap.wrapped, rng).map_err(HandshakeError::Wrap)?;
         let transcript = transcript(&self.offer.to_bytes(), &signed.to_bytes());
         let schedule = Schedule::derive(&context, &transcript, &fresh, &terms.keys.psk);
-        let peer = Peer { address: from, membership };
+        let features = offer.features.common(wrap.features);
+        let peer = Peer { address: from, membership, features };
         Ok(Answered { session: wrap.session, schedule, transcript, peer, suite })
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{HandshakeError, RefuseCode, SessionId, Terms};
 use crate::codec::{self, Bytes, Extensions, List};
 use crate::control::Address;
+use crate::features::Features;
 use crate::identity::{DeviceId, Signed, Statement};
 use crate::keys::hash;
 use crate::label;
@@ -48,6 +49,8 @@ pub struct Offer {
     pub chain: Chain,
     /// Best first, at most one for each suite.
     pub shares: List<Share, SHARES_MAX>,
+    /// What the leecher can do beyond the version.
+    pub features: Features,
     /// Additions.
     pub extensions: Extensions,
 }
@@ -77,6 +80,8 @@ pub struct Wrap {
     pub session: SessionId,
     /// The fresh key.
     pub wrapped: Wrapped,
+    /// What the seeder can do beyond the version.
+    pub features: Features,
     /// Additions.
     pub extensions: Extensions,
 }

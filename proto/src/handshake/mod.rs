@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::control::Address;
+use crate::features::Features;
 use crate::identity::{DeviceId, SecretKey, SignatureError};
 use crate::keys::{EpochKeys, ExporterKey, LeecherToSeederKey, Schedule, SeederToLeecherKey};
 use crate::kind::refuse as code;
@@ -67,6 +68,8 @@ pub struct Peer {
     pub address: Address,
     /// What its chain says.
     pub membership: Membership,
+    /// What may be used with it: the features that both sides named.
+    pub features: Features,
 }
 
 /// Names a session: random, chosen by the seeder, seen by nobody but the two until the link opens.

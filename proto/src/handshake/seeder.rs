@@ -11,6 +11,7 @@ use super::{
 };
 use crate::codec::Extensions;
 use crate::control::Address;
+use crate::features::Features;
 use crate::frame::VERSION;
 use crate::identity::{SecretKey, Signed};
 use crate::keys::{FreshKey, Schedule};
@@ -44,7 +45,8 @@ pub fn respond(
 
     let transcript = transcript(&signed.to_bytes(), &wrap.to_bytes());
     let schedule = Schedule::derive(&context, &transcript, &fresh, &terms.keys.psk);
-    let peer = Peer { address: from, membership };
+    let features = offer.features.common(Features::OWN);
+    let peer = Peer { address: from, membership, features };
     let (nonce, link_tag) = (offer.nonce, offer.link_tag);
     Ok(AwaitingAck { session, nonce, link_tag, wrap, schedule, transcript, peer, suite })
 }
@@ -100,6 +102,7 @@ fn sign(
         chain: me.chain.clone(),
         session,
         wrapped,
+        features: Features::OWN,
         extensions: Extensions::default(),
     };
     Signed::sign(wrap, me.key).map_err(|_| HandshakeError::Malformed)

@@ -1,6 +1,7 @@
 //! Group by group: what stands, what is bound, what is refused, what repeats.
 
 mod altered;
+mod features;
 mod pending;
 
 use super::*;

@@ -5,6 +5,7 @@ use std::path::Path;
 use sealift_proto::catalogue::{Change, Entry, Root};
 use sealift_proto::codec::{self, Bytes, Extensions, List};
 use sealift_proto::control::{HelloBody, Purpose, Welcome};
+use sealift_proto::features::Features;
 use sealift_proto::frame::{LinkKind, Preamble};
 use sealift_proto::handshake::Refuse;
 use sealift_proto::identity::{SecretKey, Signed};
@@ -34,11 +35,19 @@ fn parts() -> Vec<Vec<u8>> {
     let extensions = Extensions::default();
     let versions = List::new(vec![1]).unwrap();
     let purpose = Purpose::Join;
-    let hello = HelloBody { versions, device: key.id(), purpose, extensions: extensions.clone() };
+    let features = Features::from_bits(1 << 63 | 5);
+    let device = key.id();
+    let hello = HelloBody { versions, device, purpose, features, extensions: extensions.clone() };
     let seen_as = Bytes::new(b"192.0.2.1:5000".to_vec()).unwrap();
     let time = 1_800_000_000_000;
-    let welcome =
-        Welcome { version: 1, connection: 7, time, seen_as, extensions: extensions.clone() };
+    let welcome = Welcome {
+        version: 1,
+        connection: 7,
+        time,
+        seen_as,
+        features,
+        extensions: extensions.clone(),
+    };
     let refuse = Refuse { version: 1, offer: [3; 32], code: 2, extensions };
     let path = RelativePath::new("share/a.txt").unwrap();
     let entry = Entry { path, size: 3_000_000, modified: -1, flags: 1, root: Some(Root([5; 32])) };

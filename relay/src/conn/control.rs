@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use sealift_proto::codec::{self, Bytes, Extensions};
 use sealift_proto::control::{Address, FromRelay, Refusal, ToRelay, Welcome};
+use sealift_proto::features::Features;
 use sealift_proto::frame::VERSION;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Membership;
@@ -113,6 +114,7 @@ fn welcome(hub: &Hub, address: Address, from: SocketAddr) -> FromRelay {
         connection: address.connection,
         time: hub.platform.clock.unix_millis(),
         seen_as: Bytes::new(from.to_string().into_bytes()).unwrap_or_default(),
+        features: Features::OWN,
         extensions: Extensions::default(),
     })
 }

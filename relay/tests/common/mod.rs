@@ -21,6 +21,7 @@ use sealift_proto::codec::{self, Bytes, Extensions, List};
 use sealift_proto::control::{
     Address, FromRelay, Hello, HelloBody, Purpose, Refusal, ToRelay, Welcome,
 };
+use sealift_proto::features::Features;
 use sealift_proto::frame::{self, ALPN, EXPORTER_LABEL, LinkKind, Preamble};
 use sealift_proto::identity::{DeviceId, SecretKey, Signed, Statement};
 use sealift_proto::log::{Head, chain_next, chain_start};
@@ -197,6 +198,7 @@ pub(crate) fn body(key: &SecretKey, purpose: Purpose) -> HelloBody {
         versions: List::new(vec![1]).unwrap(),
         device: key.id(),
         purpose,
+        features: Features::from_bits(u64::MAX),
         extensions: Extensions::default(),
     }
 }

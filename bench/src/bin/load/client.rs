@@ -11,6 +11,7 @@ use sealift_proto::codec::{self, Extensions, List};
 use sealift_proto::control::{
     Address, FromRelay, Hello, HelloBody, Purpose, Refusal, ToRelay, Welcome,
 };
+use sealift_proto::features::Features;
 use sealift_proto::frame::{self, ALPN, EXPORTER_LABEL, LinkKind, Preamble, VERSION};
 use sealift_proto::identity::{DeviceId, SecretKey, Signed};
 use sealift_proto::space::{Certificate, Chain, Role, SpaceId};
@@ -110,6 +111,7 @@ impl Device {
             versions: List::new(vec![VERSION]).expect("one fits"),
             device: self.id(),
             purpose: Purpose::Member { chain: self.chain.clone(), serving },
+            features: Features::OWN,
             extensions: Extensions::default(),
         };
         ToRelay::Hello(Hello::sign(&body, exporter, &self.key).expect("a Hello fits"))

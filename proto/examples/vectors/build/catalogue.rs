@@ -62,5 +62,5 @@ fn manifest(size: u64) -> Value {
     let root = Root(blake3::hash(&content).into());
     let manifest = Manifest::new(layout, values.clone()).unwrap();
     assert!(manifest.root().is_none_or(|found| found == root));
-    json!({ "size": size, "root": root.hex(), "values": values.iter().map(hex).collect::<Vec<_>>() })
+    json!({ "size": size, "bytes": "i mod 251", "root": root.hex(), "values": values.iter().map(hex).collect::<Vec<_>>() })
 }

@@ -3,6 +3,7 @@
 use sealift_proto::{
     codec::{self, Bytes, Extensions, List},
     control::{FromRelay, Hash, Hello, HelloBody, LogHead, Purpose, Refusal, ToRelay, Welcome},
+    features::Features,
     frame::{self, LinkKind, Preamble, VERSION},
     probe::{ProbeKey, ProbeToken},
     space::HostName,
@@ -38,6 +39,7 @@ fn join() -> Hello {
         versions: List::new(vec![VERSION]).unwrap(),
         device: world::leecher().id(),
         purpose: Purpose::Join,
+        features: Features::from_bits(1 << 63 | 5),
         extensions: Extensions::default(),
     };
     Hello::sign(&body, &[14; 32], &world::leecher()).unwrap()
@@ -79,6 +81,7 @@ fn from_relay() -> Vec<(&'static str, Vec<u8>)> {
         connection: 7,
         time: world::NOW * 1000,
         seen_as: Bytes::new(b"192.0.2.1:50000".to_vec()).unwrap(),
+        features: Features::default(),
         extensions: Extensions::default(),
     };
     let body = Bytes::new(b"sealed".to_vec()).unwrap();

@@ -66,6 +66,7 @@ pub fn vectors() -> Value {
             "record_key": hex(record),
             "lan_key": hex(lan),
             "lan_salt": hex([9; 8]),
+            "lan_device": hex(device.as_bytes()),
             "lan_name": hex(lan_name),
             "psk": hex(psk()),
         },

@@ -4,7 +4,7 @@ use sealift_proto::{
     handshake::{Message, Offered, Party, RefuseCode, Terms, refuse, respond},
     keys::EpochKeys,
     link::{HEAD_LEN, LinkReceiver, LinkSender, MessageHead, ToLeecher, ToSeeder},
-    object,
+    object, padme,
     seal::{self, SealKey},
     wrap::{ShareSecret, Suite},
 };
@@ -176,19 +176,20 @@ fn links(keys: &sealift_proto::handshake::SessionKeys, schedule: &Schedule) -> V
         let numbers = [&0_u32.to_be_bytes()[..], &count.to_be_bytes()].concat();
         [b"sealift/1 link\0", &keys.id.0[..], &[direction], &numbers, &[kind]].concat()
     };
-    let check = |key: &str, context: Vec<u8>, bytes: &[u8]| {
+    let check = |key: &str, context: Vec<u8>, content: &str, bytes: &[u8]| {
         let key = SealKey::new(schedule.key(key));
-        assert!(seal::open(&key, &context, &bytes[HEAD_LEN..]).is_ok());
-        json!({ "context": hex(context), "salt": hex(salt), "bytes": hex(bytes) })
+        let plain = seal::open(&key, &context, &bytes[HEAD_LEN..]).unwrap();
+        assert!(plain == content.as_bytes() || padme::unpad(&plain).unwrap() == content.as_bytes());
+        json!({ "context": hex(context), "salt": hex(salt), "content": hex(content), "bytes": hex(bytes) })
     };
     let mut receiver = LinkReceiver::<ToSeeder>::new(keys.to_seeder.clone(), keys.id, 0);
     let head = MessageHead::parse(*first.first_chunk().unwrap()).unwrap();
     assert_eq!(receiver.message(&head, &first[HEAD_LEN..]).unwrap(), b"first to seeder");
     json!({
-        "first_to_seeder": check("leecher to seeder", context(1, 0, 1), &first),
-        "second_to_seeder": check("leecher to seeder", context(1, 1, 1), &second),
-        "first_to_leecher": check("seeder to leecher", context(2, 0, 1), &answer),
-        "run_to_leecher": check("seeder to leecher", context(2, 1, 2), &run),
+        "first_to_seeder": check("leecher to seeder", context(1, 0, 1), "first to seeder", &first),
+        "second_to_seeder": check("leecher to seeder", context(1, 1, 1), "second to seeder", &second),
+        "first_to_leecher": check("seeder to leecher", context(2, 0, 1), "first to leecher", &answer),
+        "run_to_leecher": check("seeder to leecher", context(2, 1, 2), "a run", &run),
     })
 }
 

@@ -35,6 +35,7 @@ fn message(len: u32) -> Value {
         "context": hex(CONTEXT),
         "salt": hex(world::SEAL_SALT),
         "plaintext_length": len,
+        "plaintext_bytes": "i mod 251",
         "message_length": message.len(),
         "message_sha256": hex(sha256(&[&message])),
     });

@@ -3,6 +3,7 @@
 use sealift_proto::{
     codec::{self, Bytes, Extensions, List},
     control::{Hello, HelloBody, Purpose},
+    features::Features,
     frame::VERSION,
     identity::{SecretKey, Signed, Statement},
     log::{FIRST_CATALOGUE, Head, chain_next, chain_start, statement_hash},
@@ -120,6 +121,7 @@ pub fn hello() -> Hello {
         versions: List::new(vec![VERSION]).unwrap(),
         device: world::leecher().id(),
         purpose: Purpose::Member { chain, serving: false },
+        features: Features::default(),
         extensions: Extensions::default(),
     };
     Hello::sign(&body, &[14; 32], &world::leecher()).unwrap()
