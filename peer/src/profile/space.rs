@@ -1,5 +1,7 @@
 //! One space as this device knows it: the newest record, the epoch secrets, how the device belongs to it.
 
+mod files;
+
 use std::path::Path;
 
 use sealift_platform::random::Random;
@@ -15,8 +17,9 @@ use sealift_proto::space::{
 use sealift_proto::wrap::Suite;
 use serde::{Deserialize, Serialize};
 
+use self::files::{begun_path, lost, owner_path, read_owner, state_path};
 use super::file::{self, Folder, Kept};
-use crate::escape::{escape, escape_path, shell_word};
+use crate::escape::{escape, escape_path};
 use crate::exit::{Exit, Failure};
 
 /// Last second of a lasting certificate: the end of the year 9999.
@@ -492,40 +495,6 @@ fn check_record<'a>(
 fn not_owner() -> Failure {
     Failure::new(Exit::Refused, "only the space's owner can do this")
         .next("run it on the device that made the space")
-}
-
-/// The owner's key, also if it has not got its name yet.
-fn read_owner(folder: &Folder, name: &str) -> Result<Option<OwnerFile>, Failure> {
-    for path in [owner_path(name), begun_path(name)] {
-        if let Some(file) = folder.read(&path)? {
-            return Ok(Some(file));
-        }
-    }
-    // Another program may have given it its name in between.
-    folder.read(&owner_path(name))
-}
-
-/// A space whose owner's key is there has been made and used: another one in its place would be a surprise.
-fn lost(folder: &Folder, name: &str) -> Failure {
-    let shown = |path: &str| shell_word(&folder.place(path).to_string_lossy());
-    let (from, to) = (shown(&path(name, "")), shown(&format!("lost-{name}")));
-    let what = format!("{} is missing", escape_path(&folder.place(state_path(name))));
-    Failure::new(Exit::Disk, what)
-        .why("the owner's key of this space lies beside it, but not what the space is")
-        .next(format!("restore it from a backup; or, to go on without this space: mv {from} {to}"))
-}
-
-/// Where the owner's key lies until the state of its space does: alone under its own name, it means that the state was lost.
-fn begun_path(name: &str) -> String {
-    path(name, "owner.key-begun")
-}
-
-fn state_path(name: &str) -> String {
-    path(name, "space.json")
-}
-
-fn owner_path(name: &str) -> String {
-    path(name, "owner.key")
 }
 
 /// Path of `file` of the space whose folder is `name`.
