@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueHint};
-use sealift_peer::args::CommonArgs;
-use sealift_peer::human::parse_duration;
-use sealift_peer::manual::Manual;
+use sealift_command::args::CommonArgs;
+use sealift_command::human::parse_duration;
+use sealift_command::manual::Manual;
 use sealift_peer::pace::Rate;
 use sealift_peer::path::Allowed;
 use sealift_peer::session::WrapChoice;

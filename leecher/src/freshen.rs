@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_peer::connect::{GIVE_UP, Patience, Speaker, connect, relay_of};
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
 use sealift_peer::members::Members;
 use sealift_peer::profile::file::Kept;
 use sealift_peer::profile::space::SpaceState;

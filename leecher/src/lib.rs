@@ -20,11 +20,11 @@ mod text;
 mod memory;
 
 use clap::CommandFactory;
+use sealift_command::console::Console;
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::manual::{About, ENVIRONMENT};
 use sealift_peer::connect::Speaker;
-use sealift_peer::console::Console;
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
-use sealift_peer::manual::{About, ENVIRONMENT};
 use sealift_peer::profile::Profile;
 use sealift_platform::Platform;
 
@@ -45,7 +45,7 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let Arguments { common, command } = arguments;
     if let Command::Manual(manual) = &command {
-        return sealift_peer::manual::run(manual, Arguments::command(), &ABOUT, &platform);
+        return sealift_command::manual::run(manual, Arguments::command(), &ABOUT, &platform);
     }
     let home = Home::find(common.home.as_deref())?;
     let profile = Profile::open(&platform, &home)?;

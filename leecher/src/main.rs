@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
+use sealift_command::exit::Failure;
 use sealift_leecher::args::Arguments;
-use sealift_peer::exit::Failure;
 use sealift_platform::Platform;
 
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     let console = arguments.common.console();
-    sealift_peer::trace::start(arguments.common.verbose, arguments.common.json);
-    let result = sealift_peer::process::run(|| {
+    sealift_command::trace::start(arguments.common.verbose, arguments.common.json);
+    let result = sealift_command::process::run(|| {
         sealift_leecher::run(Platform::system(), arguments, console.clone())
     });
     match result {

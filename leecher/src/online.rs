@@ -6,9 +6,9 @@ mod neighbours;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, Speaker};
 use sealift_peer::control::{Control, Event, Events};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::members::Members;
 use sealift_peer::path::Way;
 use sealift_peer::profile::space::SpaceState;

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use sealift_command::exit::Failure;
 use sealift_peer::connect::Speaker;
-use sealift_peer::exit::Failure;
 use sealift_peer::profile::file::Kept;
 use sealift_peer::profile::space::SpaceState;
 use sealift_proto::identity::DeviceId;

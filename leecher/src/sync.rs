@@ -8,9 +8,9 @@ mod trouble;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_command::exit::Failure;
 use sealift_peer::connect::Speaker;
 use sealift_peer::control::{CallError, Control};
-use sealift_peer::exit::Failure;
 use sealift_platform::disk::Root;
 use sealift_proto::catalogue::Status;
 use sealift_proto::codec;

@@ -14,16 +14,16 @@ use sealift_proto::wrap::{ShareSecret, Suite};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use crate::args::{RelayArg, parse_relay};
-use crate::console::Console;
 use crate::control::{CallError, Control, Event, Events};
-use crate::exit::{Exit, Failure};
 use crate::members::{CardNews, Members};
 use crate::pace::{Pace, Rate};
 use crate::profile::space::{RecordError, SpaceState};
 use crate::profile::{Device, Profile};
 use crate::unwritten::Unwritten;
 use attempt::Attempt;
+use sealift_command::args::{RelayArg, parse_relay};
+use sealift_command::console::Console;
+use sealift_command::exit::{Exit, Failure};
 
 pub use attempt::{Patience, jittered};
 
@@ -203,7 +203,7 @@ pub fn clock_words(speaker: &Speaker, control: &Control) -> Option<String> {
     let which = if own > relays { "ahead of" } else { "behind" };
     let words = format!(
         "the clock of this device is {} {which} that of the relay {}; if it is wrong, certificates seem to have ended",
-        crate::human::duration(apart),
+        sealift_command::human::duration(apart),
         control.place()
     );
     (apart > CLOCK_SKEW).then_some(words)
@@ -406,7 +406,7 @@ impl Connected {
             ),
             CardNews::Overused(invite) => self.warn(
                 speaker,
-                format!("{who} came by an invite that {} used up; it is not let in", crate::human::count(invite.uses, "other")),
+                format!("{who} came by an invite that {} used up; it is not let in", sealift_command::human::count(invite.uses, "other")),
                 &json!({"type": "refused", "what": "invite overused", "device": who, "uses": invite.uses}),
             ),
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use crate::exit::{Exit, Failure};
+use sealift_command::exit::{Exit, Failure};
 
 /// Folders of one user: everything beneath one, or the places of the XDG base directory specification.
 #[derive(Debug, Clone, PartialEq, Eq)]

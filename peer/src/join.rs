@@ -14,11 +14,11 @@ use sealift_proto::space::{Certificate, Chain, ChainError, Label, Role};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::args::RelayArg;
 use crate::connect::{Connected, GIVE_UP, Patience, Speaker, clock_words, connect};
 use crate::control::{CallError, Purpose, dial};
-use crate::exit::{Exit, Failure};
 use crate::profile::space::SpaceState;
+use sealift_command::args::RelayArg;
+use sealift_command::exit::{Exit, Failure};
 
 /// Joins the space that `invite` leads to, keeps it in the profile, and tells the others by publishing this device's
 /// card. Joining a space twice is no error; it brings back a device that was removed or whose certificate has ended.

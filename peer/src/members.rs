@@ -13,11 +13,11 @@ use sealift_proto::space::{Card, CardSecret, Chain, InviteUse, Membership};
 use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
-use crate::escape::{escape, is_confusing};
-use crate::exit::Failure;
 use crate::profile::Profile;
 use crate::profile::file::Kept;
 use crate::profile::space::{SpaceState, path};
+use sealift_command::escape::{escape, is_confusing};
+use sealift_command::exit::Failure;
 use uses::{Met, Uses};
 
 /// Names remembered for one device: a device that changes its name without end fills nobody's disk.

@@ -5,7 +5,7 @@ use clap::builder::PossibleValue;
 use sealift_proto::direct::Transport;
 use serde_json::{Value, json};
 
-use crate::exit::{Exit, Failure};
+use sealift_command::exit::{Exit, Failure};
 
 /// A way between two devices. Ordered from the one that costs others most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

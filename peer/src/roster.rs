@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use sealift_proto::identity::DeviceId;
 use serde_json::json;
 
-use crate::args::CommonArgs;
 use crate::connect::{GIVE_UP, Patience, Speaker, connect, relay_of};
-use crate::exit::{Exit, Failure};
 use crate::members::Members;
 use crate::profile::space::SpaceState;
+use sealift_command::args::CommonArgs;
+use sealift_command::exit::{Exit, Failure};
 
 /// Lists the members of each space, with who serves now where the relay answers.
 ///

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::console::Console;
-use crate::exit::{Exit, Failure};
+use sealift_command::console::Console;
+use sealift_command::exit::{Exit, Failure};
 
 /// Whether something is owed to the disk. Clones share it.
 #[derive(Debug, Clone, Default)]

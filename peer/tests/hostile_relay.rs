@@ -5,11 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::args::RelayArg;
+use sealift_command::args::RelayArg;
+use sealift_command::console::{Console, Lines};
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, Patience, Speaker, connect};
-use sealift_peer::console::{Console, Lines};
 use sealift_peer::control::{CallError, Control, Events, Purpose, dial};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;

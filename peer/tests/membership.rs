@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sealift_peer::exit::Exit;
+use sealift_command::exit::Exit;
 use sealift_peer::home::Home;
 use sealift_peer::members::{CardNews, Members};
 use sealift_peer::profile::Profile;

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use sealift_manual::{About, ENVIRONMENT, Manual};
+use sealift_command::manual::{About, ENVIRONMENT, Manual};
 use sealift_platform::Platform;
 
 use crate::RelayError;

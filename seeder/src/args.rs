@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
-use sealift_peer::args::CommonArgs;
-use sealift_peer::manual::Manual;
+use sealift_command::args::CommonArgs;
+use sealift_command::manual::Manual;
 use sealift_peer::pace::Rate;
 use sealift_peer::path::Allowed;
 use sealift_proto::space::HostName;

@@ -1,16 +1,17 @@
 //! What each command does.
 
 use clap::CommandFactory;
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::escape::{escape, escape_path};
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::manual::About;
+use sealift_command::{human, manual};
 use sealift_peer::connect::Speaker;
-use sealift_peer::escape::{escape, escape_path};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
-use sealift_peer::manual::About;
 use sealift_peer::path::check_lan;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
-use sealift_peer::{human, join, manual, roster};
+use sealift_peer::{join, roster};
 use sealift_platform::Platform;
 use sealift_proto::text;
 use serde_json::json;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use sealift_peer::args::RelayArg;
-use sealift_peer::console::Console;
-use sealift_peer::escape::escape_os;
-use sealift_peer::exit::{Exit, Failure};
+use sealift_command::args::RelayArg;
+use sealift_command::console::Console;
+use sealift_command::escape::escape_os;
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::home::Home;
 use sealift_peer::pace::Rate;
 use sealift_peer::path::Allowed;

@@ -4,10 +4,10 @@ pub(crate) mod place;
 
 use std::time::Duration;
 
-use sealift_peer::args::RelayArg;
+use sealift_command::args::RelayArg;
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{GIVE_UP, Patience, Speaker, clock_words, connect, relay_of};
 use sealift_peer::control::{CallError, Control};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::join::known;
 use sealift_peer::profile::space::SpaceState;
 use sealift_proto::codec::{self, Bytes, Extensions, List};
@@ -175,7 +175,7 @@ pub fn parse_public(text: &str) -> Result<(HostName, Option<u16>), String> {
 /// # Errors
 /// Words for the person who typed it.
 pub fn parse_expires(text: &str) -> Result<Duration, String> {
-    let expires = sealift_peer::human::parse_duration(text)?;
+    let expires = sealift_command::human::parse_duration(text)?;
     let longest = Duration::from_secs(366 * 24 * 3600);
     match expires {
         _ if expires < Duration::from_secs(60) => Err("give it a minute at least".into()),

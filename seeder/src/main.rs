@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::{process, trace};
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::{process, trace};
 use sealift_platform::Platform;
 use sealift_seeder::args::Cli;
 use sealift_seeder::commands;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use sealift_peer::escape::{escape, escape_os, shell_word};
-use sealift_peer::exit::{Exit, Failure};
+use sealift_command::escape::{escape, escape_os, shell_word};
+use sealift_command::exit::{Exit, Failure};
 use sealift_proto::path::{PathError, RelativePath};
 
 /// A folder to offer, as it was asked for.

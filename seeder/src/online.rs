@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sealift_peer::args::RelayArg;
+use sealift_command::args::RelayArg;
+use sealift_command::console::Console;
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, Patience, Speaker, connect, jittered, relay_of};
-use sealift_peer::console::Console;
 use sealift_peer::control::{CallError, Control, Event};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{Acceptor, Side, Ticket};
 use sealift_proto::control::{Address, LogHead, Refusal};
@@ -407,7 +407,7 @@ impl Station<'_> {
             Ok(Err(invite)) => {
                 let who = members.display_name(&member.device);
                 speaker.console.warn(
-                    format!("{who} came by an invite that {} used up; it is not served", sealift_peer::human::count(invite.uses, "other")),
+                    format!("{who} came by an invite that {} used up; it is not served", sealift_command::human::count(invite.uses, "other")),
                     &json!({"type": "refused", "what": "invite overused", "device": who, "uses": invite.uses}),
                 );
                 Err(RefuseCode::NotMember)

@@ -1,7 +1,7 @@
 //! What the owner's seeder does for the others: devices that came by invite get a certificate that lasts.
 
+use sealift_command::exit::Failure;
 use sealift_peer::connect::{Connected, Speaker};
-use sealift_peer::exit::Failure;
 use sealift_proto::codec::List;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::limits::LASTING_MAX;

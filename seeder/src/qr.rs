@@ -1,8 +1,8 @@
 //! A line as a QR code of characters, for the camera of another device.
 
 use qrcodegen::{QrCode, QrCodeEcc};
-use sealift_peer::console::Console;
-use sealift_peer::terminal::{self, Glyphs, Size};
+use sealift_command::console::Console;
+use sealift_command::terminal::{self, Glyphs, Size};
 use serde_json::json;
 
 /// Light modules around the code, which readers need to find it.

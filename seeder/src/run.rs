@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sealift_command::escape::{escape, escape_path};
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
 use sealift_peer::direct::Direct;
-use sealift_peer::escape::{escape, escape_path};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::join::choose_name;
 use sealift_peer::path::Allowed;
 use sealift_peer::profile::Profile;

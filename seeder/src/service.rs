@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Subcommand;
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::configuration;
 use serde_json::json;
 
@@ -122,7 +122,7 @@ fn systemctl(words: &[&str]) -> Result<(), Failure> {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
-            Err(failed(sealift_peer::escape::escape(said.trim()).into_owned()))
+            Err(failed(sealift_command::escape::escape(said.trim()).into_owned()))
         }
         Err(error) => Err(failed(error.to_string())),
     }

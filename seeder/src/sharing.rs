@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::Parser;
-use sealift_peer::exit::{Exit, Failure};
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::path::Allowed;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::file::Kept;

@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sealift_peer::exit::Exit;
+use sealift_command::exit::Exit;
 use sealift_platform::random::Random;
 use sealift_tests::sim::net;
 use sealift_tests::sim::scene::{Ended, SHARE, Scene, in_virtual_time};

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sealift_peer::exit::Exit;
+use sealift_command::exit::Exit;
 use sealift_platform::random::Random;
 use sealift_tests::sim::scene::{Ended, SHARE, Scene, in_virtual_time};
 use sealift_tests::sim::{Loss, SimMachine, SimRandom, net};

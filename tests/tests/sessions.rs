@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use sealift_peer::args::RelayArg;
+use sealift_command::args::RelayArg;
+use sealift_command::console::Console;
+use sealift_command::exit::Exit;
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
-use sealift_peer::console::Console;
 use sealift_peer::control::Event;
-use sealift_peer::exit::Exit;
 use sealift_peer::home::Home;
 use sealift_peer::join::join;
 use sealift_peer::profile::Profile;

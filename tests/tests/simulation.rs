@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sealift_peer::exit::Exit;
+use sealift_command::exit::Exit;
 use sealift_tests::sim::disk::Fault;
 use sealift_tests::sim::net;
 use sealift_tests::sim::scene::{SHARE, Scene, in_virtual_time};

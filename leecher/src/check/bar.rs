@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sealift_peer::console::Console;
-use sealift_peer::human;
-use sealift_peer::line::Line;
-use sealift_peer::meter::Meter;
-use sealift_peer::screen::Block;
+use sealift_command::console::Console;
+use sealift_command::human;
+use sealift_command::line::Line;
+use sealift_command::meter::Meter;
+use sealift_command::screen::Block;
 use serde_json::json;
 use tokio::time::Instant;
 

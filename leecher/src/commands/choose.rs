@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use sealift_command::escape::{escape, escape_os, shell_word};
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_peer::connect::Speaker;
-use sealift_peer::escape::{escape, escape_os, shell_word};
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
 use sealift_proto::identity::DeviceId;
 use serde_json::json;
 

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::escape::{escape, escape_os};
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
+use sealift_command::meter::rate;
 use sealift_peer::connect::Speaker;
-use sealift_peer::escape::{escape, escape_os};
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
-use sealift_peer::meter::rate;
 use sealift_peer::path::{self, Way};
 use sealift_proto::catalogue::{EXECUTABLE, Root};
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! `leecher join`.
 
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
-use sealift_peer::exit::{Exit, Failure};
 
 /// Joins by the invite given, asked for, or read from standard input.
 ///

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::escape::escape;
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_peer::connect::Speaker;
-use sealift_peer::escape::escape;
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
 use serde_json::json;
 
 use crate::freshen::{Known, News, excuse, freshen, tell_unread, unreadable};

@@ -1,8 +1,8 @@
 //! `leecher members`.
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
-use sealift_peer::exit::{Exit, Failure};
 
 /// Lists the members of each space, with who serves now where the relay answers.
 ///

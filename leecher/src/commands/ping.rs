@@ -5,10 +5,10 @@ mod probe;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
 use sealift_peer::direct::{Direct, Outcome, Tried};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::path::Way;
 use sealift_peer::session::{SessionError, WrapChoice};
 use sealift_proto::identity::DeviceId;

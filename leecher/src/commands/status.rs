@@ -1,10 +1,10 @@
 //! `leecher status`.
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::escape::escape_path;
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_peer::connect::{Speaker, relay_of};
-use sealift_peer::escape::escape_path;
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
 use sealift_peer::members::Members;
 use sealift_peer::profile::space::SpaceState;
 use sealift_proto::invite::host_port;
@@ -19,7 +19,8 @@ use crate::sync;
 /// # Errors
 /// When the profile cannot be read.
 pub fn run(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
-    let name = sealift_peer::escape::escape(speaker.profile.device_name()?.as_str()).into_owned();
+    let name =
+        sealift_command::escape::escape(speaker.profile.device_name()?.as_str()).into_owned();
     let id = speaker.device.key.id().short();
     speaker.console.result(
         format!("device   {name}  {id}"),

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::escape::{escape, escape_os, shell_word};
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_peer::connect::Speaker;
-use sealift_peer::escape::{escape, escape_os, shell_word};
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
 use serde_json::json;
 use tokio::time::interval;
 

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use blake3::hazmat::ChainingValue;
-use sealift_peer::exit::Failure;
+use sealift_command::exit::Failure;
 use sealift_platform::disk::Buffer;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, chunk_fits};

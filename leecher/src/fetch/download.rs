@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Speaker, jittered};
 use sealift_peer::direct::Direct;
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::path::Allowed;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{SessionError, WrapChoice};

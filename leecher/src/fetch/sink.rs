@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use sealift_peer::exit::Failure;
+use sealift_command::exit::Failure;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 

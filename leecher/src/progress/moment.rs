@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sealift_peer::human;
-use sealift_peer::line::{Line, elide};
+use sealift_command::human;
+use sealift_command::line::{Line, elide};
+use sealift_command::terminal::Glyphs;
 use sealift_peer::path::Way;
-use sealift_peer::terminal::Glyphs;
 
 use crate::fetch::schedule::SourceView;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sealift_peer::escape::escape_os;
-use sealift_peer::exit::{Exit, Failure};
+use sealift_command::escape::escape_os;
+use sealift_command::exit::{Exit, Failure};
 use sealift_platform::Platform;
 use sealift_platform::disk::{Kind, Root as Folder};
 use sealift_proto::catalogue::Root;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
-use sealift_peer::exit::{Exit, Failure};
+use sealift_command::exit::{Exit, Failure};
 use sealift_platform::disk::{Kind, give_name};
 
 use super::begin::{NAMES, hash_file};

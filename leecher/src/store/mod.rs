@@ -26,9 +26,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sealift_peer::escape::escape_os;
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
+use sealift_command::escape::escape_os;
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_platform::Platform;
 use sealift_platform::disk::Root as Folder;
 use sealift_platform::random::Random;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sealift_peer::exit::{Exit, Failure};
+use sealift_command::exit::{Exit, Failure};
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::Layout;
 

@@ -1,7 +1,7 @@
 //! Fetching what is missing of a catalogue and applying it. Whether the seeder signed what came is known at the end of the chain
 //! only: until then a segment that does not hold is passed over, not judged.
 
-use sealift_peer::exit::{Exit, Failure};
+use sealift_command::exit::{Exit, Failure};
 use sealift_proto::catalogue::{self, CATALOGUE_MAX, Change};
 use sealift_proto::control::{FETCH_MAX, LogHead};
 use sealift_proto::keys::EpochKeys;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use sealift_command::escape::escape_path;
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_peer::connect::Speaker;
 use sealift_peer::control::CallError;
-use sealift_peer::escape::escape_path;
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
 use sealift_platform::disk;
 use sealift_proto::catalogue::CATALOGUE_MAX;
 use sealift_proto::control::{LogHead, Refusal};

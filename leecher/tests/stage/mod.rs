@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use sealift_command::args::{CommonArgs, RelayArg};
+use sealift_command::console::{Console, Lines};
 use sealift_leecher::freshen::online;
 use sealift_leecher::replica::{LogKey, LogView};
-use sealift_peer::args::{CommonArgs, RelayArg};
 use sealift_peer::connect::Speaker;
-use sealift_peer::console::{Console, Lines};
 use sealift_peer::home::Home;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;

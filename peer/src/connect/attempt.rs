@@ -9,10 +9,10 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Speaker;
-use crate::args::RelayArg;
 use crate::control::{Control, DialError, Events, Purpose, dial};
-use crate::exit::{Exit, Failure};
 use crate::profile::space::SpaceState;
+use sealift_command::args::RelayArg;
+use sealift_command::exit::{Exit, Failure};
 
 /// When a person is told that the relay does not answer yet.
 const TELL_AFTER: Duration = Duration::from_secs(3);
@@ -212,7 +212,7 @@ fn expired_words(speaker: &Speaker, space: &SpaceState) -> String {
     match space.verify_member(space.chain(), speaker.now()) {
         Ok(member) => format!(
             "the certificate has ended by the relay's clock, but holds for {} by this device's clock: one of the two is wrong",
-            crate::human::duration(member.not_after.saturating_sub(speaker.now()))
+            sealift_command::human::duration(member.not_after.saturating_sub(speaker.now()))
         ),
         Err(error) => error.to_string(),
     }

@@ -29,8 +29,8 @@ use super::alive::{Doubt, next_message};
 use super::error::{CallError, DialError};
 use super::events::{self, Event, EventSender, Events};
 use super::tls::{self, Pin};
-use crate::args::RelayArg;
 use crate::profile::tokens::RelayToken;
+use sealift_command::args::RelayArg;
 
 /// How long dialling may take in all.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);

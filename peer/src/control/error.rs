@@ -4,8 +4,8 @@ use sealift_proto::control::Refusal;
 use sealift_proto::text;
 
 use super::tls::Pin;
-use crate::args::RelayArg;
-use crate::exit::{Exit, Failure};
+use sealift_command::args::RelayArg;
+use sealift_command::exit::{Exit, Failure};
 
 /// Why there is no control connection.
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,10 @@ use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
 use crate::connect::Speaker;
-use crate::exit::Failure;
 use crate::profile::Profile;
 use crate::profile::file::Kept;
 use crate::profile::space::{SpaceState, path};
+use sealift_command::exit::Failure;
 
 /// Most invites remembered in a space; the oldest are forgotten.
 const KEPT: usize = 256;

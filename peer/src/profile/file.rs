@@ -14,8 +14,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::escape::escape_path;
-use crate::exit::{Exit, Failure};
+use sealift_command::escape::escape_path;
+use sealift_command::exit::{Exit, Failure};
 
 /// Longest file of a profile, bytes.
 const FILE_MAX: usize = 16 * 1024 * 1024;

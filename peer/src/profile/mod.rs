@@ -18,11 +18,11 @@ use sealift_proto::space::{HostName, Label, RecordSecret, RelayAddress, SpaceId}
 use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
-use crate::args::RelayArg;
-use crate::escape::escape_path;
-use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use file::{Folder, Kept};
+use sealift_command::args::RelayArg;
+use sealift_command::escape::escape_path;
+use sealift_command::exit::{Exit, Failure};
 use space::SpaceState;
 
 /// The secret keys of this device.
@@ -301,7 +301,7 @@ impl Profile {
         if let Some(name) = name {
             spaces.retain(|space| space.is_called(name));
             if spaces.is_empty() {
-                let shown = crate::escape::escape(name).into_owned();
+                let shown = sealift_command::escape::escape(name).into_owned();
                 return Err(Failure::new(Exit::NotFound, format!("no space is called `{shown}`"))
                     .next("`leecher status` lists the spaces of this profile"));
             }

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use self::files::{begun_path, lost, owner_path, read_owner, state_path};
 use super::file::{self, Folder, Kept};
-use crate::escape::{escape, escape_path};
-use crate::exit::{Exit, Failure};
+use sealift_command::escape::{escape, escape_path};
+use sealift_command::exit::{Exit, Failure};
 
 /// Last second of a lasting certificate: the end of the year 9999.
 pub const LASTING: u64 = 253_402_300_799;

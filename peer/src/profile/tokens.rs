@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 use super::Profile;
 use super::file::Kept;
-use crate::args::RelayArg;
-use crate::escape::escape_path;
-use crate::exit::{Exit, Failure};
+use sealift_command::args::RelayArg;
+use sealift_command::escape::escape_path;
+use sealift_command::exit::{Exit, Failure};
 
 /// Name of the file in the profile.
 const FILE: &str = "relay-tokens";

@@ -23,9 +23,9 @@ pub use link::{Incoming, LinkReader, LinkWriter, RunReader, RunWriter};
 pub use search::{Found, Search};
 pub use seeder::{Acceptor, SeederSession, Ticket};
 
-use crate::args::RelayArg;
-use crate::exit::{Exit, Failure};
 use crate::profile::space::SpaceState;
+use sealift_command::args::RelayArg;
+use sealift_command::exit::{Exit, Failure};
 
 /// Why there is no session, or why it ended.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueHint};
 
-use sealift_manual::Manual;
+use sealift_command::manual::Manual;
 use sealift_proto::space::HostName;
 use sealift_proto::text::parse_host_port;
 

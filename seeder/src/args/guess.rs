@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use sealift_peer::escape::escape_os;
+use sealift_command::escape::escape_os;
 
 /// What a word that is neither a command nor a folder was meant to say.
 const MEANT: [(&[&str], &str); 3] = [

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_peer::exit::Failure;
+use sealift_command::exit::Failure;
 use sealift_peer::profile::file::{Folder, Kept, hex};
 use sealift_platform::disk::Root as DiskFolder;
 use sealift_platform::random::Random;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::control::{CallError, Control};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_platform::clock::Clock;
 use sealift_proto::catalogue::Status;
 use sealift_proto::codec::Bytes;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::escape::escape_os;
+use sealift_command::escape::escape_os;
 use sealift_platform::disk::Disk;
 use sealift_platform::private::MARKER;
 use tokio::time::Instant;

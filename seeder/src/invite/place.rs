@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use sealift_peer::args::RelayArg;
+use sealift_command::args::RelayArg;
+use sealift_command::console::Console;
 use sealift_peer::connect::Speaker;
-use sealift_peer::console::Console;
 use sealift_peer::control::{Control, Purpose, dial};
 use sealift_proto::space::HostName;
 use serde_json::json;

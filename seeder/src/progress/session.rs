@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sealift_peer::escape::escape;
-use sealift_peer::human;
-use sealift_peer::line::Line;
-use sealift_peer::meter::Meter;
+use sealift_command::escape::escape;
+use sealift_command::human;
+use sealift_command::line::Line;
+use sealift_command::meter::Meter;
+use sealift_command::screen::Block;
 use sealift_peer::path::{self, Way};
-use sealift_peer::screen::Block;
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
-use sealift_peer::args::parse_relay;
+use sealift_command::args::parse_relay;
+use sealift_command::console::{Channel, Console, Lines};
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
-use sealift_peer::console::{Channel, Console, Lines};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
 use sealift_peer::profile::Profile;
 use sealift_platform::net::{Listener, Net};

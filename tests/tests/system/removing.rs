@@ -1,9 +1,9 @@
 //! What becomes of sessions when the owner removes a member.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
-use sealift_peer::args::parse_relay;
+use sealift_command::args::parse_relay;
+use sealift_command::console::Console;
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
-use sealift_peer::console::Console;
 use sealift_peer::home::Home;
 use sealift_peer::join::join;
 use sealift_peer::profile::Profile;

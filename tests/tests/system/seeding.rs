@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sealift_peer::args::RelayArg;
+use sealift_command::args::RelayArg;
+use sealift_command::console::{Console, Lines};
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
-use sealift_peer::console::{Console, Lines};
-use sealift_peer::exit::{Exit, Failure};
 use sealift_peer::home::Home;
 use sealift_peer::join::join;
 use sealift_peer::profile::Profile;

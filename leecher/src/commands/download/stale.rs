@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::exit::Failure;
 use sealift_peer::connect::Speaker;
-use sealift_peer::exit::Failure;
 use sealift_proto::catalogue::Root;
 use serde_json::json;
 use tokio::time::{Instant, sleep};

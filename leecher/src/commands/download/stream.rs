@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sealift_peer::args::CommonArgs;
+use sealift_command::args::CommonArgs;
+use sealift_command::escape::{escape, shell_word};
+use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
-use sealift_peer::escape::{escape, shell_word};
-use sealift_peer::exit::{Exit, Failure};
 
 use super::{Tally, manner, source, space_for, watch};
 use crate::args::DownloadArgs;

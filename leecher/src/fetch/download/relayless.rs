@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_command::exit::Failure;
 use sealift_peer::connect::jittered;
-use sealift_peer::exit::Failure;
 use sealift_peer::members::Members;
 use tokio::time::{Instant, timeout, timeout_at};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_peer::connect::Speaker;
-use sealift_peer::exit::{Exit, Failure};
-use sealift_peer::human;
 use sealift_proto::message::Missing;
 use serde_json::json;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use blake3::hazmat::ChainingValue;
-use sealift_peer::exit::Failure;
+use sealift_command::exit::Failure;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::Layout;
 use sealift_proto::message::Finished;

@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use blake3::hazmat::ChainingValue;
-use sealift_peer::exit::Failure;
+use sealift_command::exit::Failure;
 use sealift_peer::path::Way;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;

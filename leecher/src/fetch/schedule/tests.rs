@@ -151,7 +151,7 @@ impl Play {
             self.schedule.landed(job, Ok(()));
         }
         for job in self.schedule.hopeless() {
-            let failure = Failure::new(sealift_peer::exit::Exit::Tampered, "nobody");
+            let failure = Failure::new(sealift_command::exit::Exit::Tampered, "nobody");
             self.schedule.end(job, Outcome::Failed(failure));
         }
         self.now += STEP;

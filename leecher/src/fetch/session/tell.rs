@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sealift_peer::console::Console;
+use sealift_command::console::Console;
 use sealift_peer::path::Way;
 use serde_json::json;
 use tokio::time::Instant;

@@ -1,9 +1,9 @@
 //! Where the files of a space lie in the profile, and what it means that one of them is missing.
 
 use super::{OwnerFile, path};
-use crate::escape::{escape_path, shell_word};
-use crate::exit::{Exit, Failure};
 use crate::profile::file::Folder;
+use sealift_command::escape::{escape_path, shell_word};
+use sealift_command::exit::{Exit, Failure};
 
 /// The owner's key, also if it has not got its name yet.
 pub(super) fn read_owner(folder: &Folder, name: &str) -> Result<Option<OwnerFile>, Failure> {

@@ -6,7 +6,7 @@ use sealift_proto::wrap::ShareSecret;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::args::RelayArg;
+use sealift_command::args::RelayArg;
 
 struct Meeting {
     platform: Platform,

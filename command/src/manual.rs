@@ -1,6 +1,7 @@
 //! What each program tells a shell and `man` about itself: the subcommands `completions` and `man`.
 
 mod page;
+mod run;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 use clap::{Command, Subcommand};
 use clap_complete::Shell;
 use sealift_platform::disk::{Disk, replace};
+
+pub use run::run;
 
 /// Subcommands that describe the program; every program has them.
 #[derive(Debug, Clone, Subcommand)]

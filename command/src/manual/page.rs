@@ -6,7 +6,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::About;
+use super::About;
 
 /// The page of `command`, and those of all beneath it that are shown, each with its file name.
 pub(crate) fn all(command: &Command, about: &About) -> io::Result<Vec<(String, Vec<u8>)>> {

@@ -5,8 +5,7 @@ use std::io::ErrorKind;
 use clap::Command;
 use sealift_platform::Platform;
 
-pub use sealift_manual::{About, ENVIRONMENT, Manual};
-
+use super::{About, Manual};
 use crate::escape::escape_os;
 use crate::exit::{Exit, Failure};
 

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sealift_proto::frame::DEFAULT_PORT;
-use sealift_proto::invite::parse_host_port;
 use sealift_proto::space::HostName;
-use sealift_proto::text;
+use sealift_proto::text::{self, host_port, parse_host_port};
 
 use crate::console::{Console, Verbosity};
 
@@ -60,7 +59,7 @@ pub struct RelayArg {
 
 impl std::fmt::Display for RelayArg {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&sealift_proto::invite::host_port(&self.host, self.port))?;
+        f.write_str(&host_port(&self.host, self.port))?;
         match &self.pin {
             Some(pin) => write!(f, "#{}", text::base32(pin)),
             None => Ok(()),

@@ -1,0 +1,15 @@
+//! How every program of Sealift speaks with whoever started it: flags they share, results and notes as text or JSON, failures
+//! in words with their exit codes, what is drawn in place, and what a shell and `man` want to know.
+
+pub mod args;
+pub mod console;
+pub mod escape;
+pub mod exit;
+pub mod human;
+pub mod line;
+pub mod manual;
+pub mod meter;
+pub mod process;
+pub mod screen;
+pub mod terminal;
+pub mod trace;
