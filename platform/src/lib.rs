@@ -9,8 +9,10 @@ pub mod disk;
 pub mod net;
 pub mod private;
 pub mod random;
+pub mod rate;
 pub mod redb_file;
 pub mod service;
+pub mod sync;
 
 use std::sync::Arc;
 

@@ -1,14 +1,11 @@
 //! The command: its flags and files, where it listens, what it prints and how it ends.
 
-pub(crate) mod args;
+mod args;
 mod key;
 mod limits;
-mod listen;
-mod manager;
 mod ready;
 mod serve;
 mod settings;
-mod signals;
 mod status;
 
 use std::io;
@@ -18,15 +15,12 @@ use clap::{CommandFactory, Parser};
 
 use sealift_command::manual::{About, ENVIRONMENT, Manual};
 use sealift_platform::Platform;
+use sealift_server::log::{Log, escape};
+use sealift_server::machine::raise_file_limit;
 
-use crate::RelayError;
-use crate::log::Log;
-use crate::log::plain::escape;
+use crate::{PROGRAM, RelayError};
 use args::{Args, Command};
 use settings::{Settings, SettingsError};
-
-#[cfg(test)]
-pub(crate) use listen::everywhere;
 
 /// Exit code when something went wrong that no other code names.
 const OTHER: u8 = 1;
@@ -60,7 +54,7 @@ pub fn main() -> ExitCode {
 
 fn serve(args: &Args, platform: Platform) -> anyhow::Result<()> {
     let settings = Settings::gather(args, &*platform.disk)?;
-    let log = Log::start(settings.log_format, settings.log_level);
+    let log = Log::start(PROGRAM, settings.log_format, settings.log_level);
     raise_file_limit();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().max_blocking_threads(BLOCKING).build()?;
@@ -140,17 +134,3 @@ fn tell(args: &Args, code: u8, error: &anyhow::Error) -> ExitCode {
     }
     ExitCode::from(code)
 }
-
-/// Each connection is a file: take as many as the system gives without being asked for more.
-#[cfg(unix)]
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::debug!(%error, "the limit of open files stays as it is");
-    }
-}
-
-#[cfg(not(unix))]
-const fn raise_file_limit() {}

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use sealift_platform::disk::{Lock, Root, give_name};
 use sealift_platform::{Platform, private};
+use sealift_server::identity::Identity;
 
-use crate::RelayError;
 use crate::limits::InForce;
 use crate::store::{self, Closing, Store};
-use crate::tls::Identity;
+use crate::{PROGRAM, RelayError};
 
 /// Name of the lock file in the relay's home.
 const LOCK: &str = "relay.lock";
@@ -52,7 +52,7 @@ fn open_folder(platform: &Platform, home: &Path) -> Result<Opened, RelayError> {
     private::describe(&*lock).map_err(broken)?;
     let is_there = |path: &Path| root.stat(path).is_ok();
     let used = is_there(Path::new(store::FILE)) || is_there(&aside(1));
-    let identity = Identity::open(&*root, &*platform.random, !used)
+    let identity = Identity::open(PROGRAM, &*root, &*platform.random, !used)
         .map_err(|error| RelayError::Key(home.to_owned(), error))?;
     Ok((root, lock, identity))
 }

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
-use tokio::time::Instant;
 
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
@@ -18,18 +17,19 @@ use sealift_proto::codec::List;
 use sealift_proto::control::{Address, FromRelay, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{HostName, Membership, Serial, SpaceId};
+use sealift_server::admission::{Admission, Allowed, Known, Verdict};
+use sealift_server::budget::{Budget, Traffic};
+use sealift_server::entrance::Entrance;
+use sealift_server::gate::Gate;
+use sealift_server::pace::Pace;
+use sealift_server::partial::Partials;
+use sealift_server::room::Room;
 
-use crate::admission::{Admission, Allowed, Verdict};
-use crate::budget::{Budget, Traffic};
-use crate::gate::Gate;
 use crate::limits::InForce;
 use crate::metrics::Metrics;
 use crate::outbox::{self, Outbox, encode};
-use crate::partial::Partials;
-use crate::rate::Pace;
-use crate::room::Room;
 use crate::splice::{self, Bandwidth, Brakes, End, Meter, Pipes};
-use crate::store::{Facts, Present, Store};
+use crate::store::{Present, Store};
 use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
 use crate::udp::Probes;
 
@@ -41,11 +41,10 @@ pub(crate) struct Hub {
     pub(crate) platform: Platform,
     pub(crate) limits: InForce,
     pub(crate) store: Store,
-    pub(crate) gate: Gate,
-    pub(crate) partials: Partials,
+    /// What stands before strangers.
+    pub(crate) entrance: Entrance,
     pub(crate) probes: Probes,
     pub(crate) metrics: Metrics,
-    pub(crate) room: Room,
     /// What clients know the relay by.
     pub(crate) pin: String,
     listening: Mutex<Vec<String>>,
@@ -57,7 +56,6 @@ pub(crate) struct Hub {
     moved_to: Mutex<Places>,
     state: Mutex<State>,
     pipes: Pipes,
-    started: Instant,
     /// Bytes of links that have ended.
     moved: AtomicU64,
     draining: AtomicBool,
@@ -122,23 +120,20 @@ impl Hub {
                 outboxes: HashMap::new(),
                 links: HashMap::new(),
             }),
-            gate: Gate::new(limits.clone()),
-            partials: Partials::new(limits.clone()),
             probes: Probes::new(limits.clone()),
             metrics: Metrics::default(),
             pin,
             listening: Mutex::default(),
             moved_to: Mutex::default(),
             pipes: Pipes::within_budget(&now, room.pipes()),
-            room,
-            started: Instant::now(),
+            entrance: Entrance::new(Gate::new(limits.view()), Partials::new(limits.view()), room),
             moved: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             link_ended: Notify::new(),
             bandwidth: Mutex::default(),
             waiting: Arc::default(),
             traffic: Mutex::new(Traffic::new(budget)),
-            admission: Mutex::new(Admission::new(limits.clone(), allowed)),
+            admission: Mutex::new(Admission::new(limits.view(), allowed)),
             platform,
             limits,
             store,
@@ -158,7 +153,7 @@ impl Hub {
 
     /// Time since the relay started.
     pub(crate) fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.entrance.now()
     }
 
     /// Where the relay listens.
@@ -187,16 +182,22 @@ impl Hub {
     pub(crate) async fn admit(
         &self,
         space: SpaceId,
-        facts: &Facts,
+        known: Known,
         shown: Option<&[u8]>,
         from: IpAddr,
     ) -> Result<(), Refusal> {
-        let verdict = self.admission().check(&space, facts, shown, from, self.now())?;
+        let verdict = self.admission().check(&space, known, shown, from, self.now())?;
         if let Verdict::Remember(token) = verdict {
             let date = self.platform.clock.unix_seconds();
             self.store.admit(space, token, date).await?;
         }
         Ok(())
+    }
+
+    /// Whether the machine has room for one more.
+    fn room_for(&self, has_room: fn(&Room, u64) -> bool) -> Result<(), Refusal> {
+        let room = has_room(&self.entrance.room, self.pipes.held());
+        if room { Ok(()) } else { Err(Refusal::Busy) }
     }
 
     /// A place for a connection that takes an invite.
@@ -213,7 +214,7 @@ impl Hub {
         let now = self.now();
         let present = self.store.presence().enter(member.space)?;
         let mut state = self.state();
-        self.room.for_member(&self.pipes)?;
+        self.room_for(Room::has_for_member)?;
         let (key, address, effects) = state.board.connect(member, serving)?;
         let pace = state.board.pace(&member, now);
         let outbox = Arc::new(Outbox::new(&self.limits.get(), &self.waiting));
@@ -257,7 +258,7 @@ impl Hub {
         let tickets = [self.platform.random.bytes(), self.platform.random.bytes()];
         let now = self.now();
         let mut state = self.state();
-        self.room.for_link(&self.pipes)?;
+        self.room_for(Room::has_for_link)?;
         let effects = state.board.open_link(from, to, tag, tickets, now)?;
         self.metrics.tickets.add(1);
         state.apply(effects);
@@ -307,9 +308,7 @@ impl Hub {
         }
         state.apply(effects);
         drop(state);
-        self.gate.forget_sources(now);
-        self.partials.end_late();
-        self.room.look();
+        self.entrance.tick();
         let mut admission = self.admission();
         let state = self.state();
         admission.forget(now, |space| state.board.has(space));
@@ -325,7 +324,7 @@ impl Hub {
 
     /// What is connected now.
     pub(crate) fn count(&self) -> Count {
-        let unauthenticated = self.gate.len();
+        let unauthenticated = self.entrance.gate.len();
         let state = self.state();
         let running = state.links.values().filter(|link| link.second.is_none());
         Count {

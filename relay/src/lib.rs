@@ -1,42 +1,31 @@
 //! The blind relay of Sealift: it carries what it cannot read, and keeps what it cannot open.
 //!
 //! ```text
-//! conn         accept, first byte, TLS, Hello        switchboard   who may reach whom (pure)
+//! conn         the Hello, and what follows           switchboard   who may reach whom (pure)
 //! conn/control what each message does                outbox        what waits to be sent
 //! hub          what all connections share            store         what is on disk
 //! splice       the bytes of links                    limits        every number
 //! ```
+//!
+//! What stands between its listeners and strangers is `sealift_server`.
 
-mod admin;
-mod admission;
-mod budget;
 pub mod command;
 mod config;
 mod conn;
-mod gate;
+mod exposition;
 mod handle;
 mod home;
 mod hub;
 mod limits;
-mod log;
-mod machine;
 mod metrics;
 mod outbox;
-mod partial;
-mod rate;
-mod reason;
 pub mod report;
-mod room;
-mod sources;
 mod splice;
 mod store;
 mod switchboard;
 #[cfg(test)]
 mod testing;
-mod tls;
-mod tokens;
 mod udp;
-mod wire;
 
 use std::future::Future;
 use std::io;
@@ -53,18 +42,23 @@ use sealift_platform::disk::Lock;
 use sealift_platform::net::Listener;
 use sealift_proto::control::Refusal;
 use sealift_proto::text::base32;
+use sealift_server::identity::Identity;
+use sealift_server::{Program, accept};
 
-pub use admission::Allowed;
 pub use handle::Handle;
-pub use limits::{Entry, InForce, LimitError, Limits, Unit};
-pub use tls::KeyError;
-pub use tokens::{TokenError, Tokens};
+pub use limits::{InForce, Limits};
+pub use sealift_server::admission::Allowed;
+pub use sealift_server::identity::KeyError;
+pub use sealift_server::limits::{Entry, LimitError, Unit};
+pub use sealift_server::tokens::{TokenError, Tokens};
 
 use conn::Door;
 use home::Home;
 use hub::Hub;
 use store::Closing;
-use tls::Identity;
+
+/// What it is called.
+pub(crate) const PROGRAM: Program = Program { name: "relay", detail: "sealift_relay=debug" };
 
 /// How often time is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -177,7 +171,7 @@ impl Relay {
     ) -> Result<(), RelayError> {
         let hub = self.hub;
         let tls = TlsAcceptor::from(self.identity.tls);
-        let door = Door { hub: Arc::clone(&hub), tls };
+        let door = Arc::new(Door { hub: Arc::clone(&hub), tls });
         let places: Vec<_> =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         hub.set_listening(places.iter().map(ToString::to_string).collect());
@@ -186,7 +180,7 @@ impl Relay {
         let mut tasks = JoinSet::new();
         let ticking = tokio::spawn(tick(Arc::clone(&hub)));
         for listener in listeners {
-            tasks.spawn(conn::accept_all(listener, door.clone(), closed.clone()));
+            tasks.spawn(accept::accept_all(listener, Arc::clone(&door), closed.clone()));
         }
         for socket in sockets {
             tasks.spawn(udp::serve(socket, Arc::clone(&hub), closed.clone()));

@@ -1,141 +1,24 @@
 //! Every limit of the relay, in one table (PROTOCOL.md section 5.6). Each has a test.
 //!
 //! From the table come the struct [`Limits`], its defaults, their names in a configuration file, the list that
-//! `relay --help` prints and the one in `docs/OPERATING.md`.
+//! `relay limits` prints and the one in `docs/OPERATING.md`.
 
 #[cfg(test)]
 mod coverage;
-mod listing;
-mod value;
+mod parts;
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sealift_proto::limits as agreed;
-pub use value::Unit;
-use value::{DAY, GIB, KIB, MIB, MINUTE, SECOND, Value};
+use sealift_server::limits::{self, DAY, GIB, KIB, MIB, MINUTE, SECOND};
 
-pub(crate) use listing::listing;
+/// The limits that a running relay goes by.
+pub type InForce = limits::InForce<Limits>;
 
-/// One limit, as a person sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name, as in a configuration file.
-    pub name: &'static str,
-    /// What it counts.
-    pub unit: Unit,
-    /// The value in force, as [`Limits::set`] reads it.
-    pub value: String,
-    /// The value when nothing is said.
-    pub default: String,
-    /// What it limits.
-    pub words: &'static str,
-    /// What it is about, as the others of its kind.
-    pub group: &'static str,
-}
-
-impl Entry {
-    /// Whether a running relay goes on with the value that it started with.
-    #[must_use]
-    pub fn is_read_at_start(&self) -> bool {
-        self.group.ends_with("read at start")
-    }
-}
-
-/// Why a limit is not set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LimitError {
-    /// There is none of that name.
-    #[error("there is no limit called {0:?}; `relay --help` lists them")]
-    Unknown(String),
-    /// It cannot have that value.
-    #[error("{name} cannot be {text:?}: write {example}, at least {least}")]
-    Value {
-        /// Which limit.
-        name: &'static str,
-        /// What was to be its value.
-        text: String,
-        /// How values of it are written.
-        example: &'static str,
-        /// Its smallest value.
-        least: String,
-    },
-}
-
-/// A row of the table.
-struct Row {
-    name: &'static str,
-    unit: Unit,
-    least: u64,
-    words: &'static str,
-    group: &'static str,
-    /// Whether it may be `unlimited`.
-    optional: bool,
-    get: fn(&Limits) -> u64,
-    set: fn(&mut Limits, u64),
-}
-
-/// `/// words`, then `name: type, unit, smallest value = default;`, in groups. Values are bytes, milliseconds, counts.
-macro_rules! limits {
-    ($($group:literal {$(
-        $(#[doc = $words:literal])+
-        $name:ident: $type:ty, $unit:ident, $least:expr => $default:expr;
-    )+})+) => {
-        /// What the relay gives at most. The defaults suit a small public machine.
-        #[derive(Debug, Clone, PartialEq)]
-        pub struct Limits {
-            $($(
-                $(#[doc = $words])+
-                pub $name: $type,
-            )+)+
-        }
-
-        impl Default for Limits {
-            fn default() -> Self {
-                Self { $($($name: Value::of($default),)+)+ }
-            }
-        }
-
-        const ROWS: &[Row] = &[$($(
-            Row {
-                name: stringify!($name),
-                unit: Unit::$unit,
-                least: $least,
-                words: concat!($($words),+).trim_ascii(),
-                group: $group,
-                optional: <$type as Value>::OPTIONAL,
-                get: |limits| limits.$name.number(),
-                set: |limits, number| limits.$name = Value::of(number),
-            },
-        )+)+];
-    };
-}
-
-limits! {
-    "Connections that have not shown who they are" {
-        /// From connecting until a Hello or a ticket has been checked, all in all
-        handshake: Duration, Time, 1 => agreed::HELLO_TIME * SECOND;
-        /// Such connections; the oldest is closed for one more
-        unauthenticated: usize, Count, 1 => 1024;
-        /// Of those, from one IPv4 address or IPv6 /64; its oldest is closed for one more
-        unauthenticated_per_source: usize, Count, 1 => 512;
-        /// IPv4 addresses and IPv6 /64 remembered for what they owe, of each kind; those that owe least are forgotten first
-        sources: usize, Count, 1 => 32_768;
-        /// Refused connections that are logged; the rest are counted
-        log_lines_per_second: u64, PerSecond, 1 => 10;
-    }
-    "Handshakes, which cost processor time; those too many wait for their turn, or are refused" {
-        /// Begun, in all
-        handshakes_per_second: u64, PerSecond, 1 => 1000;
-        /// How many of those at once
-        handshake_burst: u64, Count, 1 => 4000;
-        /// Begun from one IPv4 address or IPv6 /64
-        handshakes_per_second_per_source: u64, PerSecond, 1 => 100;
-        /// From it at once
-        handshake_burst_per_source: u64, Count, 1 => 500;
-        /// The longest wait for a turn
-        handshake_wait: Duration, Time, 0 => 2 * SECOND;
-    }
+sealift_server::limits! {
+    /// What the relay gives at most. The defaults suit a small public machine.
+    pub struct Limits of "relay";
+    strangers;
     "Control connections" {
         /// Of members, in all
         connections: usize, Count, 1 => 20_000;
@@ -253,75 +136,10 @@ limits! {
     }
 }
 
-impl Limits {
-    /// Sets a limit by its name. Text is as in [`Entry::value`]: `512`, `16 MiB`, `90 s`, `1000/s`, `16 MiB/s`, and
-    /// `unlimited` where the default is that.
-    ///
-    /// # Errors
-    /// [`LimitError`] if there is no such limit, or it cannot have that value; nothing is changed then.
-    pub fn set(&mut self, name: &str, text: &str) -> Result<(), LimitError> {
-        let row = ROWS.iter().find(|row| row.name == name);
-        let row = row.ok_or_else(|| LimitError::Unknown(name.to_owned()))?;
-        let wrong = || LimitError::Value {
-            name: row.name,
-            text: text.to_owned(),
-            example: row.unit.example(),
-            least: row.unit.show(row.least),
-        };
-        let fits = |number: &u64| {
-            let unlimited = *number > row.unit.most();
-            *number >= row.least && (row.optional || !unlimited)
-        };
-        let number = row.unit.read(text).filter(fits).ok_or_else(wrong)?;
-        let before = (row.get)(self);
-        (row.set)(self, number);
-        if (row.get)(self) == number {
-            return Ok(());
-        }
-        // More than its type holds.
-        (row.set)(self, before);
-        Err(wrong())
-    }
-
-    /// All limits, in the order of the table.
-    pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        let default = Self::default();
-        ROWS.iter().map(move |row| Entry {
-            name: row.name,
-            unit: row.unit,
-            value: row.unit.show((row.get)(self)),
-            default: row.unit.show((row.get)(&default)),
-            words: row.words,
-            group: row.group,
-        })
-    }
-}
-
-/// The limits that a running relay goes by. Clones share them; what is set holds for what happens from then on, except
-/// for those that are read at start.
-#[derive(Debug, Clone)]
-pub struct InForce(Arc<RwLock<Arc<Limits>>>);
-
-impl InForce {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(limits))))
-    }
-
-    /// Those of this moment.
-    #[must_use]
-    pub fn get(&self) -> Arc<Limits> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Others from now on.
-    pub fn set(&self, limits: Limits) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sealift_server::limits::{LimitError, Table};
 
     #[test]
     fn every_limit_can_be_set_to_what_it_shows() {
@@ -336,7 +154,7 @@ mod tests {
     #[test]
     fn every_limit_refuses_what_it_cannot_be() {
         let mut limits = Limits::default();
-        for row in ROWS {
+        for row in Limits::ROWS {
             for text in ["", "many", "-1", "1 parsec"] {
                 assert!(limits.set(row.name, text).is_err(), "{} = {text}", row.name);
             }
@@ -351,7 +169,7 @@ mod tests {
         }
         assert!(limits.set("logs", "65536").is_err(), "more than its type holds");
         assert_eq!(limits.logs, 3);
-        assert!(matches!(limits.set("nonsense", "1"), Err(LimitError::Unknown(_))));
+        assert!(matches!(limits.set("nonsense", "1"), Err(LimitError::Unknown { .. })));
     }
 
     #[test]
@@ -360,5 +178,33 @@ mod tests {
             assert!((10..160).contains(&entry.words.len()), "{}", entry.name);
             assert!(!entry.words.ends_with('.') && !entry.words.contains(['|', '\n']));
         }
+    }
+
+    /// To bring `docs/OPERATING.md` up to date: `SEALIFT_WRITE_LIMITS=1 cargo test -p sealift-relay operating`.
+    #[test]
+    fn operating_has_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATING.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let start = page.find("| limit | default |").expect("the table of limits");
+        let end = page[start..].find("\n\n").map_or(page.len(), |end| start + end + 1);
+        let fresh = limits::markdown::<Limits>();
+        if std::env::var_os("SEALIFT_WRITE_LIMITS").is_some() && page[start..end] != fresh {
+            let page = [&page[..start], &fresh, &page[end..]].concat();
+            std::fs::write(path, page).unwrap();
+            return;
+        }
+        assert_eq!(&page[start..end], fresh);
+    }
+
+    #[test]
+    fn the_listing_has_the_values_in_force() {
+        let mut limits = Limits::default();
+        limits.set("links", "77").unwrap();
+        let text = limits::listing(&limits);
+        assert!(text.contains("  links = 77\n"), "{text}");
+        assert_eq!(
+            text.lines().filter(|line| line.contains(" = ")).count(),
+            limits.entries().count()
+        );
     }
 }

@@ -1,15 +1,14 @@
 //! What a running relay says of itself: `relay status` and the metrics are made of it.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::hub::Hub;
-use crate::limits::Entry;
-use crate::machine;
+use sealift_server::limits::Entry;
+use sealift_server::machine;
 
-/// Numbers by reason.
-pub type ByReason = BTreeMap<String, u64>;
+use crate::hub::Hub;
+
+pub use sealift_server::machine::Process;
+pub use sealift_server::metrics::ByReason;
 
 /// A running relay at one moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -149,22 +148,11 @@ pub struct Refusals {
     pub requests: ByReason,
 }
 
-/// What the process takes of its machine; 0 where the system does not tell.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Process {
-    /// Resident memory, bytes.
-    pub memory: u64,
-    /// Open descriptors.
-    pub descriptors: u64,
-    /// Most of them that it may have.
-    pub most_descriptors: u64,
-}
-
 pub(crate) async fn report(hub: &Hub) -> Report {
     let store = hub.store.usage().await.inspect_err(|error| {
         tracing::error!(%error, "the store cannot be read");
     });
-    let (count, metrics) = (hub.count(), &hub.metrics);
+    let (count, metrics, strangers) = (hub.count(), &hub.metrics, &hub.entrance.counts);
     let (month, limits) = (hub.this_month(), hub.limits.get());
     Report {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -179,17 +167,17 @@ pub(crate) async fn report(hub: &Hub) -> Report {
             members: count.members as u64,
             serving: count.serving as u64,
             spaces: count.spaces as u64,
-            accepted: metrics.accepted.get(),
-            not_accepted: metrics.not_accepted.get(),
+            accepted: strangers.accepted.get(),
+            not_accepted: strangers.not_accepted.get(),
             welcomed: metrics.welcomed.get(),
-            sent: metrics.sent.get(),
+            sent: strangers.sent.get(),
         },
         links: Links {
             open: count.links as u64,
             asked: count.tickets as u64,
             tickets: metrics.tickets.get(),
             opened: metrics.links.get(),
-            ended: owned(metrics.links_ended.get()),
+            ended: metrics.links_ended.get(),
             bytes: count.bytes,
         },
         month: Month {
@@ -201,7 +189,7 @@ pub(crate) async fn report(hub: &Hub) -> Report {
         udp: Udp {
             port: hub.probes.port(),
             answered: metrics.probes.get(),
-            dropped: owned(metrics.probes_dropped.get()),
+            dropped: metrics.probes_dropped.get(),
         },
         store: store.ok().map(|usage| Stored {
             bytes: usage.bytes,
@@ -213,9 +201,9 @@ pub(crate) async fn report(hub: &Hub) -> Report {
             failures: hub.store.failures(),
         }),
         refusals: Refusals {
-            rejected: owned(metrics.rejected.get()),
-            closed: owned(metrics.closed.get()),
-            requests: owned(metrics.refused.get()),
+            rejected: strangers.rejected.get(),
+            closed: metrics.closed.get(),
+            requests: metrics.refused.get(),
         },
         process: machine::process(),
         limits: limits.entries().map(Setting::from).collect(),
@@ -227,10 +215,6 @@ impl From<Entry> for Setting {
         let default = entry.value == entry.default;
         Self { name: entry.name.to_owned(), value: entry.value, default }
     }
-}
-
-fn owned(tally: BTreeMap<&'static str, u64>) -> ByReason {
-    tally.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect()
 }
 
 #[cfg(test)]

@@ -26,14 +26,15 @@ use sealift_platform::disk::Root;
 use sealift_proto::control::{Hash, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Role, Serial, SpaceId};
+use sealift_server::budget::Budget;
+use sealift_server::tokens::TokenName;
 
 use self::core::{Core, Shared};
-use crate::budget::Budget;
 use crate::limits::InForce;
 
 pub(crate) use presence::{Presence, Present};
 pub(crate) use read::{Cursor, SegmentRange};
-pub(crate) use spaces::{Facts, TokenName};
+pub(crate) use spaces::Facts;
 
 /// Name of the database in the relay's home.
 pub(crate) const FILE: &str = "relay.redb";

@@ -11,9 +11,9 @@ use std::time::Duration;
 use sealift_proto::control::{Address, FromRelay, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Membership, Role, Serial, SpaceId};
+use sealift_server::pace::Pace;
 
 use crate::limits::InForce;
-use crate::rate::Pace;
 
 pub(crate) use links::{Pair, Side};
 
@@ -133,7 +133,7 @@ impl Switchboard {
     /// How fast the member may speak: shared by all its connections, and remembered a little longer than they last.
     pub(crate) fn pace(&mut self, member: &Membership, now: Duration) -> Pace {
         let pace = self.paces.entry(owner(member));
-        pace.or_insert_with(|| Pace::new(&self.limits.get(), now)).clone()
+        pace.or_insert_with(|| Pace::new(&(&*self.limits.get()).into(), now)).clone()
     }
 
     /// Forgets members that are gone and owe nothing.

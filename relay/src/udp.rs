@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use sealift_platform::net::Net;
 use sealift_platform::random::Random;
+use sealift_platform::rate::Rate;
 use sealift_proto::probe::{Answer, Ask, PROBE_LEN, ProbeKey, ProbeToken};
 use tokio::sync::watch;
 
 use crate::hub::Hub;
 use crate::limits::InForce;
-use crate::rate::Rate;
 use crate::switchboard::Key;
 use socket::{JOINED, Socket};
 

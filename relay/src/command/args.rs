@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueHint};
 
 use sealift_command::manual::Manual;
-use sealift_proto::space::HostName;
-use sealift_proto::text::parse_host_port;
-
-use crate::log::Format;
+use sealift_server::admin::parse_address as parse_metrics;
+use sealift_server::listen::parse_address as parse_listen;
+use sealift_server::log::Format;
+use sealift_server::reach::{Public, parse_public};
 
 /// Carries sealed files between the members of Sealift spaces, without being able to read them.
 #[derive(Debug, Clone, Parser)]
@@ -95,33 +95,6 @@ pub(super) enum KeyCommand {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-}
-
-/// An address for people outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Public {
-    pub(crate) host: HostName,
-    pub(crate) port: Option<u16>,
-}
-
-pub(crate) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "write it as 0.0.0.0:7743, or [::]:7743 for IPv6".to_owned())
-}
-
-pub(crate) fn parse_public(text: &str) -> Result<Public, String> {
-    let (host, port) = parse_host_port(text)
-        .filter(|(_, port)| *port != Some(0))
-        .ok_or("write it as files.example.org, 192.0.2.7:7743 or [2001:db8::7]:7743")?;
-    Ok(Public { host, port })
-}
-
-pub(crate) fn parse_metrics(text: &str) -> Result<SocketAddr, String> {
-    let address: Option<SocketAddr> = text.parse().ok();
-    address.filter(|address| address.ip().is_loopback()).ok_or_else(|| {
-        "an address of this machine alone, as 127.0.0.1:9743 or [::1]:9743; to collect from elsewhere, let a proxy in front \
-         ask who it is"
-            .to_owned()
-    })
 }
 
 #[cfg(test)]

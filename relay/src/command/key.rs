@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use sealift_platform::disk::{Disk, Root};
 use sealift_platform::{Platform, private};
 use sealift_proto::text::base32;
+use sealift_server::identity::{KeyError, KeyFile};
 
 use super::args::KeyCommand;
-use crate::tls::{FILE, KeyError, KeyFile};
+use crate::PROGRAM;
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,10 @@ pub(super) enum NotCopied {
     Exists(PathBuf),
 }
 
+fn disk_error(error: io::Error) -> KeyError {
+    KeyError::Disk { program: PROGRAM, error }
+}
+
 /// Does what was asked and prints the pin.
 ///
 /// # Errors
@@ -37,15 +42,15 @@ pub(super) fn run(
     json: bool,
 ) -> anyhow::Result<()> {
     let disk = &*platform.disk;
-    let own = home.join(FILE);
+    let own = home.join(PROGRAM.key_file());
     let pin = match command {
         KeyCommand::Pin => read(disk, &own)?.pin(),
         KeyCommand::Export { file } => copy(disk, &own, file)?,
         KeyCommand::Import { file } => {
             let made = private::open(disk, home);
-            made.map_err(|error| NotCopied::To(own.clone(), error.into()))?;
+            made.map_err(|error| NotCopied::To(own.clone(), disk_error(error)))?;
             let pin = copy(disk, file, &own)?;
-            hand_over(home).map_err(|error| NotCopied::To(own.clone(), error.into()))?;
+            hand_over(home).map_err(|error| NotCopied::To(own.clone(), disk_error(error)))?;
             pin
         }
     };
@@ -68,7 +73,7 @@ fn hand_over(home: &Path) -> io::Result<()> {
     let around = home.canonicalize()?;
     let Some(around) = around.parent() else { return Ok(()) };
     let owner = std::fs::metadata(around)?;
-    for path in [home.to_owned(), home.join(private::MARKER), home.join(FILE)] {
+    for path in [home.to_owned(), home.join(private::MARKER), home.join(PROGRAM.key_file())] {
         chown(path, Some(owner.uid()), Some(owner.gid()))?;
     }
     Ok(())
@@ -82,20 +87,18 @@ fn hand_over(_: &Path) -> io::Result<()> {
 fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> Result<[u8; 16], NotCopied> {
     let key = read(disk, from)?;
     let wrong = |error| NotCopied::To(to.to_owned(), error);
-    let (folder, name) = open(disk, to).map_err(|error| wrong(error.into()))?;
-    key.write(&*folder, &name).map_err(|error| match error {
-        KeyError::Disk(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            NotCopied::Exists(to.to_owned())
-        }
-        error => wrong(error),
+    let (folder, name) = open(disk, to).map_err(|error| wrong(disk_error(error)))?;
+    key.write(&*folder, &name).map_err(|error| match error.disk_kind() {
+        Some(io::ErrorKind::AlreadyExists) => NotCopied::Exists(to.to_owned()),
+        _ => wrong(error),
     })?;
     Ok(key.pin())
 }
 
 fn read(disk: &dyn Disk, path: &Path) -> Result<KeyFile, NotCopied> {
     let wrong = |error| NotCopied::From(path.to_owned(), error);
-    let (folder, name) = open(disk, path).map_err(|error| wrong(error.into()))?;
-    KeyFile::read(&*folder, &name).map_err(wrong)
+    let (folder, name) = open(disk, path).map_err(|error| wrong(disk_error(error)))?;
+    KeyFile::read(PROGRAM, &*folder, &name).map_err(wrong)
 }
 
 /// The folder of `path`, and its name there.

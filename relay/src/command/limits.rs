@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use sealift_platform::disk::Disk;
+use sealift_server::limits::listing;
 
 use super::args::Args;
 use super::settings::Settings;
-use crate::limits::{Limits, listing};
+use crate::limits::Limits;
 
 /// Prints every limit.
 ///

@@ -9,15 +9,16 @@ use anyhow::Context;
 use sealift_platform::Platform;
 use sealift_platform::net::Listener;
 use sealift_platform::service::State;
+use sealift_server::listen::{ListenError, listen};
+use sealift_server::log::Log;
+use sealift_server::manager::Manager;
+use sealift_server::signals::Signals;
+use sealift_server::{admin, reach};
 
 use super::args::Args;
-use super::listen::{cannot_listen, listen};
-use super::manager::Manager;
 use super::ready;
 use super::settings::Settings;
-use super::signals::Signals;
-use crate::log::Log;
-use crate::{Config, Handle, Relay, admin};
+use crate::{Config, Handle, PROGRAM, Relay};
 
 /// How often it is told what was left out of the log.
 const UNSAID: Duration = Duration::from_secs(10);
@@ -32,11 +33,11 @@ pub(super) async fn serve(
     // Before anything is announced: whoever reads the ready line may send a signal at once.
     let mut signals = Signals::new().context("cannot watch for signals")?;
     let manager = Manager::of_environment();
-    log.set_rate(&settings.limits);
+    log.set_rate(settings.limits.log_lines_per_second);
     if let Some(file) = &settings.file {
         tracing::info!(file = %file.display(), "configured");
     }
-    let listeners = listen(&*platform.net, &settings.listen).await?;
+    let listeners = listen(PROGRAM, &*platform.net, &settings.listen).await?;
     let metrics = metrics_listener(&platform, &settings).await?;
     let relay = Relay::open(platform.clone(), config(&settings)).await?;
     let handle = relay.handle();
@@ -80,7 +81,7 @@ async fn metrics_listener(
     let Some(address) = settings.metrics else { return Ok(None) };
     let listener = platform.net.listen(address).await;
     let listener = listener.map_err(|error| {
-        cannot_listen(address, error)
+        anyhow::Error::new(ListenError::new(PROGRAM, address, error))
             .context("the metrics have no place: name another with --metrics")
     })?;
     tracing::info!(address = %listener.local_addr()?, "answering /metrics and /healthz");
@@ -114,7 +115,7 @@ async fn beside(
 /// Answers `relay status`.
 #[cfg(unix)]
 fn status(settings: &Settings, relay: Handle) -> impl Future<Output = ()> {
-    let bound = admin::bind(&settings.home);
+    let bound = admin::bind(PROGRAM, &settings.home);
     async move {
         match bound {
             Ok(bound) => admin::serve_status(bound, relay).await,
@@ -142,7 +143,7 @@ fn reload(
         Ok(new) => {
             let waiting = new.needs_a_start(running);
             log.set_level(new.log_level);
-            log.set_rate(&new.limits);
+            log.set_rate(new.limits.log_lines_per_second);
             relay.change(new.limits.clone(), new.allowed.clone());
             relay.set_moved_to(new.moved_to.clone());
             tracing::info!("the configuration was read again");
@@ -172,7 +173,7 @@ fn announce(
         bound.push(listener.local_addr().context("cannot tell where it listens")?);
     }
     let public = settings.public.as_ref();
-    let places = ready::places(public, &bound, &ready::machine_addresses());
+    let places = reach::places(public, &bound, &reach::machine_addresses());
     let mut out = io::stdout().lock();
     for place in &places {
         // Whoever does not want to read it may close the pipe; the relay goes on.

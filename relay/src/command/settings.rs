@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use sealift_platform::disk::{Disk, read_all};
+use sealift_platform::disk::Disk;
 use sealift_proto::frame::DEFAULT_PORT;
 use sealift_proto::space::HostName;
+use sealift_server::config::{ConfigError, LARGEST, find, read};
+use sealift_server::log::{Format, Level};
+use sealift_server::reach::Public;
+use sealift_server::tokens;
 
-use super::args::{Args, Public};
-use crate::config::{ConfigError, File, LARGEST, Mistake, NAME, OF_THE_SYSTEM};
-use crate::log::{Format, Level};
-use crate::tokens;
+use super::args::Args;
+use crate::config::{File, NAME, OF_THE_SYSTEM};
 use crate::{Allowed, Limits, TokenError, Tokens};
 
 /// Everything that a relay is told.
@@ -157,37 +159,15 @@ fn read_file(args: &Args, disk: &dyn Disk) -> Result<(Option<PathBuf>, File), Co
     let in_home = args.home.as_ref().map(|home| home.join("relay")).or_else(default_home);
     let of_system = args.home.is_none().then(|| PathBuf::from(OF_THE_SYSTEM));
     let places = in_home.map(|home| home.join(NAME)).into_iter().chain(of_system);
-    for path in places {
-        match read(disk, &path, LARGEST) {
-            Ok(text) => return parse(&path, &text),
-            // A link to nowhere is no reason to go on without what it limits.
-            Err(error) if is_absent(&error) && path.symlink_metadata().is_err() => {}
-            Err(error) => return Err(ConfigError::Disk(path, error)),
-        }
+    match find(disk, places)? {
+        Some((path, text)) => parse(&path, &text),
+        None => Ok((None, File::default())),
     }
-    Ok((None, File::default()))
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-fn read(disk: &dyn Disk, path: &Path, largest: usize) -> io::Result<Vec<u8>> {
-    // Its owner named it, and may have put a link there.
-    let real = std::fs::canonicalize(path)?;
-    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
-        return Err(io::ErrorKind::IsADirectory.into());
-    };
-    read_all(&*disk.open(folder)?, Path::new(name), largest)
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<(Option<PathBuf>, File), ConfigError> {
-    let wrong = |mistake| ConfigError::Wrong(path.to_owned(), mistake);
-    let text = std::str::from_utf8(text).map_err(|error| {
-        let line = text[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-        wrong(Mistake { line, what: "this is no UTF-8 text".into() })
-    })?;
-    Ok((Some(path.to_owned()), File::parse(text).map_err(wrong)?))
+    let file = File::parse(text).map_err(|mistake| ConfigError::Wrong(path.to_owned(), mistake))?;
+    Ok((Some(path.to_owned()), file))
 }
 
 #[cfg(test)]

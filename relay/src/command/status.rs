@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::PROGRAM;
 use crate::report::{ByReason, Report};
 
 /// Prints what the relay on `home` says of itself.
@@ -12,7 +13,7 @@ use crate::report::{ByReason, Report};
 /// When none runs there, or it does not answer.
 #[cfg(unix)]
 pub(super) fn run(home: &Path, json: bool) -> anyhow::Result<()> {
-    let report = crate::admin::ask(home).map_err(|error| {
+    let report: Report = sealift_server::admin::ask(PROGRAM, home).map_err(|error| {
         let what = not_answered(home, &error);
         anyhow::Error::new(error).context(what)
     })?;

@@ -11,19 +11,19 @@ use sealift_proto::features::Features;
 use sealift_proto::frame::VERSION;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Membership;
+use sealift_server::frames::{FrameReader, WireError};
+use sealift_server::pace::Pace;
+use sealift_server::reason;
+use sealift_server::rejected::Rejected;
+use sealift_server::silence::{Next, Silence};
 
-use super::Rejected;
 use super::hello::{Greeting, check_removed};
-use super::silence::{Next, Silence};
 use super::writer;
 use crate::hub::{Entered, Hub, JoinPlace};
 use crate::outbox::{Job, Outbox};
-use crate::rate::Pace;
-use crate::reason;
 use crate::store::{Change, Outcome, Present, SegmentRange, Writer};
 use crate::switchboard::Key;
 use crate::udp::Grant;
-use crate::wire::{FrameReader, WireError};
 
 /// Serves a member until its connection ends.
 pub(super) async fn serve_member<R, W>(
@@ -177,7 +177,7 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
         }
         self.reader.awaited();
         loop {
-            let until = self.silence.until(&self.hub.limits.get());
+            let until = self.silence.until(&(&*self.hub.limits.get()).into());
             tokio::select! {
                 // What came while it was not read counts before its silence.
                 biased;
@@ -211,7 +211,7 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
             }
             Ok(None) | Err(WireError::Io(_)) => Err(None),
             Err(WireError::Frame(_)) => Err(Some(Refusal::Malformed)),
-            Err(WireError::Given(why)) => Err(Some(why)),
+            Err(WireError::Given(why)) => Err(Some(why.into())),
         }
     }
 }
@@ -224,7 +224,7 @@ struct Joining<'a> {
 
 impl Joining<'_> {
     async fn read_all(&self, reader: FrameReader<impl AsyncRead + Unpin>) -> Option<Refusal> {
-        let pace = Pace::new(&self.hub.limits.get(), self.hub.now());
+        let pace = Pace::new(&(&*self.hub.limits.get()).into(), self.hub.now());
         let mut inbox = Inbox::new(self.hub, self.outbox, pace, reader);
         loop {
             let (request, id) = match inbox.next().await {

@@ -8,16 +8,16 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use sealift_proto::codec;
 use sealift_proto::control::{FromRelay, HelloBody, Purpose, Refusal, TOKEN, ToRelay};
-use sealift_proto::frame::{EXPORTER_LABEL, VERSION};
+use sealift_proto::frame::VERSION;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Chain, ChainError, Membership};
+use sealift_server::frames::FrameReader;
+use sealift_server::rejected::Rejected;
 
-use super::Rejected;
 use crate::hub::{Hub, JoinPlace};
 use crate::outbox::encode;
 use crate::store::StoreError;
 use crate::switchboard::rests_on;
-use crate::wire::FrameReader;
 
 /// A control connection that may not have shown who it is.
 pub(super) struct Greeting<R, W> {
@@ -31,13 +31,6 @@ pub(super) enum Guest<'a> {
     Member { membership: Membership, serving: bool },
     /// A device that wants to become one.
     Joining { device: DeviceId, place: JoinPlace<'a> },
-}
-
-/// The value that binds a Hello to this TLS connection.
-pub(super) fn exporter(session: &rustls::ServerConnection) -> Result<[u8; 32], Rejected> {
-    session
-        .export_keying_material([0; 32], EXPORTER_LABEL, None)
-        .map_err(|error| Rejected::Io(io::Error::other(error)))
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Greeting<R, W> {
@@ -106,7 +99,7 @@ async fn admit(
     if rests_on(membership, &facts.removed) {
         return Err(Refusal::Removed);
     }
-    hub.admit(membership.space, &facts, token, from).await
+    hub.admit(membership.space, facts.known, token, from).await
 }
 
 fn unreadable(error: &StoreError) -> Refusal {

@@ -14,13 +14,14 @@ use tokio_rustls::TlsAcceptor;
 use sealift_platform::net::Stream;
 use sealift_proto::control::FromRelay;
 use sealift_proto::identity::SecretKey;
+use sealift_server::entrance::welcome;
+use sealift_server::frames::FrameReader;
 
 use super::hello::Greeting;
 use super::*;
 use crate::limits::Limits;
 use crate::outbox::Outbox;
 use crate::testing;
-use crate::wire::FrameReader;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -73,12 +74,13 @@ async fn a_stranger_that_says_nothing_has_its_time() {
     let limits = Limits { handshake: 7 * SECOND, ..Limits::default() };
     let (_home, relay) = testing::relay(limits).await;
     let tls = TlsAcceptor::from(Arc::clone(&relay.identity.tls));
-    let door = Door { hub: Arc::clone(&relay.hub), tls };
+    let door = Arc::new(Door { hub: Arc::clone(&relay.hub), tls });
     let start = Instant::now();
-    let end = door.open(Box::new(Stuck { takes: true }), from()).await;
-    assert!(matches!(end, Err(Rejected::Slow)), "{end:?}");
+    welcome(door, Box::new(Stuck { takes: true }), from()).await;
+    let entrance = &relay.hub.entrance;
+    assert_eq!(entrance.counts.rejected.get().get("slow"), Some(&1));
     assert_eq!(start.elapsed().as_secs(), 7);
-    assert_eq!(relay.hub.gate.len(), 0);
+    assert_eq!(entrance.gate.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +102,7 @@ async fn one_that_wants_an_invite_and_does_not_take_it_has_its_time() {
     let limits = Limits { join_time: 7 * SECOND, farewell: 2 * SECOND, ..Limits::default() };
     let (_home, relay) = testing::relay(limits).await;
     let hub = &relay.hub;
-    let (partial, ended) = hub.partials.connection();
+    let (partial, ended) = hub.entrance.partials.connection();
     let reader = FrameReader::new(Stuck { takes: true }, partial, ended);
     let greeting = Greeting { reader, writer: Stuck { takes: true } };
     let (device, place) = (SecretKey::from_seed([1; 32]).id(), hub.join_place().unwrap());

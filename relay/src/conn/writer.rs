@@ -7,11 +7,11 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{FromRelay, Refusal};
 use sealift_proto::space::SpaceId;
+use sealift_server::pace::Pace;
+use sealift_server::reason;
 
 use crate::hub::Hub;
 use crate::outbox::{Frame, Job, Next, Outbox, encode};
-use crate::rate::Pace;
-use crate::reason;
 use crate::store::{Cursor, SegmentRange, StoreError};
 
 /// Sends what the outbox holds until it says to close. `member` is the space of a member and what it may use.

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
+use sealift_server::budget::{Budget, News, Traffic};
+
 use super::{Hub, State};
-use crate::budget::{Budget, Traffic};
 
 impl Hub {
     /// What was sent this month, until now.
@@ -25,9 +26,20 @@ impl Hub {
     /// Counts what was sent since the last time; true if no more may be this month.
     pub(super) fn count_traffic(&self, state: &State, date: u64) -> bool {
         let metrics = &self.metrics;
-        let beside = metrics.sent.get().saturating_add(metrics.probe_bytes.get());
+        let beside = self.entrance.counts.sent.get().saturating_add(metrics.probe_bytes.get());
         let total = self.moved(state).saturating_add(beside);
-        self.traffic().count(total, &self.limits.get(), date)
+        let mut traffic = self.traffic();
+        let renewed = |traffic: &Traffic| traffic.budget.renewed_on();
+        match traffic.count(total, self.limits.get().bytes_per_month, date) {
+            Some(News::Spent) => {
+                tracing::error!(renewed = %renewed(&traffic), "this month's bytes are used up: links and catalogues are carried again on the day that is named")
+            }
+            Some(News::Little) => {
+                tracing::warn!(renewed = %renewed(&traffic), "nine tenths of this month's bytes are used up")
+            }
+            None => {}
+        }
+        traffic.spent
     }
 
     /// Bytes carried on links since the start.

@@ -27,10 +27,14 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// The text of all tests within the sources, this table's own left out.
 fn tests_within() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // What stands before strangers is tested where it is.
+    let folders = [own.join("src"), own.join("../server/src")];
     let mut text = String::new();
-    for path in sources(&folder) {
-        let name = path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+    for (folder, path) in
+        folders.iter().flat_map(|at| sources(at).into_iter().map(move |path| (at, path)))
+    {
+        let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
         if name.starts_with("limits") || name.starts_with("config") {
             continue;
         }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use sealift_platform::rate::Rate;
 use sealift_proto::space::SpaceId;
 
 use crate::limits::Limits;
-use crate::rate::Rate;
 
 /// Bytes that a direction moves at once where there is a bound: small, so that many links share it evenly.
 const STEP: usize = 64 << 10;

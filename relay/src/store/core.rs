@@ -9,13 +9,13 @@ use redb::{Database, Durability, ReadableTable};
 use sealift_platform::disk::Root;
 use sealift_platform::redb_file;
 use sealift_proto::control::Refusal;
+use sealift_server::metrics::Counter;
 
 use super::presence::Presence;
 use super::staging::{SentAhead, Staged};
 use super::tables::{LogKey, META, Tables};
 use super::{Change, FILE, Op, Outcome, StoreError};
 use crate::limits::{InForce, Limits};
-use crate::metrics::Counter;
 
 /// Format of the tables.
 const FORMAT: u64 = 1;

@@ -7,6 +7,7 @@ use sealift_proto::control::{FETCH_MAX, LogHead};
 use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::log::Head;
 use sealift_proto::space::{Serial, SpaceId, SpaceRecord};
+use sealift_server::budget::Budget;
 
 use super::StoreError;
 use super::core::Shared;
@@ -14,7 +15,6 @@ use super::heads::decode;
 use super::tables::{
     LogKey, META, RECORD, SEGMENTS, STATEMENTS, log_key, record_key, segment_key, unchecked,
 };
-use crate::budget::Budget;
 
 /// Bytes of statements that one reading returns, about.
 const PAGE: usize = 256 << 10;

@@ -4,14 +4,14 @@ use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use sealift_proto::control::Refusal;
 use sealift_proto::space::{Serial, SpaceId};
+use sealift_server::admission::Known;
+use sealift_server::tokens::TokenName;
 
 use super::core::{Core, Failure, Shared};
 use super::invites;
 use super::tables::{SPACES, Tables, record_key};
 use super::{Outcome, StoreError};
 
-/// A token's name: of one that admits a space the relay remembers no more.
-pub(crate) type TokenName = [u8; 16];
 /// Stands for none.
 const NO_TOKEN: TokenName = [0; 16];
 /// Most spaces that are dropped for one thing that needs room.
@@ -22,10 +22,8 @@ const DROPS: usize = 64;
 pub(crate) struct Facts {
     /// Serials that the owner has removed.
     pub(crate) removed: Vec<Serial>,
-    /// Whether the relay has had it before.
-    pub(crate) known: bool,
-    /// The token that admitted it, if one did.
-    pub(crate) token: Option<TokenName>,
+    /// What admission goes by.
+    pub(crate) known: Known,
 }
 
 impl Shared {
@@ -36,7 +34,7 @@ impl Shared {
             let found = table.get(space.as_bytes())?;
             let token = found.as_ref().map(|found| *found.value().1);
             let token = token.filter(|token| *token != NO_TOKEN);
-            Ok(Facts { removed, known: found.is_some(), token })
+            Ok(Facts { removed, known: Known { known: found.is_some(), token } })
         })
     }
 }

@@ -21,8 +21,8 @@ impl Held {
         let space = own_card(seed).0.space;
         let facts = self.core.shared().facts(&space).unwrap();
         let heads = self.core.shared().heads(&space, Cursor::default()).unwrap().0;
-        assert_eq!(facts.known, !heads.is_empty(), "all of a space goes, or nothing");
-        facts.known
+        assert_eq!(facts.known.known, !heads.is_empty(), "all of a space goes, or nothing");
+        facts.known.known
     }
 }
 
@@ -79,7 +79,7 @@ fn a_dropped_space_takes_its_invites_segments_and_what_was_kept_aside_with_it() 
         Change::PutInvite { id: [id; 16], deadline: NOW, uses: 1, package, now: NOW }
     };
     store.change(2, invite(1)).unwrap();
-    assert_eq!(store.core.shared().facts(&space()).unwrap().token, Some([7; 16]));
+    assert_eq!(store.core.shared().facts(&space()).unwrap().known.token, Some([7; 16]));
     let (other, _) = own_card(9);
     store.one(Op::Admit { space: other.space, token: None, now: NOW + 1 }).unwrap();
     store.one(Op::Change(other, invite(2))).unwrap();
