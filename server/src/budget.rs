@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_counted_once_and_a_restart_forgets_nothing() {
-        let (most, more) = (Some(100), Some(200));
+        let bytes_per_month = Some(100);
+        let (most, more) = (bytes_per_month, Some(200));
         let mut traffic = Traffic::default();
         let now = 1_798_761_599;
         assert_eq!(traffic.count(60, most, now), None);
