@@ -10,7 +10,7 @@ use sealift_proto::catalogue::{self, Change, Entry, Root};
 use sealift_proto::codec::{self, List};
 use sealift_proto::control::Hash;
 use sealift_proto::manifest::chunk_value;
-use sealift_proto::message::{FromLeecher, FromSeeder, ITEMS_MAX, Item};
+use sealift_proto::message::{SessionMessage, ITEMS_MAX, Item};
 use sealift_proto::path::RelativePath;
 use sealift_proto::seal::{
     Backend, HEADER_LEN, Opener, PIECE_LEN, SEALED_PIECE_LEN, SealKey, Sealer, TAG_LEN,
@@ -119,12 +119,12 @@ mod content {
 mod messages {
     use super::*;
 
-    fn page() -> FromSeeder {
+    fn page() -> SessionMessage {
         let values = List::new(vec![Hash([7; 32]); 4096]).expect("a full page");
-        FromSeeder::Page { request: 1, values }
+        SessionMessage::Page { request: 1, values }
     }
 
-    fn get() -> FromLeecher {
+    fn get() -> SessionMessage {
         let items = (0..ITEMS_MAX as u64)
             .map(|first| Item {
                 root: Root([first.to_le_bytes()[0]; 32]),
@@ -133,7 +133,7 @@ mod messages {
                 skip: 0,
             })
             .collect();
-        FromLeecher::Get { request: 1, items: List::new(items).expect("a full request") }
+        SessionMessage::Get { request: 1, items: List::new(items).expect("a full request") }
     }
 
     #[divan::bench]
@@ -147,7 +147,7 @@ mod messages {
         let bytes = codec::encode(&page());
         bencher
             .counter(ItemsCount::new(4096_usize))
-            .bench_local(|| codec::decode::<FromSeeder>(&bytes));
+            .bench_local(|| codec::decode::<SessionMessage>(&bytes));
     }
 
     #[divan::bench]
@@ -161,7 +161,7 @@ mod messages {
         let bytes = codec::encode(&get());
         bencher
             .counter(ItemsCount::new(ITEMS_MAX))
-            .bench_local(|| codec::decode::<FromLeecher>(&bytes));
+            .bench_local(|| codec::decode::<SessionMessage>(&bytes));
     }
 }
 

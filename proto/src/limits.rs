@@ -184,6 +184,10 @@ limits! {
     RUN_MAX: u64 = 16 * 1024 * 1024, "bytes", "7.2, 10.1, 10.2";
     /// Encoded outcomes of a run.
     RUN_HEADER_MAX: usize = 64 * 1024, "bytes", "7.2, 10.2";
+    /// Others that fetch a content, named to one that does.
+    OTHERS_MAX: usize = 16, "count", "10.1";
+    /// Runs of chunks in one Have.
+    HAVE_MAX: usize = 1024, "count", "10.1";
     /// Silence after which a leecher sends a Done without files: relays and routers close what is silent for longer.
     KEEP_TIME: u64 = 120, "s", "10.1";
     /// Addresses in one Paths.

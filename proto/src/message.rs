@@ -1,11 +1,13 @@
 //! Messages within a session (PROTOCOL.md section 10), sealed on a link.
 //!
 //! ```text
-//! leecher                             seeder
-//!                                   ← Head               first of all
-//! Want, GetPage, Get, …             ↔ Root, Page, run, Failed, Changed
+//! the end that asks                   the end that serves
+//!                                   ← Head or Have       what there is
+//! Want, GetPage, Get                → Root, Page, run, Failed, Changed
 //! Done                              →
 //! ```
+//!
+//! Both ends may ask and serve: the messages of both directions are the same.
 //!
 //! A run is not an enum variant but a message kind of its own: `u32 header length ‖ RunHeader ‖ bytes`.
 
@@ -13,11 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Root;
 use crate::codec::{self, Bytes, CodecError, List};
-use crate::control::Hash;
+use crate::control::{Address, Hash};
 use crate::direct::Candidates;
 use crate::limits::{PAGE_CHUNKS, STATEMENT_MAX};
 
-pub use crate::limits::{ITEMS_MAX, MESSAGE_MAX, PATHS_MAX, RUN_HEADER_MAX, RUN_MAX};
+pub use crate::limits::{
+    HAVE_MAX, ITEMS_MAX, MESSAGE_MAX, OTHERS_MAX, PATHS_MAX, RUN_HEADER_MAX, RUN_MAX,
+};
 
 /// [`PAGE_CHUNKS`] as a length in memory.
 const PAGE_VALUES: usize = 4096;
@@ -36,7 +40,7 @@ pub struct Item {
     pub skip: u32,
 }
 
-/// A file that the leecher has, verified and on disk.
+/// A file that the sender has, verified and on disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Finished {
     /// Its content.
@@ -45,12 +49,46 @@ pub struct Finished {
     pub size: u64,
 }
 
-/// From the leecher to the seeder. `request` numbers are the leecher's own and come back in the answer.
+/// Consecutive chunks that an end has verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChunkRun {
+    /// The first.
+    pub first: u64,
+    /// How many, at least 1.
+    pub count: u64,
+}
+
+/// Why something is not given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum Missing {
+    /// 0: no such entry, or none that this member may read.
+    #[error("no longer offered")]
+    Gone,
+    /// 1: the file is not what was hashed.
+    #[error("changed at the seeder")]
+    Changed,
+    /// 2: it cannot be read.
+    #[error("cannot be read at the seeder")]
+    Unreadable,
+    /// 3: a request that cannot be met as it stands.
+    #[error("the seeder refused the request")]
+    Refused,
+    /// 4: not on this link; another of the session may carry it.
+    #[error("the seeder sends content over direct links only")]
+    NotHere,
+}
+
+/// What either end of a session says. `request` numbers are those of the end that asks, and come back in the answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum FromLeecher {
+pub enum SessionMessage {
+    /// The sender's newest signed catalogue head, straight from it.
+    Head {
+        /// Encoding of the signed statement; empty when there is none yet.
+        statement: Bytes<STATEMENT_MAX>,
+    },
     /// Hash this entry before others and tell its root.
     Want {
-        /// Echoed.
+        /// Comes back in Root, Failed and Reading.
         request: u32,
         /// The log that lists it.
         #[serde(with = "codec::array")]
@@ -62,7 +100,7 @@ pub enum FromLeecher {
     },
     /// Send the values of one page of the manifest.
     GetPage {
-        /// Echoed.
+        /// Comes back in Page or Failed.
         request: u32,
         /// Of which file.
         root: Root,
@@ -71,7 +109,7 @@ pub enum FromLeecher {
     },
     /// Send these chunks as one run, [`RUN_MAX`] bytes at most.
     Get {
-        /// Echoed.
+        /// Comes back in the run, or in Failed.
         request: u32,
         /// What to send, in this order.
         items: List<Item, ITEMS_MAX>,
@@ -81,40 +119,10 @@ pub enum FromLeecher {
         /// Which.
         files: List<Finished, ITEMS_MAX>,
     },
-    /// Where the leecher may be reached for direct links; replaces what it named before. None means that it wants none.
+    /// Where the sender may be reached for direct links; replaces what it named before. None means that it wants none.
     Paths {
         /// The addresses.
         candidates: Candidates,
-    },
-}
-
-/// Why the seeder does not give something.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-pub enum Missing {
-    /// 0: no such entry, or none that this leecher may read.
-    #[error("no longer offered")]
-    Gone,
-    /// 1: the file is not what was hashed.
-    #[error("changed at the seeder")]
-    Changed,
-    /// 2: the seeder cannot read it.
-    #[error("cannot be read at the seeder")]
-    Unreadable,
-    /// 3: a request that cannot be met as it stands.
-    #[error("the seeder refused the request")]
-    Refused,
-    /// 4: not on this link; another of the session may carry it.
-    #[error("the seeder sends content over direct links only")]
-    NotHere,
-}
-
-/// From the seeder to the leecher.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum FromSeeder {
-    /// The seeder's newest signed catalogue head, straight from it.
-    Head {
-        /// Encoding of the signed statement; empty when there is none yet.
-        statement: Bytes<STATEMENT_MAX>,
     },
     /// Answers Want.
     Root {
@@ -153,10 +161,19 @@ pub enum FromSeeder {
         /// Of so many; both may change when the file does.
         size: u64,
     },
-    /// As the leecher's Paths, in answer to it or because the addresses changed.
-    Paths {
-        /// The addresses.
-        candidates: Candidates,
+    /// Who else fetches a content from the sender now; replaces what it named for that content before.
+    Others {
+        /// The content.
+        root: Root,
+        /// Their addresses in the space.
+        addresses: List<Address, OTHERS_MAX>,
+    },
+    /// Chunks that the sender has verified and gives to the other end, beside those that it named before.
+    Have {
+        /// The content.
+        root: Root,
+        /// Which chunks.
+        chunks: List<ChunkRun, HAVE_MAX>,
     },
 }
 
@@ -223,13 +240,13 @@ mod tests {
 
     #[test]
     fn a_full_page_and_a_full_get_fit_a_message() {
-        let page = FromSeeder::Page {
+        let page = SessionMessage::Page {
             request: u32::MAX,
             values: List::new(vec![Hash([7; 32]); 4096]).unwrap(),
         };
         assert!(codec::encode(&page).len() <= MESSAGE_MAX);
         let item = Item { root: Root([7; 32]), first: 0, count: 1, skip: 0 };
-        let get = FromLeecher::Get { request: 0, items: List::new(vec![item; ITEMS_MAX]).unwrap() };
+        let get = SessionMessage::Get { request: 0, items: List::new(vec![item; ITEMS_MAX]).unwrap() };
         assert!(codec::encode(&get).len() <= MESSAGE_MAX);
     }
 

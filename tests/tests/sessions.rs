@@ -21,7 +21,7 @@ use sealift_proto::control::{Address, ToRelay};
 use sealift_proto::identity::{SecretKey, Signed};
 use sealift_proto::invite::{Invite, InvitePackage, InviteSecret, PROVISIONAL};
 use sealift_proto::keys::InviteKeys;
-use sealift_proto::message::{FromLeecher, FromSeeder, Outcome, RunHeader};
+use sealift_proto::message::{SessionMessage, Outcome, RunHeader};
 use sealift_proto::object;
 use sealift_proto::space::{Certificate, HostName, Label, RelayAddress, Role};
 use sealift_proto::wrap::Suite;
@@ -148,10 +148,10 @@ async fn serve(speaker: Speaker, mut owner: Connected, count: usize) -> Vec<Suit
 
 async fn answer(session: SeederSession) {
     let SeederSession { mut writer, mut reader, .. } = session;
-    let head = FromSeeder::Head { statement: Bytes::default() };
+    let head = SessionMessage::Head { statement: Bytes::default() };
     writer.message(&head).await.unwrap();
     while let Incoming::Message(bytes) = reader.next().await.unwrap() {
-        let FromLeecher::Get { request, items } = codec::decode(&bytes).unwrap() else { return };
+        let SessionMessage::Get { request, items } = codec::decode(&bytes).unwrap() else { return };
         let len = 1_000_000 * items.len() + 7;
         let outcome = Outcome::Data { len: u32::try_from(len).unwrap() };
         let header = RunHeader { request, outcomes: List::new(vec![outcome]).unwrap() };
@@ -187,13 +187,13 @@ async fn fetch(
         count: 1,
         skip: 0,
     };
-    let get = FromLeecher::Get { request: 5, items: List::new(vec![item; 3]).unwrap() };
+    let get = SessionMessage::Get { request: 5, items: List::new(vec![item; 3]).unwrap() };
     session.writer.message(&get).await.unwrap();
     let (mut reader, _) = session.reader.confirm().await.unwrap();
     let Incoming::Message(head) = reader.next().await.unwrap() else {
         panic!("the head comes first")
     };
-    assert!(matches!(codec::decode(&head), Ok(FromSeeder::Head { .. })));
+    assert!(matches!(codec::decode(&head), Ok(SessionMessage::Head { .. })));
     let Incoming::Run(mut run) = reader.next().await.unwrap() else { panic!("then the run") };
     assert_eq!(run.header().content_len(), Some(3_000_007));
     let mut content = vec![0; 3_000_007];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sealift_proto::codec::List;
 use sealift_proto::manifest::chunk_fits;
-use sealift_proto::message::{Finished, FromLeecher, ITEMS_MAX};
+use sealift_proto::message::{Finished, SessionMessage, ITEMS_MAX};
 use tokio::time::{Instant, sleep_until};
 
 use super::schedule::{Outcome, SourceId};
@@ -61,7 +61,7 @@ async fn land_complete(shared: &Arc<Shared>) {
     for (id, files) in told {
         for files in files.chunks(ITEMS_MAX) {
             if let Ok(files) = List::new(files.to_vec()) {
-                shared.send(id, FromLeecher::Done { files });
+                shared.send(id, SessionMessage::Done { files });
             }
         }
     }

@@ -12,7 +12,7 @@ use sealift_peer::path::Way;
 use sealift_peer::session::{Found, LeecherEnds, LeecherSession, Search, SessionError};
 use sealift_proto::direct::Candidates;
 use sealift_proto::identity::DeviceId;
-use sealift_proto::message::FromLeecher;
+use sealift_proto::message::SessionMessage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -196,7 +196,7 @@ impl Links {
     fn send_own(&self, candidates: Candidates) {
         let link = self.shared.schedule().link_to(self.device);
         if let Some(id) = link {
-            self.shared.send(id, FromLeecher::Paths { candidates });
+            self.shared.send(id, SessionMessage::Paths { candidates });
         }
     }
 

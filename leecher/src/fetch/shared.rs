@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealift_proto::identity::DeviceId;
-use sealift_proto::message::FromLeecher;
+use sealift_proto::message::SessionMessage;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     /// Who is waited for while nobody is at work (escaped), and until when.
     waiting: Mutex<Option<(String, Instant)>>,
     news: watch::Sender<()>,
-    requests: Mutex<BTreeMap<SourceId, mpsc::UnboundedSender<FromLeecher>>>,
+    requests: Mutex<BTreeMap<SourceId, mpsc::UnboundedSender<SessionMessage>>>,
 }
 
 impl Shared {
@@ -99,7 +99,7 @@ impl Shared {
     }
 
     /// Where requests to source `id` go.
-    pub(super) fn connect(&self, id: SourceId, requests: mpsc::UnboundedSender<FromLeecher>) {
+    pub(super) fn connect(&self, id: SourceId, requests: mpsc::UnboundedSender<SessionMessage>) {
         self.senders().insert(id, requests);
     }
 
@@ -109,13 +109,13 @@ impl Shared {
     }
 
     /// Sends `message` to source `id`, if it is there. A link that broke is noticed by who reads from it.
-    pub(super) fn send(&self, id: SourceId, message: FromLeecher) {
+    pub(super) fn send(&self, id: SourceId, message: SessionMessage) {
         if let Some(requests) = self.senders().get(&id) {
             let _ = requests.send(message);
         }
     }
 
-    fn senders(&self) -> MutexGuard<'_, BTreeMap<SourceId, mpsc::UnboundedSender<FromLeecher>>> {
+    fn senders(&self) -> MutexGuard<'_, BTreeMap<SourceId, mpsc::UnboundedSender<SessionMessage>>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

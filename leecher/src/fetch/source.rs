@@ -16,7 +16,7 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::limits;
 use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::manifest::CHUNK;
-use sealift_proto::message::{FromLeecher, FromSeeder, Outcome};
+use sealift_proto::message::{SessionMessage, Outcome};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -137,7 +137,7 @@ impl Source<'_> {
                 asked = Instant::now();
             } else if asked.elapsed() >= KEEP {
                 asked = Instant::now();
-                self.send(FromLeecher::Done { files: List::default() });
+                self.send(SessionMessage::Done { files: List::default() });
             }
             {
                 let schedule = self.shared.schedule();
@@ -184,7 +184,7 @@ impl Source<'_> {
             let work = self.shared.schedule().next(self.id, Instant::now());
             match work {
                 None => return asked,
-                Some(Work::Want { request, offer }) => self.send(FromLeecher::Want {
+                Some(Work::Want { request, offer }) => self.send(SessionMessage::Want {
                     request,
                     log_id: offer.log_id,
                     position: offer.place.position,
@@ -193,12 +193,12 @@ impl Source<'_> {
                 Some(Work::Begin(files)) => self.begin(files).await,
                 Some(Work::Run { pages, get }) => {
                     for (request, root, page) in pages {
-                        self.send(FromLeecher::GetPage { request, root, page });
+                        self.send(SessionMessage::GetPage { request, root, page });
                     }
                     if let Some((request, items)) = get
                         && let Ok(items) = List::new(items)
                     {
-                        self.send(FromLeecher::Get { request, items });
+                        self.send(SessionMessage::Get { request, items });
                     }
                 }
             }
@@ -206,7 +206,7 @@ impl Source<'_> {
         }
     }
 
-    fn send(&self, message: FromLeecher) {
+    fn send(&self, message: SessionMessage) {
         self.shared.send(self.id, message);
     }
 
@@ -248,25 +248,33 @@ impl Source<'_> {
         self.shared.schedule().heard(self.id, bytes as u64, now);
     }
 
-    fn take_message(&self, message: FromSeeder) -> Result<(), SessionError> {
+    fn take_message(&self, message: SessionMessage) -> Result<(), SessionError> {
         let mut schedule = self.shared.schedule();
         match message {
-            FromSeeder::Head { .. } => {}
-            FromSeeder::Paths { candidates } => {
+            // A hint or a courtesy, of which nothing is made here.
+            SessionMessage::Head { .. }
+            | SessionMessage::Others { .. }
+            | SessionMessage::Have { .. }
+            | SessionMessage::Done { .. } => {}
+            // This end has named nothing that it gives.
+            SessionMessage::Want { .. }
+            | SessionMessage::GetPage { .. }
+            | SessionMessage::Get { .. } => return Err(SessionError::Malformed),
+            SessionMessage::Paths { candidates } => {
                 let _ = self.aside.try_send(Aside::Candidates(candidates));
             }
-            FromSeeder::Reading { request, done, size } => {
+            SessionMessage::Reading { request, done, size } => {
                 schedule.reading(self.id, request, done, size);
             }
-            FromSeeder::Root { request, root, size } => {
+            SessionMessage::Root { request, root, size } => {
                 schedule.stated(self.id, request, root, size)?;
             }
-            FromSeeder::Page { request, values } => {
+            SessionMessage::Page { request, values } => {
                 let values = values.iter().map(|value| value.0).collect();
                 schedule.page(self.id, request, values)?;
             }
-            FromSeeder::Failed { request, why } => schedule.failed(self.id, request, why)?,
-            FromSeeder::Changed { root } => schedule.changed(self.id, root),
+            SessionMessage::Failed { request, why } => schedule.failed(self.id, request, why)?,
+            SessionMessage::Changed { root } => schedule.changed(self.id, root),
         }
         Ok(())
     }

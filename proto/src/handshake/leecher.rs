@@ -14,6 +14,7 @@ use crate::frame::VERSION;
 use crate::identity::Signed;
 use crate::keys::{LeecherToSeederKey, Schedule};
 use crate::label;
+use crate::limits::LAN_CONNECTION;
 use crate::link::Opening;
 use crate::space::Role;
 use crate::wrap::{ShareSecret, Suite};
@@ -125,7 +126,7 @@ impl Offered {
         }
         let wrap = signed.verify(&offer.seeder.device)?;
         self.check(wrap)?;
-        let membership = terms.member(&wrap.chain, &offer.seeder.device, Role::OFFER)?;
+        let membership = terms.member(&wrap.chain, &offer.seeder.device, needed(offer.seeder))?;
         let suite = Suite::from_number(wrap.suite).filter(|suite| terms.allows(*suite));
         let suite = suite.ok_or(HandshakeError::Suite)?;
         let secret = self.secrets.into_iter().find(|secret| secret.suite() == suite);
@@ -153,6 +154,15 @@ impl Offered {
             return Err(HandshakeError::Address);
         }
         Ok(())
+    }
+}
+
+/// What whoever accepts at `address` must be allowed. A catalogue stands behind a serving connection and on the local network; on
+/// any other a member gives on what it fetched itself, and all of that is verified by its root.
+const fn needed(address: Address) -> Role {
+    match address.connection {
+        0 | LAN_CONNECTION => Role::OFFER,
+        _ => Role::FETCH,
     }
 }
 

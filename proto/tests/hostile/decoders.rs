@@ -17,7 +17,7 @@ use sealift_proto::keys::{EpochSecret, ExporterKey, InviteKeys};
 use sealift_proto::link::{HEAD_LEN, MessageHead, OPENING_LEN, Opening};
 use sealift_proto::log::Head;
 use sealift_proto::manifest::{self, Layout};
-use sealift_proto::message::{FromLeecher, FromSeeder, MESSAGE_MAX, RunHeader};
+use sealift_proto::message::{SessionMessage, MESSAGE_MAX, RunHeader};
 use sealift_proto::object;
 use sealift_proto::path::RelativePath;
 use sealift_proto::probe::{Answer, Ask, ProbeKey};
@@ -49,8 +49,7 @@ pub(crate) const DECODERS: &[(&str, Decoder)] = &[
     ("card_secret", value::<CardSecret>),
     ("head", signed::<Head>),
     ("invite_package", value::<InvitePackage>),
-    ("from_leecher", value::<FromLeecher>),
-    ("from_seeder", value::<FromSeeder>),
+    ("session_message", value::<SessionMessage>),
     ("run_header", run_header),
     ("entry", value::<Entry>),
     ("change", value::<Change>),

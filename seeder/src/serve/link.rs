@@ -10,7 +10,7 @@ use sealift_proto::codec::{self, List};
 use sealift_proto::control::Hash;
 use sealift_proto::direct::Candidates;
 use sealift_proto::link::{ToLeecher, ToSeeder};
-use sealift_proto::message::{Finished, FromLeecher, FromSeeder, Item, MESSAGE_MAX, Missing};
+use sealift_proto::message::{Finished, SessionMessage, Item, MESSAGE_MAX, Missing};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
@@ -31,7 +31,7 @@ const IDLE: Duration = Duration::from_secs(600);
 
 /// What is to be answered.
 pub(super) enum Job {
-    Message(FromSeeder),
+    Message(SessionMessage),
     Page { request: u32, root: Root, page: Option<u64> },
     Run { request: u32, items: Vec<Item> },
 }
@@ -67,7 +67,7 @@ impl Line {
     ///
     /// # Errors
     /// Why it ended otherwise.
-    pub(super) async fn serve(self, first: Option<FromSeeder>) -> Result<(), SessionError> {
+    pub(super) async fn serve(self, first: Option<SessionMessage>) -> Result<(), SessionError> {
         let Self { library, number, way, carries, writer, reader, aside } = self;
         let (jobs, queue) = mpsc::channel(QUEUE);
         if let Some(first) = first {
@@ -109,31 +109,40 @@ impl Reading<'_> {
             };
             let message = codec::decode(&message).map_err(|_| SessionError::Malformed)?;
             let job = match message {
-                FromLeecher::Paths { candidates } => {
+                SessionMessage::Head { .. }
+                | SessionMessage::Others { .. }
+                | SessionMessage::Have { .. } => None,
+                // Nothing was asked of the other end.
+                SessionMessage::Root { .. }
+                | SessionMessage::Page { .. }
+                | SessionMessage::Failed { .. }
+                | SessionMessage::Changed { .. }
+                | SessionMessage::Reading { .. } => return Err(SessionError::Malformed),
+                SessionMessage::Paths { candidates } => {
                     let answer = self.jobs.downgrade();
                     let _ = self.aside.try_send(Said { candidates, answer });
                     None
                 }
-                FromLeecher::Done { files } => {
+                SessionMessage::Done { files } => {
                     self.tell_completed(&files);
                     None
                 }
-                FromLeecher::Want { request, .. }
-                | FromLeecher::GetPage { request, .. }
-                | FromLeecher::Get { request, .. }
+                SessionMessage::Want { request, .. }
+                | SessionMessage::GetPage { request, .. }
+                | SessionMessage::Get { request, .. }
                     if !self.carries =>
                 {
-                    Some(Job::Message(FromSeeder::Failed { request, why: Missing::NotHere }))
+                    Some(Job::Message(SessionMessage::Failed { request, why: Missing::NotHere }))
                 }
-                FromLeecher::Want { request, log_id, position, index } => {
+                SessionMessage::Want { request, log_id, position, index } => {
                     self.want(&wanted, request, log_id, position, index).await?;
                     None
                 }
-                FromLeecher::GetPage { request, root, page } => {
+                SessionMessage::GetPage { request, root, page } => {
                     known::known(&self.library.engine, &[root]).await;
                     Some(Job::Page { request, root, page })
                 }
-                FromLeecher::Get { request, items } => {
+                SessionMessage::Get { request, items } => {
                     let roots: Vec<_> = items.iter().map(|item| item.root).collect();
                     known::known(&self.library.engine, &roots).await;
                     Some(Job::Run { request, items: items.into_vec() })
@@ -186,7 +195,7 @@ async fn want(
     position: u64,
     index: u32,
     jobs: &mpsc::Sender<Job>,
-) -> FromSeeder {
+) -> SessionMessage {
     let log = library.log.clone();
     let found = tokio::task::spawn_blocking(move || {
         log.lock().unwrap_or_else(PoisonError::into_inner).lookup(&log_id, position, index)
@@ -196,8 +205,8 @@ async fn want(
         None => Err(Missing::Gone),
     };
     match answer {
-        Ok((root, size)) => FromSeeder::Root { request, root, size },
-        Err(why) => FromSeeder::Failed { request, why },
+        Ok((root, size)) => SessionMessage::Root { request, root, size },
+        Err(why) => SessionMessage::Failed { request, why },
     }
 }
 
@@ -216,7 +225,7 @@ async fn read_now(
         }
         if let Some((done, size)) = library.engine.progress(name) {
             // A leecher that does not read its answers need not know.
-            let _ = jobs.try_send(Job::Message(FromSeeder::Reading { request, done, size }));
+            let _ = jobs.try_send(Job::Message(SessionMessage::Reading { request, done, size }));
         }
     }
 }
@@ -230,8 +239,8 @@ struct Writing<'a> {
 
 /// A job whose disk work has been begun.
 enum Ready {
-    Message(FromSeeder),
-    Run(tokio::task::JoinHandle<Result<Prepared, FromSeeder>>),
+    Message(SessionMessage),
+    Run(tokio::task::JoinHandle<Result<Prepared, SessionMessage>>),
 }
 
 impl Writing<'_> {
@@ -282,18 +291,18 @@ impl Writing<'_> {
             library.teller.tell(Activity::Sent { number, way, name, bytes });
         }
         for root in changed {
-            writer.message(&FromSeeder::Changed { root }).await?;
+            writer.message(&SessionMessage::Changed { root }).await?;
         }
         Ok(Self { library, number, way, writer })
     }
 }
 
-fn page_answer(engine: &Handle, request: u32, root: &Root, page: Option<u64>) -> FromSeeder {
+fn page_answer(engine: &Handle, request: u32, root: &Root, page: Option<u64>) -> SessionMessage {
     let values = content::page(engine, root, page).and_then(|values| {
         List::new(values.into_iter().map(Hash).collect()).map_err(|_| Missing::Refused)
     });
     match values {
-        Ok(values) => FromSeeder::Page { request, values },
-        Err(why) => FromSeeder::Failed { request, why },
+        Ok(values) => SessionMessage::Page { request, values },
+        Err(why) => SessionMessage::Failed { request, why },
     }
 }

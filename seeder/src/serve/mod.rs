@@ -16,7 +16,7 @@ use sealift_peer::path::{Allowed, Way};
 use sealift_peer::session::{Found, Search, SeederEnds, SeederSession, SessionError};
 use sealift_proto::codec::{Bytes, List};
 use sealift_proto::direct::Candidates;
-use sealift_proto::message::FromSeeder;
+use sealift_proto::message::SessionMessage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -67,7 +67,7 @@ pub async fn serve(
     let (aside, mut heard) = mpsc::channel(ASIDE);
     let SeederSession { writer, reader, ends, .. } = session;
     let head = library.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let head = FromSeeder::Head { statement: Bytes::new(head).unwrap_or_default() };
+    let head = SessionMessage::Head { statement: Bytes::new(head).unwrap_or_default() };
     let way = if control.is_some() { Way::Relay } else { Way::Tcp };
     let (library, carries) = (library.clone(), way.is_direct() || ways.allowed != Allowed::Direct);
     let first = Line {
@@ -170,7 +170,7 @@ impl Links {
     fn send_own(&self, candidates: Candidates) {
         if let Some(jobs) = self.answer.as_ref().and_then(mpsc::WeakSender::upgrade) {
             // A leecher that does not read its answers need not know.
-            let _ = jobs.try_send(Job::Message(FromSeeder::Paths { candidates }));
+            let _ = jobs.try_send(Job::Message(SessionMessage::Paths { candidates }));
         }
     }
 

@@ -12,7 +12,7 @@ use sealift_proto::catalogue::Root;
 use sealift_proto::codec::List;
 use sealift_proto::link::ToLeecher;
 use sealift_proto::manifest::{CHUNK, Layout};
-use sealift_proto::message::{FromSeeder, Item, Missing, Outcome, RUN_MAX, RunHeader};
+use sealift_proto::message::{SessionMessage, Item, Missing, Outcome, RUN_MAX, RunHeader};
 
 use super::content::{self, Opened};
 use crate::engine::Handle;
@@ -57,8 +57,8 @@ pub(super) fn prepare(
     engine: &Handle,
     request: u32,
     items: &[Item],
-) -> Result<Prepared, FromSeeder> {
-    let refused = FromSeeder::Failed { request, why: Missing::Refused };
+) -> Result<Prepared, SessionMessage> {
+    let refused = SessionMessage::Failed { request, why: Missing::Refused };
     let asked: Vec<_> = items.iter().map(|item| stretch(engine, item)).collect();
     let total = asked.iter().flatten().fold(0_u64, |sum, (_, len)| sum.saturating_add(*len));
     if items.is_empty() || total > RUN_MAX {

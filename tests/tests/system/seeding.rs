@@ -23,7 +23,7 @@ use sealift_proto::invite::Invite;
 use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_next, chain_start};
 use sealift_proto::manifest::{Layout, check_page, chunk_fits};
-use sealift_proto::message::{Finished, FromLeecher, FromSeeder, Item, Missing, Outcome};
+use sealift_proto::message::{Finished, SessionMessage, Item, Missing, Outcome};
 use sealift_proto::object;
 use sealift_proto::space::HostName;
 use sealift_relay::Relay;
@@ -257,11 +257,11 @@ pub(super) async fn open_session(world: &World, speaker: &Speaker, seeder: &Spea
     };
     let (mut reader, _) = session.reader.confirm().await.unwrap();
     let first = message(&mut reader).await;
-    assert!(matches!(first, FromSeeder::Head { statement } if !statement.is_empty()));
+    assert!(matches!(first, SessionMessage::Head { statement } if !statement.is_empty()));
     Session { writer: session.writer, reader, connected }
 }
 
-pub(super) async fn message(reader: &mut LinkReader<ToLeecher>) -> FromSeeder {
+pub(super) async fn message(reader: &mut LinkReader<ToLeecher>) -> SessionMessage {
     match tokio::time::timeout(LONG, reader.next()).await.unwrap().unwrap() {
         Incoming::Message(bytes) => codec::decode(&bytes).unwrap(),
         Incoming::Run(_) => panic!("a message was to come, not a run"),
@@ -270,13 +270,13 @@ pub(super) async fn message(reader: &mut LinkReader<ToLeecher>) -> FromSeeder {
 }
 
 impl Session {
-    pub(super) async fn ask(&mut self, request: FromLeecher) -> FromSeeder {
+    pub(super) async fn ask(&mut self, request: SessionMessage) -> SessionMessage {
         self.writer.message(&request).await.unwrap();
         message(&mut self.reader).await
     }
 
     pub(super) async fn get(&mut self, items: Vec<Item>) -> (Vec<Outcome>, Vec<u8>) {
-        let get = FromLeecher::Get { request: 9, items: List::new(items).unwrap() };
+        let get = SessionMessage::Get { request: 9, items: List::new(items).unwrap() };
         self.writer.message(&get).await.unwrap();
         let next = tokio::time::timeout(LONG, self.reader.next()).await.unwrap().unwrap();
         let Incoming::Run(mut run) = next else { panic!("a run was to come") };
@@ -319,19 +319,19 @@ async fn a_member_finds_and_fetches_what_is_shared() {
     let ana = world.speaker("ana");
     let mut session = open_session(&world, &ben, &ana).await;
     let log_id = catalogue.head.log_id;
-    let want = FromLeecher::Want { request: 1, log_id, position: *position, index: *index };
+    let want = SessionMessage::Want { request: 1, log_id, position: *position, index: *index };
     let answer = session.ask(want).await;
-    assert_eq!(answer, FromSeeder::Root { request: 1, root, size: large.len() as u64 });
-    let want = FromLeecher::Want { request: 2, log_id, position: 999, index: 0 };
-    assert_eq!(session.ask(want).await, FromSeeder::Failed { request: 2, why: Missing::Gone });
+    assert_eq!(answer, SessionMessage::Root { request: 1, root, size: large.len() as u64 });
+    let want = SessionMessage::Want { request: 2, log_id, position: 999, index: 0 };
+    assert_eq!(session.ask(want).await, SessionMessage::Failed { request: 2, why: Missing::Gone });
 
-    let page = session.ask(FromLeecher::GetPage { request: 3, root, page: Some(0) }).await;
-    let FromSeeder::Page { values, .. } = page else { panic!("a page: {page:?}") };
+    let page = session.ask(SessionMessage::GetPage { request: 3, root, page: Some(0) }).await;
+    let SessionMessage::Page { values, .. } = page else { panic!("a page: {page:?}") };
     let values: Vec<_> = values.iter().map(|value| value.0).collect();
     let layout = Layout::new(large.len() as u64).unwrap();
     assert_eq!(check_page(layout, &root, None, 0, &values), Ok(()));
-    let none = session.ask(FromLeecher::GetPage { request: 4, root, page: Some(1) }).await;
-    assert_eq!(none, FromSeeder::Failed { request: 4, why: Missing::Refused });
+    let none = session.ask(SessionMessage::GetPage { request: 4, root, page: Some(1) }).await;
+    assert_eq!(none, SessionMessage::Failed { request: 4, why: Missing::Refused });
 
     let items = vec![
         Item { root, first: 1, count: 5, skip: 0 },
@@ -363,13 +363,13 @@ async fn a_member_finds_and_fetches_what_is_shared() {
     assert!(chunk_fits(layout, &root, Some(&values[1]), 1, &content[..1 << 20]));
 
     let too_much = vec![Item { root, first: 0, count: 6, skip: 0 }; 4];
-    let get = FromLeecher::Get { request: 5, items: List::new(too_much).unwrap() };
+    let get = SessionMessage::Get { request: 5, items: List::new(too_much).unwrap() };
     let refused = session.ask(get).await;
-    assert_eq!(refused, FromSeeder::Failed { request: 5, why: Missing::Refused });
+    assert_eq!(refused, SessionMessage::Failed { request: 5, why: Missing::Refused });
 
     let done = Finished { root, size: large.len() as u64 };
     let files = List::new(vec![done]).unwrap();
-    session.writer.message(&FromLeecher::Done { files }).await.unwrap();
+    session.writer.message(&SessionMessage::Done { files }).await.unwrap();
     line_with(&lines, "has 1 file complete, 5.00 MiB").await;
     drop(session);
     seeder.stop().await.unwrap();

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use sealift_peer::join::join;
-use sealift_proto::message::{FromLeecher, FromSeeder};
+use sealift_proto::message::{SessionMessage};
 
 use super::seeding::{World, line_with, message, open_session};
 
@@ -25,10 +25,10 @@ async fn who_waits_for_a_large_file_is_told_how_far_its_reading_is() {
 
     let mut session = open_session(&world, &ben, &world.speaker("ana")).await;
     let log_id = catalogue.head.log_id;
-    let mut told = session.ask(FromLeecher::Want { request: 7, log_id, position, index }).await;
+    let mut told = session.ask(SessionMessage::Want { request: 7, log_id, position, index }).await;
     let (mut before, mut grown) = (0, 0);
     while grown < 2 {
-        let FromSeeder::Reading { request: 7, done, size: SIZE } = told else {
+        let SessionMessage::Reading { request: 7, done, size: SIZE } = told else {
             panic!("not {told:?}")
         };
         assert!(done >= before && done < SIZE, "{before} {done}");

@@ -10,7 +10,7 @@ use sealift_peer::session::{
 };
 use sealift_proto::codec;
 use sealift_proto::link::{ToLeecher, ToSeeder};
-use sealift_proto::message::{FromLeecher, FromSeeder};
+use sealift_proto::message::{SessionMessage};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Questions asked to measure a way: the quickest answer counts.
@@ -62,21 +62,21 @@ impl Probe {
     /// Asks for something that nobody has: how long the answer takes.
     async fn ask(&mut self, request: u32) -> Result<Duration, SessionError> {
         let since = Instant::now();
-        let nothing = FromLeecher::Want { request, log_id: [0; 16], position: 0, index: 0 };
+        let nothing = SessionMessage::Want { request, log_id: [0; 16], position: 0, index: 0 };
         self.writer.message(&nothing).await?;
         loop {
             let said = timeout(ANSWER, self.hear()).await.map_err(|_| SessionError::Timeout)??;
             match said {
-                FromSeeder::Failed { request: of, .. } if of == request => {
+                SessionMessage::Failed { request: of, .. } if of == request => {
                     return Ok(since.elapsed());
                 }
-                FromSeeder::Paths { candidates } => self.search.set_peer(&candidates),
+                SessionMessage::Paths { candidates } => self.search.set_peer(&candidates),
                 _ => {}
             }
         }
     }
 
-    async fn hear(&mut self) -> Result<FromSeeder, SessionError> {
+    async fn hear(&mut self) -> Result<SessionMessage, SessionError> {
         match self.reader.next().await? {
             Incoming::Message(bytes) => codec::decode(&bytes).map_err(|_| SessionError::Malformed),
             Incoming::Run(_) => Err(SessionError::Malformed),
@@ -101,14 +101,14 @@ impl Probe {
             tokio::select! {
                 incoming = self.reader.next() => {
                     let Incoming::Message(bytes) = incoming? else { return Err(SessionError::Closed) };
-                    if let Ok(FromSeeder::Paths { candidates }) = codec::decode(&bytes) {
+                    if let Ok(SessionMessage::Paths { candidates }) = codec::decode(&bytes) {
                         self.search.set_peer(&candidates);
                         news = Instant::now();
                     }
                 }
                 found = self.search.next() => match found {
                     Found::Own(candidates) => {
-                        self.writer.message(&FromLeecher::Paths { candidates }).await?;
+                        self.writer.message(&SessionMessage::Paths { candidates }).await?;
                     }
                     Found::Link(link) => {
                         self.links.push(link);
