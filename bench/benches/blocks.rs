@@ -10,7 +10,7 @@ use sealift_proto::catalogue::{self, Change, Entry, Root};
 use sealift_proto::codec::{self, List};
 use sealift_proto::control::Hash;
 use sealift_proto::manifest::chunk_value;
-use sealift_proto::message::{SessionMessage, ITEMS_MAX, Item};
+use sealift_proto::message::{ITEMS_MAX, Item, SessionMessage};
 use sealift_proto::path::RelativePath;
 use sealift_proto::seal::{
     Backend, HEADER_LEN, Opener, PIECE_LEN, SEALED_PIECE_LEN, SealKey, Sealer, TAG_LEN,

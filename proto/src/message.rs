@@ -246,7 +246,8 @@ mod tests {
         };
         assert!(codec::encode(&page).len() <= MESSAGE_MAX);
         let item = Item { root: Root([7; 32]), first: 0, count: 1, skip: 0 };
-        let get = SessionMessage::Get { request: 0, items: List::new(vec![item; ITEMS_MAX]).unwrap() };
+        let get =
+            SessionMessage::Get { request: 0, items: List::new(vec![item; ITEMS_MAX]).unwrap() };
         assert!(codec::encode(&get).len() <= MESSAGE_MAX);
     }
 

@@ -21,7 +21,7 @@ use sealift_proto::control::{Address, ToRelay};
 use sealift_proto::identity::{SecretKey, Signed};
 use sealift_proto::invite::{Invite, InvitePackage, InviteSecret, PROVISIONAL};
 use sealift_proto::keys::InviteKeys;
-use sealift_proto::message::{SessionMessage, Outcome, RunHeader};
+use sealift_proto::message::{Outcome, RunHeader, SessionMessage};
 use sealift_proto::object;
 use sealift_proto::space::{Certificate, HostName, Label, RelayAddress, Role};
 use sealift_proto::wrap::Suite;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sealift_proto::codec::List;
 use sealift_proto::manifest::chunk_fits;
-use sealift_proto::message::{Finished, SessionMessage, ITEMS_MAX};
+use sealift_proto::message::{Finished, ITEMS_MAX, SessionMessage};
 use tokio::time::{Instant, sleep_until};
 
 use super::schedule::{Outcome, SourceId};

@@ -16,7 +16,7 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::limits;
 use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::manifest::CHUNK;
-use sealift_proto::message::{SessionMessage, Outcome};
+use sealift_proto::message::{Outcome, SessionMessage};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};

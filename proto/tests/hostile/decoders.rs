@@ -17,7 +17,7 @@ use sealift_proto::keys::{EpochSecret, ExporterKey, InviteKeys};
 use sealift_proto::link::{HEAD_LEN, MessageHead, OPENING_LEN, Opening};
 use sealift_proto::log::Head;
 use sealift_proto::manifest::{self, Layout};
-use sealift_proto::message::{SessionMessage, MESSAGE_MAX, RunHeader};
+use sealift_proto::message::{MESSAGE_MAX, RunHeader, SessionMessage};
 use sealift_proto::object;
 use sealift_proto::path::RelativePath;
 use sealift_proto::probe::{Answer, Ask, ProbeKey};

@@ -10,7 +10,7 @@ use sealift_proto::codec::{self, List};
 use sealift_proto::control::Hash;
 use sealift_proto::direct::Candidates;
 use sealift_proto::link::{ToLeecher, ToSeeder};
-use sealift_proto::message::{Finished, SessionMessage, Item, MESSAGE_MAX, Missing};
+use sealift_proto::message::{Finished, Item, MESSAGE_MAX, Missing, SessionMessage};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 

@@ -12,7 +12,7 @@ use sealift_proto::catalogue::Root;
 use sealift_proto::codec::List;
 use sealift_proto::link::ToLeecher;
 use sealift_proto::manifest::{CHUNK, Layout};
-use sealift_proto::message::{SessionMessage, Item, Missing, Outcome, RUN_MAX, RunHeader};
+use sealift_proto::message::{Item, Missing, Outcome, RUN_MAX, RunHeader, SessionMessage};
 
 use super::content::{self, Opened};
 use crate::engine::Handle;

@@ -23,7 +23,7 @@ use sealift_proto::invite::Invite;
 use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_next, chain_start};
 use sealift_proto::manifest::{Layout, check_page, chunk_fits};
-use sealift_proto::message::{Finished, SessionMessage, Item, Missing, Outcome};
+use sealift_proto::message::{Finished, Item, Missing, Outcome, SessionMessage};
 use sealift_proto::object;
 use sealift_proto::space::HostName;
 use sealift_relay::Relay;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use sealift_peer::join::join;
-use sealift_proto::message::{SessionMessage};
+use sealift_proto::message::SessionMessage;
 
 use super::seeding::{World, line_with, message, open_session};
 

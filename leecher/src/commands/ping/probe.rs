@@ -10,7 +10,7 @@ use sealift_peer::session::{
 };
 use sealift_proto::codec;
 use sealift_proto::link::{ToLeecher, ToSeeder};
-use sealift_proto::message::{SessionMessage};
+use sealift_proto::message::SessionMessage;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Questions asked to measure a way: the quickest answer counts.
