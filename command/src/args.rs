@@ -8,6 +8,7 @@ use sealift_proto::space::HostName;
 use sealift_proto::text::{self, host_port, parse_host_port};
 
 use crate::console::{Console, Verbosity};
+use crate::paint::When;
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +32,16 @@ pub struct CommonArgs {
     /// Print details too
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// Colour what is listed: auto, always or never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
+    pub color: When,
 }
 
 impl CommonArgs {
@@ -42,7 +53,7 @@ impl CommonArgs {
             (false, true) => Verbosity::Verbose,
             (false, false) => Verbosity::Normal,
         };
-        Console::process(self.json, verbosity)
+        Console::process(self.json, verbosity).coloured(self.color)
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::escape::json_line;
 use crate::exit::{Exit, Failure};
-use crate::screen::{Block, Screen};
+use crate::paint::{Paint, When};
+use crate::screen::{Block, Screen, USUAL};
 use crate::terminal::{self, Glyphs};
 
 /// How much is said beside results.
@@ -38,6 +39,7 @@ pub struct Console {
     verbosity: Verbosity,
     sink: Sink,
     screen: Screen,
+    paint: Paint,
     /// Standard output carries something else: results go to standard error.
     aside: bool,
     /// What stays if the command is interrupted now.
@@ -65,6 +67,7 @@ impl Console {
             verbosity,
             sink: Sink::Process { stdout_terminal, stderr_terminal },
             screen: Screen::new(looks && terminal::can_redraw()),
+            paint: Paint::new(When::Auto, stdout_terminal, |name| std::env::var_os(name)),
             aside: false,
             kept: Arc::default(),
         }
@@ -82,11 +85,19 @@ impl Console {
                 verbosity: Verbosity::Verbose,
                 sink,
                 screen,
+                paint: Paint::NONE,
                 aside: false,
                 kept: Arc::default(),
             },
             lines,
         )
+    }
+
+    /// The same console with the colours that were asked for.
+    #[must_use]
+    pub fn coloured(self, when: When) -> Self {
+        let paint = Paint::new(when, self.stdout_is_terminal(), |name| std::env::var_os(name));
+        Self { paint, ..self }
     }
 
     /// The same console, but for a command that writes content to standard output: results go to standard error.
@@ -117,6 +128,19 @@ impl Console {
     #[must_use]
     pub const fn stdout_is_terminal(&self) -> bool {
         matches!(self.sink, Sink::Process { stdout_terminal: true, .. })
+    }
+
+    /// The columns of standard output, where a person reads results there; `None` for a file, a pipe, or JSON.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        let read = self.stdout_is_terminal() && !self.json && !self.aside;
+        read.then(|| terminal::size_of_output().unwrap_or(USUAL).columns)
+    }
+
+    /// Colours results.
+    #[must_use]
+    pub const fn paint(&self) -> Paint {
+        self.paint
     }
 
     /// Room for lines that are drawn again in place; nothing is shown where nobody would see them.

@@ -47,7 +47,8 @@ pub const ENVIRONMENT: &str = "  \
 SEALIFT_HOME                     the same as --home
   SEALIFT_LOG                      what is logged: debug, sealift_peer=trace
   XDG_DATA_HOME, XDG_CACHE_HOME    instead of ~/.local/share and ~/.cache
-  LC_ALL, LC_CTYPE, LANG           whether lines are drawn with more than ASCII";
+  LC_ALL, LC_CTYPE, LANG           whether lines are drawn with more than ASCII
+  NO_COLOR                         nothing is coloured by itself";
 
 /// What a program says of itself in its manual pages, beside what its flags do.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,7 @@ use crate::line::Line;
 use crate::terminal::{self, Glyphs, Size};
 
 /// What a terminal that does not know its size is taken for.
-const USUAL: Size = Size { columns: 80, rows: 24 };
+pub(crate) const USUAL: Size = Size { columns: 80, rows: 24 };
 
 /// The live lines of a process. Clones share them.
 #[derive(Clone)]

@@ -58,7 +58,19 @@ pub struct Size {
 #[cfg(unix)]
 #[must_use]
 pub fn size() -> Option<Size> {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok()?;
+    size_of(std::io::stderr())
+}
+
+/// The same of standard output.
+#[cfg(unix)]
+#[must_use]
+pub fn size_of_output() -> Option<Size> {
+    size_of(std::io::stdout())
+}
+
+#[cfg(unix)]
+fn size_of(stream: impl std::os::fd::AsFd) -> Option<Size> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     (size.ws_col > 0).then_some(Size { columns: size.ws_col.into(), rows: size.ws_row.into() })
 }
 
@@ -66,6 +78,13 @@ pub fn size() -> Option<Size> {
 #[cfg(not(unix))]
 #[must_use]
 pub const fn size() -> Option<Size> {
+    None
+}
+
+/// The same of standard output.
+#[cfg(not(unix))]
+#[must_use]
+pub const fn size_of_output() -> Option<Size> {
     None
 }
 

@@ -83,6 +83,9 @@ pub enum Command {
         /// Look only at what is known already
         #[arg(long)]
         offline: bool,
+        /// Show dates, and which space each is in
+        #[arg(short, long)]
+        long: bool,
     },
     /// List what is shared, or what is in a folder
     #[command(alias = "ls", after_help = help::LIST)]
@@ -92,6 +95,9 @@ pub enum Command {
         /// Look only at what is known already
         #[arg(long)]
         offline: bool,
+        /// Show sizes, dates and who has it
+        #[arg(short, long)]
+        long: bool,
     },
     /// Fetch files and folders, verified
     #[command(visible_alias = "get", aliases = ["fetch", "pull"], after_help = help::DOWNLOAD)]

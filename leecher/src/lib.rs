@@ -54,12 +54,14 @@ pub async fn run(
         Command::Join { invite, name } => {
             commands::join::run(&speaker, &invite, name.as_deref()).await
         }
-        Command::Search { patterns, limit, offline } => {
-            let pattern = patterns.join(" ");
-            commands::search::run(&speaker, &common, &pattern, limit, offline).await
+        Command::Search { patterns, limit, offline, long } => {
+            let pattern = &patterns.join(" ");
+            let look = commands::search::Look { pattern, limit, offline, long };
+            commands::search::run(&speaker, &common, look).await
         }
-        Command::List { path, offline } => {
-            commands::list::run(&speaker, &common, path.as_deref(), offline).await
+        Command::List { path, offline, long } => {
+            let look = commands::list::Look { offline, long };
+            commands::list::run(&speaker, &common, path.as_deref(), look).await
         }
         Command::Download(args) => {
             sealift_peer::path::check_lan(args.lan, args.path)?;

@@ -1,6 +1,7 @@
 //! Finding files in the replica: exact name, part of a name, glob, close misspelling, best first.
 
 mod fuzzy;
+mod marks;
 mod query;
 mod scan;
 
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 
 use sealift_proto::catalogue::Root;
 
+pub(crate) use marks::marks;
 pub use query::Match;
 pub(crate) use query::{compile, is_glob};
 

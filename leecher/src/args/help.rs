@@ -18,6 +18,7 @@ pub(super) const LIST: &str = "\
 Examples:
   leecher list                      the folders that are shared
   leecher list share/photos         what is in one
+  leecher list -l share/photos      with sizes, dates and who has it
   leecher list --offline            what is known already, without the relay";
 
 pub(super) const DOWNLOAD: &str = "\

@@ -1,16 +1,18 @@
 //! `leecher list`.
 
+mod shown;
+
 use std::collections::HashMap;
 
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape;
 use sealift_command::exit::{Exit, Failure};
-use sealift_command::human;
 use sealift_peer::connect::Speaker;
 use serde_json::json;
 
+use super::facts::Owner;
 use crate::freshen::{Known, News, excuse, freshen, tell_unread, unreadable};
-use crate::replica::{Listed, LogView, ReplicaError, Stored};
+use crate::replica::{Listed, ReplicaError, Stored};
 use crate::search::{compile, is_glob};
 use crate::text::{fold, natural};
 
@@ -23,7 +25,16 @@ struct Line {
     waiting: u64,
     newest: i64,
     hash: Option<String>,
-    owners: Vec<String>,
+    owners: Vec<Owner>,
+}
+
+/// How a listing is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Only at what is known already.
+    pub offline: bool,
+    /// With all that is known of each.
+    pub long: bool,
 }
 
 /// Prints what is directly in the folder `path`, or all shared folders.
@@ -34,16 +45,16 @@ pub async fn run(
     speaker: &Speaker,
     common: &CommonArgs,
     path: Option<&str>,
-    offline: bool,
+    look: Look,
 ) -> Result<Exit, Failure> {
     let path = path.map(|path| path.trim_start_matches("./").trim_matches('/'));
     let path = path.filter(|path| !path.is_empty());
-    let mut spaces = freshen(speaker, common, News::wanted(offline)).await?;
-    let mut any = show(speaker, &spaces, path)?;
+    let mut spaces = freshen(speaker, common, News::wanted(look.offline)).await?;
+    let mut any = show(speaker, &spaces, path, look.long)?;
     // That there is nothing is not said before everybody's newest catalogue has been looked at, if it can be had.
     if !any && spaces.iter().any(|known| known.late) {
         spaces = freshen(speaker, common, News::All).await?;
-        any = show(speaker, &spaces, path)?;
+        any = show(speaker, &spaces, path, look.long)?;
     }
     match (any, path) {
         (true, _) => Ok(Exit::Done),
@@ -60,19 +71,22 @@ pub async fn run(
 }
 
 /// Prints what is there; whether anything is.
-fn show(speaker: &Speaker, spaces: &[Known], path: Option<&str>) -> Result<bool, Failure> {
+fn show(
+    speaker: &Speaker,
+    spaces: &[Known],
+    path: Option<&str>,
+    long: bool,
+) -> Result<bool, Failure> {
     let mut any = false;
     for known in spaces {
         let lines =
             lines(known, path).map_err(|error| unreadable(speaker, &known.views, &error))?;
         any |= !lines.is_empty();
-        if spaces.len() > 1 && !lines.is_empty() && !speaker.console.is_json() {
+        if (spaces.len() > 1 || long) && !lines.is_empty() && !speaker.console.is_json() {
             let name = known.space.display_name();
             speaker.console.note(format!("{name}:"), &json!({"type": "space", "name": name}));
         }
-        for (name, line) in lines {
-            print(speaker, known, &name, &line);
-        }
+        shown::show(speaker, known, &lines, long);
         tell_unread(speaker, known);
     }
     Ok(any)
@@ -82,7 +96,7 @@ fn show(speaker: &Speaker, spaces: &[Known], path: Option<&str>) -> Result<bool,
 fn lines(known: &Known, path: Option<&str>) -> Result<Vec<(String, Line)>, ReplicaError> {
     let mut lines = Lines::default();
     for view in &known.views {
-        let owner = owner(known, view);
+        let owner = Owner::new(known, &view.key().device);
         match path {
             None => lines.add_all(view.entries("")?, 0, &owner)?,
             Some(path) => lines.add_all(view.beneath(path)?, path.len() + 1, &owner)?,
@@ -91,7 +105,7 @@ fn lines(known: &Known, path: Option<&str>) -> Result<Vec<(String, Line)>, Repli
     if let Some(path) = path.filter(|_| lines.0.is_empty()) {
         for view in &known.views {
             if let Some(stored) = view.find(path)? {
-                lines.add(path, false, &stored, &owner(known, view));
+                lines.add(path, false, &stored, &Owner::new(known, &view.key().device));
             }
         }
     }
@@ -103,24 +117,12 @@ fn lines(known: &Known, path: Option<&str>) -> Result<Vec<(String, Line)>, Repli
     Ok(lines)
 }
 
-/// Who offers what `view` shows, and whether nobody answers there now.
-fn owner(known: &Known, view: &LogView) -> String {
-    let device = &view.key().device;
-    let name = known.members.display_name(device);
-    let online = known.connection.as_ref().map(|connection| &connection.online);
-    if online.is_some_and(|online| !online.serves(device)) {
-        format!("{name} (away)")
-    } else {
-        name
-    }
-}
-
 /// Lines by name, files and folders apart: one name can be both.
 #[derive(Default)]
 struct Lines(HashMap<(String, bool), Line>);
 
 impl Lines {
-    fn add(&mut self, name: &str, folder: bool, stored: &Stored, owner: &str) {
+    fn add(&mut self, name: &str, folder: bool, stored: &Stored, owner: &Owner) {
         let line = self.0.entry((name.to_owned(), folder)).or_default();
         line.folder = folder;
         line.add(stored, owner);
@@ -131,7 +133,7 @@ impl Lines {
         &mut self,
         mut entries: impl Iterator<Item = Result<Listed, ReplicaError>>,
         above: usize,
-        owner: &str,
+        owner: &Owner,
     ) -> Result<(), ReplicaError> {
         entries.try_for_each(|entry| {
             let (path, stored) = entry?;
@@ -153,7 +155,7 @@ impl Lines {
             matcher.fits(if on_path { &folded } else { folded.rsplit('/').next().unwrap_or("") })
         };
         for view in &known.views {
-            let owner = owner(known, view);
+            let owner = Owner::new(known, &view.key().device);
             for entry in view.entries("")? {
                 let (path, stored) = entry?;
                 let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
@@ -167,7 +169,7 @@ impl Lines {
 }
 
 impl Line {
-    fn add(&mut self, stored: &Stored, owner: &str) {
+    fn add(&mut self, stored: &Stored, owner: &Owner) {
         self.files += 1;
         // Sizes are what somebody states.
         self.bytes = self.bytes.saturating_add(stored.size);
@@ -175,35 +177,7 @@ impl Line {
         self.newest = self.newest.max(stored.modified);
         self.hash = stored.root.map(|root| root.hex());
         if self.owners.last().is_none_or(|last| last != owner) {
-            self.owners.push(owner.to_owned());
+            self.owners.push(owner.clone());
         }
     }
-}
-
-fn print(speaker: &Speaker, known: &Known, name: &str, line: &Line) {
-    let shown = escape(name);
-    let now = i64::try_from(speaker.now()).unwrap_or(i64::MAX);
-    let age = now.saturating_sub(line.newest.div_euclid(1000));
-    let age = human::age(u64::try_from(age).unwrap_or(0));
-    let owners = line.owners.join(", ");
-    let size = human::size(line.bytes);
-    let waiting = if line.waiting > 0 {
-        format!("  [{} not hashed yet]", line.waiting)
-    } else {
-        String::new()
-    };
-    let text = if line.folder {
-        let plural = if line.files == 1 { "" } else { "s" };
-        format!("{shown}/  {} file{plural}, {size}  {age}  {owners}{waiting}", line.files)
-    } else {
-        format!("{shown}  {size}  {age}  {owners}{waiting}")
-    };
-    speaker.console.result(
-        text,
-        &json!({
-            "type": if line.folder { "folder" } else { "file" }, "space": known.space.display_name(), "name": name,
-            "files": line.files, "bytes": line.bytes, "modified_ms": line.newest, "not_hashed": line.waiting,
-            "hash": if line.folder { None } else { line.hash.clone() }, "owners": line.owners,
-        }),
-    );
 }

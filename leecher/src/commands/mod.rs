@@ -2,6 +2,7 @@
 
 mod choose;
 pub mod download;
+mod facts;
 pub mod join;
 pub mod list;
 pub mod members;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use sealift_command::args::{CommonArgs, RelayArg};
 use sealift_command::console::{Console, Lines};
+use sealift_command::paint::When;
 use sealift_leecher::freshen::online;
 use sealift_leecher::replica::{LogKey, LogView};
 use sealift_peer::connect::Speaker;
@@ -216,6 +217,7 @@ impl Member {
             json: false,
             quiet: false,
             verbose: true,
+            color: When::Never,
         };
         drop(online(&self.speaker, &common, self.space.clone()).await.unwrap());
         let device = self.speaker.device.key.id();

@@ -1,0 +1,135 @@
+//! How hits look: a table on a terminal, one line for each elsewhere.
+
+use std::collections::BTreeSet;
+
+use sealift_command::escape::escape;
+use sealift_command::human;
+use sealift_command::paint::Style;
+use sealift_peer::connect::Speaker;
+use sealift_proto::identity::DeviceId;
+use serde_json::{Value, json};
+
+use super::super::facts::{Owner, names, when, who};
+use super::Look;
+use crate::freshen::Known;
+use crate::search::{Hit, Holding, marks};
+use sealift_command::layout::{Cell, Side, Table};
+
+/// Of a table's details: bytes, when, who, in which space, and what is wanting.
+const SIDES: [Side; 5] = [Side::Right, Side::Left, Side::Left, Side::Left, Side::Left];
+
+/// What a list of hits is asked to tell.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) look: Look<'a>,
+    /// The space that each is in.
+    pub(super) spaces: bool,
+}
+
+/// Shows `hits`, found in `known`.
+pub(super) fn show(speaker: &Speaker, known: &Known, hits: &[Hit], told: Told<'_>) {
+    let console = &speaker.console;
+    let Some(width) = console.columns() else {
+        for hit in hits {
+            console.result(text(speaker, known, hit, told), &object(known, hit));
+        }
+        return;
+    };
+    let mut table = Table::new(&SIDES);
+    for hit in hits {
+        let Some(best) = hit.holdings.first() else { continue };
+        table.row(path(best, told), details(speaker, known, hit, best, told));
+    }
+    let lines = table.lines(width, console.paint());
+    lines.iter().for_each(|line| console.result(line, &Value::Null));
+}
+
+/// The path, with what was looked for.
+fn path(best: &Holding, told: Told<'_>) -> Cell {
+    let path = &best.path;
+    let name = path.rfind('/').map_or(0, |slash| slash + 1);
+    let mut cell = Cell::default();
+    let mut at = 0;
+    for mark in marks(told.look.pattern, path) {
+        cell = unmarked(cell, path, at..mark.start, name);
+        cell = cell.with(Style::Match, escape(&path[mark.clone()]));
+        at = mark.end;
+    }
+    unmarked(cell, path, at..path.len(), name)
+}
+
+/// A part of `path` that nobody looked for; up to `name` it is of folders.
+fn unmarked(cell: Cell, path: &str, part: std::ops::Range<usize>, name: usize) -> Cell {
+    let middle = name.clamp(part.start, part.end);
+    let cell = cell.with(Style::Folder, escape(&path[part.start..middle]));
+    cell.with(Style::Plain, escape(&path[middle..part.end]))
+}
+
+fn details(
+    speaker: &Speaker,
+    known: &Known,
+    hit: &Hit,
+    best: &Holding,
+    told: Told<'_>,
+) -> Vec<Cell> {
+    let plain = |text: String| Cell::new(Style::Plain, text);
+    let space = if told.spaces { known.space.display_name() } else { String::new() };
+    let wanting = if best.stored.root.is_none() { "not hashed yet" } else { "" };
+    vec![
+        plain(human::size(best.stored.size)),
+        plain(when(speaker.now(), best.stored.modified, told.look.long)),
+        who(&owners(known, hit)),
+        plain(space),
+        plain(wanting.to_owned()),
+    ]
+}
+
+/// One line, where no person looks; its form does not change.
+fn text(speaker: &Speaker, known: &Known, hit: &Hit, told: Told<'_>) -> String {
+    let Some(best) = hit.holdings.first() else { return String::new() };
+    let unread = if best.stored.root.is_none() { "  [not hashed yet]" } else { "" };
+    let name = known.space.display_name();
+    let space = if told.spaces { format!("  in {name}") } else { String::new() };
+    format!(
+        "{}  {}  {}  {}{unread}{space}",
+        path(best, told).draw(speaker.console.paint()),
+        human::size(best.stored.size),
+        when(speaker.now(), best.stored.modified, told.look.long),
+        names(&owners(known, hit)).join(", "),
+    )
+}
+
+fn devices(hit: &Hit) -> BTreeSet<DeviceId> {
+    hit.holdings.iter().map(|holding| holding.key.device).collect()
+}
+
+fn owners(known: &Known, hit: &Hit) -> Vec<Owner> {
+    devices(hit).iter().map(|device| Owner::new(known, device)).collect()
+}
+
+/// Whether a device serves now, if the relay told.
+fn serves(known: &Known, device: &DeviceId) -> Option<bool> {
+    known.connection.as_ref().map(|connection| connection.online.serves(device))
+}
+
+fn object(known: &Known, hit: &Hit) -> Value {
+    let holder = |holding: &Holding| {
+        json!({
+            "name": known.members.display_name(&holding.key.device),
+            "device": holding.key.device.short(),
+            "path": holding.path,
+            "serving": serves(known, &holding.key.device),
+        })
+    };
+    let best = hit.holdings.first();
+    json!({
+        "type": "hit",
+        "space": known.space.display_name(),
+        "match": format!("{:?}", hit.kind).to_lowercase(),
+        "path": best.map(|best| best.path.clone()),
+        "size": best.map(|best| best.stored.size),
+        "modified_ms": best.map(|best| best.stored.modified),
+        "hash": best.and_then(|best| best.stored.root).map(|root| root.hex()),
+        "holders": hit.holdings.iter().map(holder).collect::<Vec<_>>(),
+    })
+}
