@@ -11,7 +11,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use sealift_leecher::replica::{LogKey, Update};
 use sealift_peer::home::Home;
 use sealift_peer::members::Members;
@@ -33,18 +33,17 @@ fn main() -> Result<()> {
     let count: u64 = arguments.next().context("usage: fill_replica HOME COUNT")?.parse()?;
     let entry = if arguments.next().as_deref() == Some("long") { long_entry } else { entry };
     let platform = Platform::system();
-    let failed = |failure| anyhow!("{failure}");
-    let profile = Profile::open(&platform, &Home::beneath(Path::new(&home))).map_err(failed)?;
-    let secret = profile.device_or_new().map_err(failed)?.key;
+    let profile = Profile::open(&platform, &Home::beneath(Path::new(&home)))?;
+    let secret = profile.device_or_new()?.key;
     let device = secret.id();
     let name = Label::new("many").context("a name")?;
     let now = platform.clock.unix_seconds();
     let space = SpaceState::create(&*platform.random, now, &device, name.clone(), Vec::new())?;
-    profile.save_space(&space).map_err(failed)?;
+    profile.save_space(&space)?;
     let card = space.make_card(&*platform.random, &secret, now * 1000, name, vec![0; 1216])?;
-    let mut members = Members::load(&profile, &space, now).map_err(failed)?;
+    let mut members = Members::load(&profile, &space, now)?;
     members.take_own(&space, &card, now);
-    members.save(&profile).map_err(failed)?;
+    members.save(&profile)?;
     let key = LogKey { space: space.id(), device, log: 2 };
 
     let start = Instant::now();
@@ -89,7 +88,7 @@ fn entry(number: u64) -> Result<Change> {
 
 /// The same file in a folder so deep that its path has 4 KiB.
 fn long_entry(number: u64) -> Result<Change> {
-    let Change::Put(short) = entry(number)? else { return Err(anyhow!("a file")) };
+    let Change::Put(short) = entry(number)? else { bail!("a file") };
     let above = vec!["x".repeat(250); 15].join("/");
     let path = RelativePath::new(format!("share/{above}/{}", short.path.as_str()))?;
     Ok(Change::Put(Entry { path, ..short }))

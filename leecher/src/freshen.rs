@@ -288,8 +288,8 @@ fn note_synced(speaker: &Speaker, space: &SpaceState) {
     }
     let written =
         speaker.profile.folder().write(&synced_path(space), &SyncedFile { time: now }, true);
-    if let Err(failure) = written {
-        tell_unwritten(speaker, &failure);
+    if let Err(error) = written {
+        tell_unwritten(speaker, &error.into());
     }
 }
 

@@ -113,7 +113,7 @@ impl Shown {
             self.file.relays.remove(&other);
         }
         self.changed = false;
-        speaker.profile.folder().write(&self.path, &self.file, true)
+        Ok(speaker.profile.folder().write(&self.path, &self.file, true)?)
     }
 }
 

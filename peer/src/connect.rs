@@ -21,9 +21,9 @@ use crate::profile::space::{RecordError, SpaceState};
 use crate::profile::{Device, Profile};
 use crate::unwritten::Unwritten;
 use attempt::Attempt;
-use sealift_command::args::{RelayArg, parse_relay};
 use sealift_command::console::Console;
 use sealift_command::exit::{Exit, Failure};
+use sealift_proto::place::RelayPlace;
 
 pub use attempt::{Patience, jittered};
 
@@ -87,8 +87,8 @@ impl Speaker {
     ///
     /// # Errors
     /// As there.
-    pub fn bear(&self, written: Result<(), Failure>) -> Result<(), Failure> {
-        self.unwritten.bear(&self.console, written)
+    pub fn bear<E: Into<Failure>>(&self, written: Result<(), E>) -> Result<(), Failure> {
+        self.unwritten.bear(&self.console, written.map_err(Into::into))
     }
 
     /// The date, unix seconds.
@@ -127,18 +127,16 @@ pub struct Connected {
 pub fn relay_of(
     profile: &Profile,
     space: &SpaceState,
-    asked: Option<&RelayArg>,
-) -> Result<RelayArg, Failure> {
+    asked: Option<&RelayPlace>,
+) -> Result<RelayPlace, Failure> {
     if asked.is_some() {
-        return profile.relay(asked);
+        return Ok(profile.relay(asked)?);
     }
     let (settings, name) = (profile.settings()?, space.id().short());
-    let newer = settings.asked.get(&name).and_then(|text| parse_relay(text).ok());
+    let newer = settings.asked.get(&name).and_then(|text| text.parse().ok());
     match (newer, settings.space_relays.get(&name)) {
-        (None, Some(known)) => {
-            Ok(RelayArg { host: known.host.clone(), port: known.port, pin: Some(known.pin) })
-        }
-        (newer, _) => profile.relay(newer.as_ref()),
+        (None, Some(known)) => Ok(known.into()),
+        (newer, _) => Ok(profile.relay(newer.as_ref())?),
     }
 }
 
@@ -149,7 +147,7 @@ pub fn relay_of(
 pub async fn connect(
     speaker: &Speaker,
     space: SpaceState,
-    relay: &RelayArg,
+    relay: &RelayPlace,
     serving: bool,
     patience: Patience,
 ) -> Result<Connected, Failure> {
@@ -213,7 +211,7 @@ pub fn clock_words(speaker: &Speaker, control: &Control) -> Option<String> {
 fn remember(
     speaker: &Speaker,
     space: &SpaceState,
-    relay: &RelayArg,
+    relay: &RelayPlace,
     control: &Control,
 ) -> Result<(), Failure> {
     let pin = control.pin();
@@ -239,7 +237,8 @@ fn remember(
         settings.remember(known.clone());
         settings.asked.remove(&name);
         settings.space_relays.insert(name, known);
-    })
+    })?;
+    Ok(())
 }
 
 impl Connected {
@@ -372,7 +371,7 @@ impl Connected {
     /// When it cannot be written.
     pub fn write(&mut self, speaker: &Speaker) -> Result<(), Failure> {
         self.write_record(speaker)?;
-        self.members.save(&speaker.profile)
+        Ok(self.members.save(&speaker.profile)?)
     }
 
     /// As [`Connected::write`], but bears that the disk does not take it for now.

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
-use sealift_command::exit::{Exit, Failure};
+/// This user has no home folder.
+#[derive(Debug, thiserror::Error)]
+#[error("this user has no home folder: {0}")]
+pub struct HomeError(pub etcetera::HomeDirError);
 
 /// Folders of one user: everything beneath one, or the places of the XDG base directory specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +22,12 @@ pub struct Home {
 ///
 /// # Errors
 /// When this user has no home folder.
-pub fn configuration() -> Result<PathBuf, Failure> {
+pub fn configuration() -> Result<PathBuf, HomeError> {
     Ok(base()?.config_dir())
 }
 
-fn base() -> Result<etcetera::base_strategy::Xdg, Failure> {
-    etcetera::base_strategy::Xdg::new().map_err(|error| {
-        Failure::new(Exit::Disk, "this user has no home folder")
-            .why(error)
-            .next("name a folder for Sealift's files with --home DIR")
-    })
+fn base() -> Result<etcetera::base_strategy::Xdg, HomeError> {
+    etcetera::base_strategy::Xdg::new().map_err(HomeError)
 }
 
 impl Home {
@@ -42,7 +41,7 @@ impl Home {
     ///
     /// # Errors
     /// When this user has no home folder.
-    pub fn find(home: Option<&Path>) -> Result<Self, Failure> {
+    pub fn find(home: Option<&Path>) -> Result<Self, HomeError> {
         if let Some(home) = home {
             return Ok(Self::beneath(home));
         }

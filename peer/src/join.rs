@@ -10,15 +10,15 @@ use sealift_proto::identity::{DeviceId, SecretKey, Signed};
 use sealift_proto::invite::{Invite, InvitePackage};
 use sealift_proto::keys::{EpochSecret, InviteKeys};
 use sealift_proto::object::{self, Place};
-use sealift_proto::space::{Certificate, Chain, ChainError, Label, Role};
+use sealift_proto::space::{Certificate, Chain, ChainError, Role};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::connect::{Connected, GIVE_UP, Patience, Speaker, clock_words, connect};
 use crate::control::{CallError, Purpose, dial};
 use crate::profile::space::SpaceState;
-use sealift_command::args::RelayArg;
 use sealift_command::exit::{Exit, Failure};
+use sealift_proto::place::RelayPlace;
 
 /// Joins the space that `invite` leads to, keeps it in the profile, and tells the others by publishing this device's
 /// card. Joining a space twice is no error; it brings back a device that was removed or whose certificate has ended.
@@ -26,7 +26,7 @@ use sealift_command::exit::{Exit, Failure};
 /// # Errors
 /// With words and exit code for the person.
 pub async fn join(speaker: &Speaker, invite: &Invite) -> Result<Connected, Failure> {
-    let relay = RelayArg {
+    let relay = RelayPlace {
         host: invite.relay.host.clone(),
         port: invite.relay.port,
         pin: Some(invite.relay.pin),
@@ -52,7 +52,7 @@ pub async fn join(speaker: &Speaker, invite: &Invite) -> Result<Connected, Failu
 
 async fn take_package(
     speaker: &Speaker,
-    relay: &RelayArg,
+    relay: &RelayPlace,
     keys: &InviteKeys,
 ) -> Result<(InvitePackage, Option<String>), Failure> {
     let platform = speaker.profile.platform();
@@ -192,7 +192,7 @@ pub async fn command(
             .next("copy the whole line that `seeder invite` printed")
     })?;
     if let Some(name) = name {
-        choose_name(speaker, name)?;
+        speaker.profile.choose_name(name)?;
     }
     if let Some(space) = known::member_by(speaker, &InviteKeys::derive(&invite.secret.0).id)? {
         tell_member(speaker, &space, then);
@@ -223,21 +223,6 @@ fn tell_member(speaker: &Speaker, space: &SpaceState, then: &str) {
         &json!({"type": "joined", "space": name, "id": space.id().short(), "already": true}),
     );
     speaker.console.note(format!("next: {then}"), &json!({"type": "hint", "next": then}));
-}
-
-/// Remembers what others shall see this device as.
-///
-/// # Errors
-/// When it is no name, or cannot be written.
-pub fn choose_name(speaker: &Speaker, name: &str) -> Result<(), Failure> {
-    let label = Label::new(name).ok_or_else(|| {
-        Failure::new(Exit::Usage, "this name cannot be used")
-            .why("a name has 1 to 64 bytes and no control characters")
-    })?;
-    if speaker.profile.settings()?.name.as_ref() == Some(&label) {
-        return Ok(());
-    }
-    speaker.profile.change_settings(|settings| settings.name = Some(label))
 }
 
 /// Reads one line of at most a kilobyte from standard input.

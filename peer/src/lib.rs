@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod control;
 pub mod direct;
+pub mod error;
 pub mod home;
 pub mod join;
 pub mod lan;
@@ -13,3 +14,4 @@ pub mod profile;
 pub mod roster;
 pub mod session;
 pub mod unwritten;
+pub mod words;

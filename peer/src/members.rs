@@ -14,10 +14,9 @@ use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
 use crate::profile::Profile;
-use crate::profile::file::Kept;
+use crate::profile::file::{FileError, Kept};
 use crate::profile::space::{SpaceState, path};
-use sealift_command::escape::{escape, is_confusing};
-use sealift_command::exit::Failure;
+use sealift_proto::shown::{escape, is_confusing};
 use uses::{Met, Uses};
 
 /// Names remembered for one device: a device that changes its name without end fills nobody's disk.
@@ -99,7 +98,7 @@ impl Members {
     ///
     /// # Errors
     /// When the file is damaged or cannot be read.
-    pub fn load(profile: &Profile, space: &SpaceState, now: u64) -> Result<Self, Failure> {
+    pub fn load(profile: &Profile, space: &SpaceState, now: u64) -> Result<Self, FileError> {
         let file = path(&space.id().short(), "members.json");
         let kept: MembersFile = profile.folder().read(&file)?.unwrap_or_default();
         let mut members = Self {
@@ -127,7 +126,7 @@ impl Members {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn save(&mut self, profile: &Profile) -> Result<(), Failure> {
+    pub fn save(&mut self, profile: &Profile) -> Result<(), FileError> {
         if !self.changed {
             return Ok(());
         }
@@ -257,7 +256,7 @@ impl Members {
         &mut self,
         profile: &Profile,
         membership: &Membership,
-    ) -> Result<Result<(), InviteUse>, Failure> {
+    ) -> Result<Result<(), InviteUse>, FileError> {
         if let Err(invite) = self.meet(membership) {
             return Ok(Err(invite));
         }

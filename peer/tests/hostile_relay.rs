@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_command::args::RelayArg;
 use sealift_command::console::{Console, Lines};
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, Patience, Speaker, connect};
@@ -20,6 +19,7 @@ use sealift_proto::features::Features;
 use sealift_proto::frame::{self, ALPN, FRAME_HEADER};
 use sealift_proto::identity::{DeviceId, SecretKey, Signed};
 use sealift_proto::log::Head;
+use sealift_proto::place::RelayPlace;
 use sealift_proto::space::{Card, HostName, Label, SpaceId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -78,7 +78,7 @@ fn now() -> u64 {
 }
 
 /// A relay that does with each connection, numbered from 0, what `script` says.
-async fn relay<F>(script: impl Fn(u32, Wire) -> F + Send + 'static) -> RelayArg
+async fn relay<F>(script: impl Fn(u32, Wire) -> F + Send + 'static) -> RelayPlace
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -102,7 +102,7 @@ where
             tokio::spawn(script(number, Wire(stream)));
         }
     });
-    RelayArg { host: HostName::new("127.0.0.1").unwrap(), port, pin: None }
+    RelayPlace { host: HostName::new("127.0.0.1").unwrap(), port, pin: None }
 }
 
 struct Member {
@@ -126,11 +126,15 @@ fn member() -> Member {
 }
 
 impl Member {
-    async fn connect(&self, relay: &RelayArg) -> Result<Connected, Failure> {
+    async fn connect(&self, relay: &RelayPlace) -> Result<Connected, Failure> {
         self.connect_within(relay, Duration::from_secs(3)).await
     }
 
-    async fn connect_within(&self, relay: &RelayArg, most: Duration) -> Result<Connected, Failure> {
+    async fn connect_within(
+        &self,
+        relay: &RelayPlace,
+        most: Duration,
+    ) -> Result<Connected, Failure> {
         let patience = Patience::AtMost(most);
         connect(&self.speaker, self.space.clone(), relay, false, patience).await
     }
@@ -146,7 +150,7 @@ impl Member {
         LogHead { device: key.id(), log: 1, statement: Bytes::new(card.to_bytes()).unwrap() }
     }
 
-    async fn control(&self, relay: &RelayArg) -> (Control, Events) {
+    async fn control(&self, relay: &RelayPlace) -> (Control, Events) {
         let purpose =
             Purpose::Member { chain: self.space.chain().clone(), serving: false, token: None };
         let key = &self.speaker.device.key;
@@ -429,7 +433,7 @@ async fn a_way_that_loses_large_packets_is_named() {
             }
         }
     });
-    let relay = RelayArg { host: HostName::new("127.0.0.1").unwrap(), port, pin: None };
+    let relay = RelayPlace { host: HostName::new("127.0.0.1").unwrap(), port, pin: None };
     let member = member();
     let failure = member.connect_within(&relay, Duration::from_secs(9)).await.err().unwrap();
     assert_eq!(failure.exit, Exit::Relay);

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use sealift_command::exit::Exit;
+use sealift_peer::error::Error;
 use sealift_peer::home::Home;
 use sealift_peer::members::{CardNews, Members};
-use sealift_peer::profile::Profile;
+use sealift_peer::profile::file::FileError;
 use sealift_peer::profile::space::{RecordError, SpaceState};
+use sealift_peer::profile::{Profile, ProfileError};
 use sealift_platform::Platform;
 use sealift_proto::codec::{Bytes, Extensions, List};
 use sealift_proto::control::LogHead;
@@ -64,14 +65,22 @@ fn card(space: &SpaceState, key: &SecretKey, number: u64, name: &str) -> LogHead
 fn a_profile_keeps_its_device_and_spaces() {
     let (_folder, profile) = profile();
     assert!(profile.device().unwrap().is_none());
-    assert_eq!(profile.one_space(None).err().unwrap().exit, Exit::Refused);
+    let refused = |name: Option<&str>| match profile.one_space(name) {
+        Err(Error::Profile(error)) => error,
+        _ => panic!("it is the profile that does not fit"),
+    };
+    assert!(matches!(refused(None), ProfileError::NoSpace));
     let space = own_space(&profile);
     let again = profile.one_space(None).unwrap();
     assert_eq!((again.id(), again.display_name()), (space.id(), "ours".to_owned()));
     assert!(again.owner().is_some());
-    assert_eq!(profile.one_space(Some("theirs")).err().unwrap().exit, Exit::NotFound);
+    assert!(
+        matches!(refused(Some("theirs")), ProfileError::UnknownSpace { name } if name == "theirs")
+    );
     let second = own_space(&profile);
-    assert_eq!(profile.one_space(None).err().unwrap().exit, Exit::Usage);
+    assert!(
+        matches!(refused(None), ProfileError::SeveralSpaces { names } if names == ["ours", "ours"])
+    );
     assert_eq!(profile.one_space(Some(&second.id().short()[..8])).unwrap().id(), second.id());
 }
 
@@ -85,13 +94,13 @@ fn a_damaged_or_lost_key_is_named_and_never_replaced() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 4;
         std::fs::write(&path, &flipped).unwrap();
-        let failure = profile.device_or_new().err().unwrap();
-        assert_eq!(failure.exit, Exit::Disk);
-        assert!(failure.what.contains("device.key"), "{failure}");
+        let error = profile.device_or_new().err().unwrap();
+        assert!(matches!(error, Error::File(FileError::Damaged { place }) if place == path));
         assert_eq!(std::fs::read(&path).unwrap(), flipped, "nothing was changed");
     }
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(profile.device_or_new().err().unwrap().exit, Exit::Disk);
+    let error = profile.device_or_new().err().unwrap();
+    assert!(matches!(error, Error::Profile(ProfileError::KeysMissing { file }) if file == path));
     assert!(!path.exists());
 }
 

@@ -13,7 +13,9 @@ pub mod label;
 pub mod limits;
 pub mod log;
 pub mod path;
+pub mod place;
 pub mod probe;
+pub mod shown;
 pub mod space;
 pub mod text;
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use sealift_command::args::RelayArg;
 use sealift_command::console::Console;
 use sealift_command::escape::escape_os;
 use sealift_command::exit::{Exit, Failure};
@@ -11,6 +10,7 @@ use sealift_peer::pace::Rate;
 use sealift_peer::path::Allowed;
 use sealift_platform::disk::Disk;
 use sealift_proto::path::RelativePath;
+use sealift_proto::place::RelayPlace;
 
 use crate::folder::{Folder, Folders, MADE_UP};
 use crate::names::{WatchArg, name_folders, shell};
@@ -27,7 +27,7 @@ pub struct Config {
     /// They are those of the last time: nobody has just named them.
     pub remembered: bool,
     /// Relay to use from now on.
-    pub relay: Option<RelayArg>,
+    pub relay: Option<RelayPlace>,
     /// Space to offer them in; the name of a new one on a first run.
     pub space: Option<String>,
     /// Name of this device from now on.

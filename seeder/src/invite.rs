@@ -4,7 +4,6 @@ pub(crate) mod place;
 
 use std::time::Duration;
 
-use sealift_command::args::RelayArg;
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{GIVE_UP, Patience, Speaker, clock_words, connect, relay_of};
 use sealift_peer::control::{CallError, Control};
@@ -17,6 +16,7 @@ use sealift_proto::identity::{SecretKey, Signed};
 use sealift_proto::invite::{Invite, InvitePackage, InviteSecret, PROVISIONAL, parse_host_port};
 use sealift_proto::keys::InviteKeys;
 use sealift_proto::object::{self, Place};
+use sealift_proto::place::RelayPlace;
 use sealift_proto::space::{Certificate, HostName, RelayAddress, Role};
 use serde_json::json;
 
@@ -46,7 +46,7 @@ impl Default for Terms {
 /// With words and exit code for the person.
 pub async fn command(
     speaker: &Speaker,
-    relay: Option<&RelayArg>,
+    relay: Option<&RelayPlace>,
     space: Option<&str>,
     terms: &Terms,
 ) -> Result<String, Failure> {

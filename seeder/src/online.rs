@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sealift_command::args::RelayArg;
 use sealift_command::console::Console;
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, Patience, Speaker, connect, jittered, relay_of};
@@ -14,6 +13,7 @@ use sealift_proto::control::{Address, LogHead, Refusal};
 use sealift_proto::handshake::RefuseCode;
 use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::log::{FIRST_CATALOGUE, Head};
+use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
 use serde_json::json;
 use tokio::sync::watch as signal;
@@ -53,7 +53,7 @@ struct Farewell {
     /// How long to spread over.
     spread: Duration,
     /// Where a relay with the same key takes over.
-    places: Vec<RelayArg>,
+    places: Vec<RelayPlace>,
 }
 
 /// What others in this process may know of the connection.
@@ -72,7 +72,7 @@ pub struct Online {
     /// This device.
     pub speaker: Speaker,
     /// The relay asked for.
-    pub relay: Option<RelayArg>,
+    pub relay: Option<RelayPlace>,
     /// What is published.
     pub publication: Publication,
     /// What is served.
@@ -354,7 +354,7 @@ impl Station<'_> {
     /// The relay is about to end. Only one with its key can take over.
     fn leaving(&mut self, spread: Duration, places: Vec<(HostName, u16)>) {
         let pin = self.control.relay().pin;
-        let here = |(host, port)| RelayArg { host, port, pin };
+        let here = |(host, port)| RelayPlace { host, port, pin };
         // The first is tried first.
         let places = places.into_iter().rev().map(here).filter(|_| pin.is_some()).collect();
         self.farewell = Farewell { spread: spread.min(LONGEST_SPREAD), places };

@@ -8,7 +8,6 @@ use sealift_command::escape::{escape, escape_path};
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
 use sealift_peer::direct::Direct;
-use sealift_peer::join::choose_name;
 use sealift_peer::path::Allowed;
 use sealift_peer::profile::Profile;
 use sealift_peer::profile::space::SpaceState;
@@ -54,7 +53,7 @@ pub async fn run(
     let _lock = lock(&profile)?;
     let speaker = Speaker::new(profile, config.console.clone())?.limited(config.limit);
     if let Some(name) = &config.name {
-        choose_name(&speaker, name)?;
+        speaker.profile.choose_name(name)?;
     }
     speaker.bear(sharing::remember(&speaker.profile, &config))?;
     let (space, is_new) = space(&speaker, &config)?;
@@ -176,7 +175,7 @@ async fn open_cache(
     let opened = tokio::task::spawn_blocking(move || {
         let root = private::open(&*disk, &place)
             .map_err(|error| Failure::disk(place.display(), &error))?;
-        Ok(Cache::open(&root))
+        Ok::<_, Failure>(Cache::open(&root))
     });
     let (cache, problem) = opened.await.map_err(|_| ended())??;
     if let Some(problem) = problem {
@@ -191,7 +190,9 @@ async fn open_log(speaker: &Speaker, space: &SpaceState) -> Result<Log, Failure>
     let within = format!("spaces/{}", space.id().short());
     let opened = tokio::task::spawn_blocking(move || Log::open(author, &folder, &within));
     opened.await.map_err(|_| ended())?.map_err(|error| match error {
-        LogError::Profile(failure) => failure,
+        LogError::Profile(error) => error.into(),
+        LogError::Head(error) => Failure::from(error)
+            .next("restore it from a backup, or remove it: then the seeder goes on behind what the relay has"),
         error => Failure::new(Exit::Disk, "the catalogue in the profile cannot be used").why(error),
     })
 }

@@ -39,7 +39,7 @@ pub(crate) fn remember(profile: &Profile, config: &Config) -> Result<(), Failure
     if kept.as_ref() == Some(&file) {
         return Ok(());
     }
-    profile.folder().write(FILE, &file, true)
+    Ok(profile.folder().write(FILE, &file, true)?)
 }
 
 /// What was shared the last time, and in which space if one was named; nothing where nothing was.

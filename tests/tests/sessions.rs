@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use sealift_command::args::RelayArg;
 use sealift_command::console::Console;
 use sealift_command::exit::Exit;
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
@@ -23,13 +22,14 @@ use sealift_proto::invite::{Invite, InvitePackage, InviteSecret, PROVISIONAL};
 use sealift_proto::keys::InviteKeys;
 use sealift_proto::message::{Outcome, RunHeader, SessionMessage};
 use sealift_proto::object;
+use sealift_proto::place::RelayPlace;
 use sealift_proto::space::{Certificate, HostName, Label, RelayAddress, Role};
 use sealift_proto::wrap::Suite;
 use sealift_relay::{Config, Relay};
 use tokio::sync::oneshot;
 
 struct Running {
-    arg: RelayArg,
+    arg: RelayPlace,
     stop: Option<oneshot::Sender<()>>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -40,7 +40,8 @@ async fn relay(home: &Path) -> Running {
     let port = listener.local_addr().unwrap().port();
     let config = Config { home: home.to_owned(), ..Config::default() };
     let relay = Relay::open(platform, config).await.unwrap();
-    let arg = RelayArg { host: HostName::new("127.0.0.1").unwrap(), port, pin: Some(relay.pin()) };
+    let arg =
+        RelayPlace { host: HostName::new("127.0.0.1").unwrap(), port, pin: Some(relay.pin()) };
     let (stop, stopped) = oneshot::channel();
     let shutdown = async move {
         let _ = stopped.await;
@@ -62,7 +63,7 @@ fn speaker(home: &Path) -> Speaker {
     Speaker::new(profile, Console::captured(false).0).unwrap()
 }
 
-async fn owner(home: &Path, relay: &RelayArg) -> (Speaker, Connected) {
+async fn owner(home: &Path, relay: &RelayPlace) -> (Speaker, Connected) {
     let speaker = speaker(home);
     let random = Platform::system().random;
     let name = Label::new("ours").unwrap();
@@ -74,7 +75,7 @@ async fn owner(home: &Path, relay: &RelayArg) -> (Speaker, Connected) {
 }
 
 /// What `seeder invite` does.
-async fn invite(speaker: &Speaker, owner: &Connected, relay: &RelayArg) -> Invite {
+async fn invite(speaker: &Speaker, owner: &Connected, relay: &RelayPlace) -> Invite {
     let random = Platform::system().random;
     let key = SecretKey::from_seed(random.bytes());
     let deadline = speaker.now() + 60;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sealift_command::args::{CommonArgs, RelayArg};
+use sealift_command::args::CommonArgs;
 use sealift_command::console::{Console, Lines};
 use sealift_command::paint::When;
 use sealift_leecher::freshen::online;
@@ -22,6 +22,7 @@ use sealift_proto::identity::{SecretKey, Signed};
 use sealift_proto::log::{Head, chain_next, chain_start};
 use sealift_proto::object::{self, Place};
 use sealift_proto::path::RelativePath;
+use sealift_proto::place::RelayPlace;
 use sealift_proto::space::{HostName, Label};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,7 +42,7 @@ pub struct Show {
 /// A relay that shows whatever it is told to.
 pub struct Relay {
     show: Arc<Mutex<Show>>,
-    address: RelayArg,
+    address: RelayPlace,
 }
 
 impl Relay {
@@ -69,7 +70,7 @@ impl Relay {
             }
         });
         let host = HostName::new("127.0.0.1").unwrap();
-        Self { show, address: RelayArg { host, port, pin: None } }
+        Self { show, address: RelayPlace { host, port, pin: None } }
     }
 
     pub fn shows(&self, heads: Vec<LogHead>, segments: &[Vec<u8>]) {

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Speaker;
 use crate::control::{Control, DialError, Events, Purpose, dial};
 use crate::profile::space::SpaceState;
-use sealift_command::args::RelayArg;
 use sealift_command::exit::{Exit, Failure};
+use sealift_proto::place::RelayPlace;
 
 /// When a person is told that the relay does not answer yet.
 const TELL_AFTER: Duration = Duration::from_secs(3);
@@ -86,7 +86,7 @@ impl<'a> Attempt<'a> {
     pub(super) async fn dial(
         &mut self,
         space: &SpaceState,
-        relay: &RelayArg,
+        relay: &RelayPlace,
     ) -> Result<(Control, Events), Failure> {
         loop {
             let error = match self.dial_once(space, relay).await? {
@@ -104,7 +104,7 @@ impl<'a> Attempt<'a> {
     async fn dial_once(
         &self,
         space: &SpaceState,
-        relay: &RelayArg,
+        relay: &RelayPlace,
     ) -> Result<Result<(Control, Events), DialError>, Failure> {
         let speaker = self.speaker;
         let token = match &relay.pin {
@@ -125,7 +125,7 @@ impl<'a> Attempt<'a> {
 
     /// Tells once why there is no connection yet: after a moment where the relay is only not there, at once where something
     /// else is in its place.
-    fn tell(&mut self, error: DialError, relay: &RelayArg, space: &SpaceState) {
+    fn tell(&mut self, error: DialError, relay: &RelayPlace, space: &SpaceState) {
         if error.is_passing() {
             if self.start.elapsed() + self.pause >= TELL_AFTER && self.told.insert("waiting") {
                 tell_waiting(self.speaker, relay, &error);
@@ -171,7 +171,7 @@ pub fn jittered(pause: Duration, speaker: &Speaker) -> Duration {
     pause / 2 + pause / 2 * random / u32::from(u16::MAX)
 }
 
-fn tell_waiting(speaker: &Speaker, relay: &RelayArg, error: &DialError) {
+fn tell_waiting(speaker: &Speaker, relay: &RelayPlace, error: &DialError) {
     let place = sealift_proto::invite::host_port(&relay.host, relay.port);
     let words = match error {
         DialError::Refused(why) => {
@@ -189,7 +189,7 @@ fn tell_waiting(speaker: &Speaker, relay: &RelayArg, error: &DialError) {
     );
 }
 
-fn explain(speaker: &Speaker, error: DialError, relay: &RelayArg, space: &SpaceState) -> Failure {
+fn explain(speaker: &Speaker, error: DialError, relay: &RelayPlace, space: &SpaceState) -> Failure {
     let failure = error.failure(relay);
     match error {
         DialError::Refused(Refusal::Expired) => failure.why(expired_words(speaker, space)),

@@ -30,7 +30,7 @@ use super::error::{CallError, DialError};
 use super::events::{self, Event, EventSender, Events};
 use super::tls::{self, Pin};
 use crate::profile::tokens::RelayToken;
-use sealift_command::args::RelayArg;
+use sealift_proto::place::RelayPlace;
 
 /// How long dialling may take in all.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -103,7 +103,7 @@ struct Shared {
     device: DeviceId,
     welcome: Welcome,
     pin: Pin,
-    relay: RelayArg,
+    relay: RelayPlace,
     remote: SocketAddr,
     /// Rings when the relay is to show that it is still there.
     doubt: Arc<Doubt>,
@@ -117,7 +117,7 @@ struct Shared {
 /// [`DialError`] within ten seconds.
 pub async fn dial(
     platform: &Platform,
-    relay: &RelayArg,
+    relay: &RelayPlace,
     key: &SecretKey,
     purpose: Purpose,
     first: Vec<ToRelay>,
@@ -133,7 +133,7 @@ pub async fn dial(
 
 async fn dial_now(
     platform: &Platform,
-    relay: &RelayArg,
+    relay: &RelayPlace,
     key: &SecretKey,
     purpose: Purpose,
     first: Vec<ToRelay>,
@@ -161,7 +161,7 @@ async fn dial_now(
         FromRelay::Refused(why) => return Err(DialError::Refused(why)),
         _ => return Err(DialError::Foreign("it did not say welcome".into())),
     };
-    let relay = RelayArg { pin: Some(pin), ..relay.clone() };
+    let relay = RelayPlace { pin: Some(pin), ..relay.clone() };
     let remote = stream.get_ref().0.peer_addr().map_err(DialError::Unreachable)?;
     let own = stream.get_ref().0.local_addr().ok();
     let doubt = Arc::new(Doubt::new(Arc::clone(&platform.net), own));
@@ -170,7 +170,7 @@ async fn dial_now(
 
 async fn connect_tls(
     platform: &Platform,
-    relay: &RelayArg,
+    relay: &RelayPlace,
 ) -> Result<(TlsStream<BoxStream>, Pin), DialError> {
     let foreign = |error: rustls::Error| DialError::Foreign(error.to_string());
     let (config, verifier) = tls::config(relay.pin).map_err(foreign)?;
@@ -199,7 +199,7 @@ async fn connect_tls(
 
 /// Whether the relay answers what fits the smallest packet: it closes a link that nobody asked for (PROTOCOL.md section 5.1).
 /// The first message of TLS, with its post-quantum key, needs two packets of full size.
-async fn small_passes(platform: &Platform, relay: &RelayArg) -> bool {
+async fn small_passes(platform: &Platform, relay: &RelayPlace) -> bool {
     let small = async {
         let mut stream = platform.net.connect(relay.host.as_str(), relay.port).await?;
         let value = platform.random.bytes();
@@ -268,7 +268,7 @@ fn start(
     device: DeviceId,
     welcome: Welcome,
     pin: Pin,
-    relay: RelayArg,
+    relay: RelayPlace,
     remote: SocketAddr,
     doubt: Arc<Doubt>,
 ) -> (Control, Events) {
@@ -440,7 +440,7 @@ impl Control {
 
     /// The relay, with its pin.
     #[must_use]
-    pub fn relay(&self) -> &RelayArg {
+    pub fn relay(&self) -> &RelayPlace {
         &self.shared.relay
     }
 

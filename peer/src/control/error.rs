@@ -4,8 +4,8 @@ use sealift_proto::control::Refusal;
 use sealift_proto::text;
 
 use super::tls::Pin;
-use sealift_command::args::RelayArg;
 use sealift_command::exit::{Exit, Failure};
+use sealift_proto::place::RelayPlace;
 
 /// Why there is no control connection.
 #[derive(Debug, thiserror::Error)]
@@ -71,11 +71,11 @@ impl DialError {
 
     /// As the end of a command that dialled `relay`.
     #[must_use]
-    pub fn failure(&self, relay: &RelayArg) -> Failure {
+    pub fn failure(&self, relay: &RelayPlace) -> Failure {
         self.words(relay).passing(self.may_pass())
     }
 
-    fn words(&self, relay: &RelayArg) -> Failure {
+    fn words(&self, relay: &RelayPlace) -> Failure {
         let place = sealift_proto::invite::host_port(&relay.host, relay.port);
         match self {
             Self::Unreachable(error) => Failure::new(

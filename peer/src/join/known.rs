@@ -4,10 +4,10 @@ use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
 use crate::connect::Speaker;
+use crate::error::Error;
 use crate::profile::Profile;
-use crate::profile::file::Kept;
+use crate::profile::file::{FileError, Kept};
 use crate::profile::space::{SpaceState, path};
-use sealift_command::exit::Failure;
 
 /// Most invites remembered in a space; the oldest are forgotten.
 const KEPT: usize = 256;
@@ -32,7 +32,7 @@ fn file_of(space: &SpaceState) -> String {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn remember(profile: &Profile, space: &SpaceState, id: &[u8; 16]) -> Result<(), Failure> {
+pub fn remember(profile: &Profile, space: &SpaceState, id: &[u8; 16]) -> Result<(), FileError> {
     let (folder, file, id) = (profile.folder(), file_of(space), text::hex(id));
     folder.in_turn(|| {
         let mut kept: InvitesFile = folder.read(&file)?.unwrap_or_default();
@@ -45,7 +45,7 @@ pub fn remember(profile: &Profile, space: &SpaceState, id: &[u8; 16]) -> Result<
 }
 
 /// The space into which the invite `id` was made or taken here, if this device is a member of it now.
-pub(super) fn member_by(speaker: &Speaker, id: &[u8; 16]) -> Result<Option<SpaceState>, Failure> {
+pub(super) fn member_by(speaker: &Speaker, id: &[u8; 16]) -> Result<Option<SpaceState>, Error> {
     let id = text::hex(id);
     for space in speaker.profile.spaces()? {
         let kept: InvitesFile =

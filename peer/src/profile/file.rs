@@ -9,13 +9,11 @@ use std::time::Duration;
 
 use sealift_platform::disk::{self, Root};
 use sealift_platform::private;
+use sealift_proto::shown::escape;
 use sealift_proto::text;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
-
-use sealift_command::escape::escape_path;
-use sealift_command::exit::{Exit, Failure};
 
 /// Longest file of a profile, bytes.
 const FILE_MAX: usize = 16 * 1024 * 1024;
@@ -27,6 +25,42 @@ const TURN_PAUSE: Duration = Duration::from_millis(5);
 const TURN_TRIES: u32 = 2000;
 /// Names tried for a file beside the one to be made.
 const BESIDE_TRIES: u32 = 64;
+
+/// Why a file of the profile was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system did not do it.
+    #[error("cannot use {}: {error}", shown(place))]
+    Disk {
+        /// The file.
+        place: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Other programs did not come to the end of their turns.
+    #[error("cannot use {}: another program is writing the profile", shown(place))]
+    Busy {
+        /// The lock file.
+        place: PathBuf,
+    },
+    /// Its content does not match its checksum, or it is of another version.
+    #[error(
+        "{} is damaged: its content does not match its checksum, or another version of Sealift wrote it",
+        shown(place)
+    )]
+    Damaged {
+        /// The file.
+        place: PathBuf,
+    },
+}
+
+impl FileError {
+    /// Whether the disk may take it later.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        !matches!(self, Self::Damaged { .. })
+    }
+}
 
 /// Something that is kept in a file of its own.
 pub trait Kept: Serialize + DeserializeOwned {
@@ -64,13 +98,13 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be read or is damaged; the message names the file.
-    pub fn read<T: Kept>(&self, path: &str) -> Result<Option<T>, Failure> {
+    pub fn read<T: Kept>(&self, path: &str) -> Result<Option<T>, FileError> {
         let bytes = match disk::read_all(&*self.root, Path::new(path), FILE_MAX) {
             Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Failure::disk(self.place(path).display(), &error)),
+            Err(error) => return Err(self.failed(path, error)),
         };
-        decode(&bytes).map(Some).ok_or_else(|| self.damaged(path))
+        decode(&bytes).map(Some).ok_or_else(|| FileError::Damaged { place: self.place(path) })
     }
 
     /// Calls `change` while no other program of this user does the same: what is read within it is still so when it writes.
@@ -78,32 +112,33 @@ impl Folder {
     ///
     /// # Errors
     /// What `change` says, or when the others do not come to an end.
-    pub fn in_turn<T>(&self, change: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-        let failed = |error: &io::Error| Failure::disk(self.place(TURN_LOCK).display(), error);
+    pub fn in_turn<T, E: From<FileError>>(
+        &self,
+        change: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         for _ in 0..TURN_TRIES {
-            let lock = self.root.try_lock(Path::new(TURN_LOCK)).map_err(|error| failed(&error))?;
+            let lock = self.root.try_lock(Path::new(TURN_LOCK));
+            let lock = lock.map_err(|error| self.failed(TURN_LOCK, error))?;
             if lock.is_some() {
                 return change();
             }
             std::thread::sleep(TURN_PAUSE);
         }
-        let busy =
-            io::Error::new(io::ErrorKind::TimedOut, "another program is writing the profile");
-        Err(failed(&busy).next("look for a program of yours that is stopped, and end it"))
+        Err(FileError::Busy { place: self.place(TURN_LOCK) }.into())
     }
 
     /// Makes the private folder `path` if it is not there, such that it outlives a power cut.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn create_folder(&self, path: &str) -> Result<(), Failure> {
+    pub fn create_folder(&self, path: &str) -> Result<(), FileError> {
         let path = Path::new(path);
         let made = match self.root.create_folder(path, true) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             Err(error) => Err(error),
             Ok(()) => self.root.sync_folder(path.parent().unwrap_or(Path::new(""))),
         };
-        made.map_err(|error| Failure::disk(self.place(path).display(), &error))
+        made.map_err(|error| self.failed(path, error))
     }
 
     /// Writes `path` such that it holds either what it held or all of `value`, whatever happens; `private` files are
@@ -111,25 +146,24 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write<T: Kept>(&self, path: &str, value: &T, private: bool) -> Result<(), Failure> {
+    pub fn write<T: Kept>(&self, path: &str, value: &T, private: bool) -> Result<(), FileError> {
         let bytes = Zeroizing::new(encode(value));
         if bytes.len() > FILE_MAX {
             // It could never be read again.
             let error = io::Error::new(io::ErrorKind::FileTooLarge, "it would become too long");
-            return Err(Failure::disk(self.place(path).display(), &error));
+            return Err(self.failed(path, error));
         }
         disk::replace(&*self.root, Path::new(path), &bytes, private)
-            .map_err(|error| Failure::disk(self.place(path).display(), &error))
+            .map_err(|error| self.failed(path, error))
     }
 
     /// Writes `path` only if there is nothing: a key is never replaced.
     ///
     /// # Errors
     /// When it exists or cannot be written.
-    pub fn write_new<T: Kept>(&self, path: &str, value: &T) -> Result<(), Failure> {
+    pub fn write_new<T: Kept>(&self, path: &str, value: &T) -> Result<(), FileError> {
         let bytes = Zeroizing::new(encode(value));
-        self.create(Path::new(path), &bytes)
-            .map_err(|error| Failure::disk(self.place(path).display(), &error))
+        self.create(Path::new(path), &bytes).map_err(|error| self.failed(path, error))
     }
 
     /// A crash must not leave half a key under its name, so it is written beside and given its name only if free.
@@ -171,21 +205,23 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be renamed; an existing `to` is never replaced.
-    pub fn settle(&self, from: &str, to: &str) -> Result<(), Failure> {
+    pub fn settle(&self, from: &str, to: &str) -> Result<(), FileError> {
         let (from, to) = (Path::new(from), Path::new(to));
         let settled = match self.root.rename_new(from, to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => Err(error),
             Ok(()) => self.root.sync_folder(to.parent().unwrap_or(Path::new(""))),
         };
-        settled.map_err(|error| Failure::disk(self.place(to).display(), &error))
+        settled.map_err(|error| self.failed(to, error))
     }
 
-    fn damaged(&self, path: &str) -> Failure {
-        Failure::new(Exit::Disk, format!("{} is damaged", escape_path(&self.place(path))))
-            .why("its content does not match its checksum, or another version of Sealift wrote it")
-            .next("restore this file from a backup; nothing was changed")
+    pub(crate) fn failed(&self, path: impl AsRef<Path>, error: io::Error) -> FileError {
+        FileError::Disk { place: self.place(path), error }
     }
+}
+
+fn shown(place: &Path) -> String {
+    escape(&place.to_string_lossy()).into_owned()
 }
 
 fn encode<T: Kept>(value: &T) -> Vec<u8> {

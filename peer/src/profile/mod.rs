@@ -8,7 +8,7 @@ pub mod space;
 pub mod tokens;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sealift_platform::disk::{Kind, Lock};
 use sealift_platform::{Platform, private};
@@ -18,12 +18,43 @@ use sealift_proto::space::{HostName, Label, RecordSecret, RelayAddress, SpaceId}
 use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::home::Home;
-use file::{Folder, Kept};
-use sealift_command::args::RelayArg;
-use sealift_command::escape::escape_path;
-use sealift_command::exit::{Exit, Failure};
+use file::{FileError, Folder, Kept};
+use sealift_proto::place::RelayPlace;
 use space::SpaceState;
+
+/// What the profile lacks, or has too much of, for what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The profile holds spaces, but not the keys of the device that joined them.
+    #[error("{} is missing", file.display())]
+    KeysMissing {
+        /// The file that holds them.
+        file: PathBuf,
+    },
+    /// The keys were there a moment ago.
+    #[error("the device keys vanished")]
+    KeysVanished,
+    /// This device is in no space.
+    #[error("this device is not in any space yet")]
+    NoSpace,
+    /// No space of the profile has that name.
+    #[error("no space is called {name:?}")]
+    UnknownSpace {
+        /// As it was asked for.
+        name: String,
+    },
+    /// Several spaces fit.
+    #[error("this profile has several spaces")]
+    SeveralSpaces {
+        /// Their names, as they are.
+        names: Vec<String>,
+    },
+    /// What a device is to be called is no name.
+    #[error("a name has 1 to 64 bytes and no control characters")]
+    NoName,
+}
 
 /// The secret keys of this device.
 #[derive(Serialize, Deserialize, zeroize::ZeroizeOnDrop)]
@@ -102,13 +133,13 @@ impl Profile {
     ///
     /// # Errors
     /// When the folder cannot be made or read.
-    pub fn open(platform: &Platform, home: &Home) -> Result<Self, Failure> {
+    pub fn open(platform: &Platform, home: &Home) -> Result<Self, Error> {
         let root = private::open(&*platform.disk, &home.profile)
-            .map_err(|error| Failure::disk(home.profile.display(), &error))?;
+            .map_err(|error| FileError::Disk { place: home.profile.clone(), error })?;
         let folder = Folder::new(root, &home.profile);
         folder.create_folder(SPACES)?;
         let cache = private::open(&*platform.disk, &home.cache)
-            .map_err(|error| Failure::disk(home.cache.display(), &error))?;
+            .map_err(|error| FileError::Disk { place: home.cache.clone(), error })?;
         let cache = Folder::new(cache, &home.cache);
         Ok(Self { folder, cache, platform: platform.clone() })
     }
@@ -135,7 +166,7 @@ impl Profile {
     ///
     /// # Errors
     /// When the key file is damaged or cannot be read.
-    pub fn device(&self) -> Result<Option<Device>, Failure> {
+    pub fn device(&self) -> Result<Option<Device>, FileError> {
         let file: Option<DeviceFile> = self.folder.read(DEVICE_FILE)?;
         Ok(file.map(|file| Device {
             key: SecretKey::from_seed(file.signing_seed),
@@ -148,17 +179,13 @@ impl Profile {
     ///
     /// # Errors
     /// When keys are damaged, missing beside spaces, or cannot be written.
-    pub fn device_or_new(&self) -> Result<Device, Failure> {
+    pub fn device_or_new(&self) -> Result<Device, Error> {
         if let Some(device) = self.device()? {
             return Ok(device);
         }
         if !self.space_names()?.is_empty() {
-            return Err(Failure::new(
-                Exit::Disk,
-                format!("{} is missing", escape_path(&self.folder.place(DEVICE_FILE))),
-            )
-            .why("the profile holds spaces that this device joined, but not its keys")
-            .next("restore the file from a backup, or start with an empty --home and join again"));
+            let file = self.folder.place(DEVICE_FILE);
+            return Err(ProfileError::KeysMissing { file }.into());
         }
         let file = DeviceFile {
             signing_seed: self.platform.random.bytes(),
@@ -167,16 +194,16 @@ impl Profile {
         match self.folder.write_new(DEVICE_FILE, &file) {
             Ok(()) => {}
             // Another program of the same user made them at the same moment.
-            Err(failure) => return self.device()?.ok_or(failure),
+            Err(error) => return self.device()?.ok_or_else(|| error.into()),
         }
-        self.device()?.ok_or_else(|| Failure::new(Exit::Disk, "the device keys vanished"))
+        self.device()?.ok_or_else(|| ProfileError::KeysVanished.into())
     }
 
     /// What is remembered.
     ///
     /// # Errors
     /// When the file is damaged or cannot be read.
-    pub fn settings(&self) -> Result<Settings, Failure> {
+    pub fn settings(&self) -> Result<Settings, FileError> {
         Ok(self.folder.read(SETTINGS_FILE)?.unwrap_or_default())
     }
 
@@ -184,7 +211,7 @@ impl Profile {
     ///
     /// # Errors
     /// When it cannot be read or written.
-    pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Failure> {
+    pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), FileError> {
         self.folder.in_turn(|| {
             let mut settings = self.settings()?;
             change(&mut settings);
@@ -192,11 +219,28 @@ impl Profile {
         })
     }
 
+    /// Remembers what others shall see this device as.
+    ///
+    /// # Errors
+    /// When it is no name, or cannot be written.
+    pub fn choose_name(&self, name: &str) -> Result<(), Error> {
+        let label = Label::new(name).ok_or(ProfileError::NoName)?;
+        if self.settings()?.name.as_ref() == Some(&label) {
+            return Ok(());
+        }
+        Ok(self.change_settings(|settings| settings.name = Some(label))?)
+    }
+
     /// Remembers `relay` with the `pin` it must have from now on.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn remember_relay(&self, host: &HostName, port: u16, pin: [u8; 16]) -> Result<(), Failure> {
+    pub fn remember_relay(
+        &self,
+        host: &HostName,
+        port: u16,
+        pin: [u8; 16],
+    ) -> Result<(), FileError> {
         let relay = RelayAddress { host: host.clone(), port, pin };
         self.change_settings(|settings| settings.remember(relay))
     }
@@ -205,7 +249,7 @@ impl Profile {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn ask_relay(&self, space: &SpaceId, relay: &RelayArg) -> Result<(), Failure> {
+    pub fn ask_relay(&self, space: &SpaceId, relay: &RelayPlace) -> Result<(), FileError> {
         let (name, settings) = (space.short(), self.settings()?);
         let same = |known: &RelayAddress| {
             (&known.host, known.port) == (&relay.host, relay.port)
@@ -229,13 +273,11 @@ impl Profile {
     ///
     /// # Errors
     /// When settings cannot be read.
-    pub fn relay(&self, asked: Option<&RelayArg>) -> Result<RelayArg, Failure> {
+    pub fn relay(&self, asked: Option<&RelayPlace>) -> Result<RelayPlace, FileError> {
         let settings = self.settings()?;
         let mut relay = match (asked, &settings.relay) {
             (Some(asked), _) => asked.clone(),
-            (None, Some(known)) => {
-                RelayArg { host: known.host.clone(), port: known.port, pin: Some(known.pin) }
-            }
+            (None, Some(known)) => known.into(),
             (None, None) => localhost(),
         };
         let place = sealift_proto::invite::host_port(&relay.host, relay.port);
@@ -245,12 +287,12 @@ impl Profile {
     }
 
     /// Folder names of the spaces.
-    fn space_names(&self) -> Result<Vec<String>, Failure> {
+    fn space_names(&self) -> Result<Vec<String>, FileError> {
         let listed = self
             .folder
             .root()
             .list(Path::new(SPACES))
-            .map_err(|error| Failure::disk(self.folder.place(SPACES).display(), &error))?;
+            .map_err(|error| self.folder.failed(SPACES, error))?;
         let mut names: Vec<String> = listed
             .into_iter()
             .filter(|entry| entry.kind == Kind::Folder)
@@ -264,7 +306,7 @@ impl Profile {
     ///
     /// # Errors
     /// When one is damaged or cannot be read.
-    pub fn spaces(&self) -> Result<Vec<SpaceState>, Failure> {
+    pub fn spaces(&self) -> Result<Vec<SpaceState>, Error> {
         let names = self.space_names()?;
         let mut spaces = Vec::with_capacity(names.len());
         for name in names {
@@ -278,32 +320,28 @@ impl Profile {
     ///
     /// # Errors
     /// When there is none, or several and none was named.
-    pub fn one_space(&self, name: Option<&str>) -> Result<SpaceState, Failure> {
+    pub fn one_space(&self, name: Option<&str>) -> Result<SpaceState, Error> {
         let mut spaces = self.spaces_named(name)?;
         if spaces.len() > 1 {
-            let names: Vec<_> = spaces.iter().map(SpaceState::display_name).collect();
-            return Err(Failure::new(Exit::Usage, "this profile has several spaces")
-                .why(format!("they are: {}", names.join(", ")))
-                .next("choose one with --space NAME"));
+            let names = spaces.iter().map(|space| space.secret().name.as_str().to_owned());
+            return Err(ProfileError::SeveralSpaces { names: names.collect() }.into());
         }
-        spaces.pop().ok_or_else(no_space)
+        spaces.pop().ok_or_else(|| ProfileError::NoSpace.into())
     }
 
     /// The spaces that a command covers: all, or those of this `name`.
     ///
     /// # Errors
     /// When none fits.
-    pub fn spaces_named(&self, name: Option<&str>) -> Result<Vec<SpaceState>, Failure> {
+    pub fn spaces_named(&self, name: Option<&str>) -> Result<Vec<SpaceState>, Error> {
         let mut spaces = self.spaces()?;
         if spaces.is_empty() {
-            return Err(no_space());
+            return Err(ProfileError::NoSpace.into());
         }
         if let Some(name) = name {
             spaces.retain(|space| space.is_called(name));
             if spaces.is_empty() {
-                let shown = sealift_command::escape::escape(name).into_owned();
-                return Err(Failure::new(Exit::NotFound, format!("no space is called `{shown}`"))
-                    .next("`leecher status` lists the spaces of this profile"));
+                return Err(ProfileError::UnknownSpace { name: name.to_owned() }.into());
             }
         }
         Ok(spaces)
@@ -313,7 +351,7 @@ impl Profile {
     ///
     /// # Errors
     /// When it is damaged or cannot be read.
-    pub fn space(&self, id: &SpaceId) -> Result<Option<SpaceState>, Failure> {
+    pub fn space(&self, id: &SpaceId) -> Result<Option<SpaceState>, Error> {
         SpaceState::load(&self.folder, &id.short())
     }
 
@@ -321,7 +359,7 @@ impl Profile {
     ///
     /// # Errors
     /// When it cannot be written, or what is there is damaged.
-    pub fn save_space(&self, space: &SpaceState) -> Result<(), Failure> {
+    pub fn save_space(&self, space: &SpaceState) -> Result<(), Error> {
         self.folder.create_folder(&format!("{SPACES}/{}", space.id().short()))?;
         self.folder.in_turn(|| space.clone().save(&self.folder))
     }
@@ -336,7 +374,7 @@ impl Profile {
         space: &mut SpaceState,
         now: u64,
         change: impl FnOnce(&mut RecordSecret) -> Result<(), CodecError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         self.folder.in_turn(|| {
             if let Some(written) = self.space(&space.id())? {
                 space.keep_newer(written);
@@ -353,7 +391,7 @@ impl Profile {
     ///
     /// # Errors
     /// When settings cannot be read.
-    pub fn device_name(&self) -> Result<Label, Failure> {
+    pub fn device_name(&self) -> Result<Label, FileError> {
         Ok(self.settings()?.name.unwrap_or_else(default_name))
     }
 
@@ -361,23 +399,18 @@ impl Profile {
     ///
     /// # Errors
     /// When the lock file cannot be used.
-    pub fn lock_seeder(&self) -> Result<Option<Box<dyn Lock>>, Failure> {
+    pub fn lock_seeder(&self) -> Result<Option<Box<dyn Lock>>, FileError> {
         let path = "seeder.lock";
         self.folder
             .root()
             .try_lock(Path::new(path))
-            .map_err(|error| Failure::disk(self.folder.place(path).display(), &error))
+            .map_err(|error| self.folder.failed(path, error))
     }
 }
 
-fn no_space() -> Failure {
-    Failure::new(Exit::Refused, "this device is not in any space yet")
-        .next("paste the line that the other side printed: leecher join sealift:…; or share a folder: seeder --watch DIR")
-}
-
-fn localhost() -> RelayArg {
+fn localhost() -> RelayPlace {
     let host = HostName::new("localhost").expect("a plain host name");
-    RelayArg { host, port: sealift_proto::frame::DEFAULT_PORT, pin: None }
+    RelayPlace { host, port: sealift_proto::frame::DEFAULT_PORT, pin: None }
 }
 
 /// `user@host`, as far as the system tells, cut to what a name may be.

@@ -2,7 +2,7 @@
 
 mod files;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sealift_platform::random::Random;
 use sealift_proto::codec::{self, Bytes, Extensions, List};
@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use self::files::{begun_path, lost, owner_path, read_owner, state_path};
 use super::file::{self, Folder, Kept};
-use sealift_command::escape::{escape, escape_path};
-use sealift_command::exit::{Exit, Failure};
+use crate::error::Error;
+use sealift_proto::shown::escape;
 
 /// Last second of a lasting certificate: the end of the year 9999.
 pub const LASTING: u64 = 253_402_300_799;
@@ -66,6 +66,36 @@ pub struct SpaceState {
     keys: EpochKeys,
     chain: Chain,
     owner: Option<SecretKey>,
+}
+
+/// What is wrong with a space of the profile, or with what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum SpaceError {
+    /// The parts of its state do not belong together.
+    #[error("{} is damaged", state.display())]
+    Incoherent {
+        /// The file.
+        state: PathBuf,
+    },
+    /// The owner's key of the space is there, but not its state.
+    #[error("{} is missing", state.display())]
+    Lost {
+        /// The file that is missing.
+        state: PathBuf,
+        /// The folder of the space.
+        space: PathBuf,
+        /// Where the folder would be out of the way.
+        aside: PathBuf,
+    },
+    /// Only the space's owner can do this.
+    #[error("only the space's owner can do this")]
+    NotOwner,
+    /// The record would be longer than it may be.
+    #[error("the space record has outgrown its limits: {0}")]
+    Outgrown(codec::CodecError),
+    /// A certificate cannot be made.
+    #[error("cannot make a certificate: {0}")]
+    Certificate(codec::CodecError),
 }
 
 /// Why a space record was not taken.
@@ -137,22 +167,18 @@ impl SpaceState {
         Ok(Self { record, secret, epochs, keys, chain, owner: None })
     }
 
-    pub(super) fn load(folder: &Folder, name: &str) -> Result<Option<Self>, Failure> {
+    pub(super) fn load(folder: &Folder, name: &str) -> Result<Option<Self>, Error> {
         let path = state_path(name);
         let Some(file) = folder.read::<SpaceFile>(&path)? else {
             return if folder.read::<OwnerFile>(&owner_path(name))?.is_some() {
-                Err(lost(folder, name))
+                Err(lost(folder, name).into())
             } else {
                 Ok(None)
             };
         };
         let owner = read_owner(folder, name)?.map(|file| SecretKey::from_seed(file.seed));
-        let damaged = || {
-            Failure::new(Exit::Disk, format!("{} is damaged", escape_path(&folder.place(&path))))
-                .why("its parts do not belong together")
-                .next("restore this file from a backup; nothing was changed")
-        };
-        Self::from_file(&file, owner).map(Some).ok_or_else(damaged)
+        let incoherent = || SpaceError::Incoherent { state: folder.place(&path) }.into();
+        Self::from_file(&file, owner).map(Some).ok_or_else(incoherent)
     }
 
     fn from_file(file: &SpaceFile, owner: Option<SecretKey>) -> Option<Self> {
@@ -173,7 +199,7 @@ impl SpaceState {
     }
 
     /// Writes it and what is newer on disk; to be called in turn.
-    pub(super) fn save(mut self, folder: &Folder) -> Result<(), Failure> {
+    pub(super) fn save(mut self, folder: &Folder) -> Result<(), Error> {
         let name = self.id().short();
         if let Some(written) = Self::load(folder, &name)? {
             self.keep_newer(written);
@@ -192,7 +218,7 @@ impl SpaceState {
                 .collect(),
         };
         folder.write(&state_path(&name), &file, true)?;
-        folder.settle(&begun_path(&name), &owner_path(&name))
+        Ok(folder.settle(&begun_path(&name), &owner_path(&name))?)
     }
 
     /// The space's id.
@@ -251,14 +277,14 @@ impl SpaceState {
 
     /// Where the owner's key is, if this device keeps it.
     #[must_use]
-    pub fn owner_file(&self, folder: &Folder) -> Option<std::path::PathBuf> {
+    pub fn owner_file(&self, folder: &Folder) -> Option<PathBuf> {
         self.owner.as_ref().map(|_| folder.place(owner_path(&self.id().short())))
     }
 
     /// What the owner should back up: the whole profile, since the owner's key alone, without the state of the space and the
     /// key of the device beside it, starts nothing.
     #[must_use]
-    pub fn backup(&self, folder: &Folder) -> Option<std::path::PathBuf> {
+    pub fn backup(&self, folder: &Folder) -> Option<PathBuf> {
         self.owner.as_ref().map(|_| folder.place(""))
     }
 
@@ -386,8 +412,8 @@ impl SpaceState {
         random: &dyn Random,
         now: u64,
         change: impl FnOnce(&mut RecordSecret) -> Result<(), codec::CodecError>,
-    ) -> Result<(), Failure> {
-        let owner = self.owner.clone().ok_or_else(not_owner)?;
+    ) -> Result<(), SpaceError> {
+        let owner = self.owner.clone().ok_or(SpaceError::NotOwner)?;
         let old = self.record.unverified().clone();
         let mut secret = self.secret.clone();
         let draft = RecordDraft {
@@ -398,9 +424,7 @@ impl SpaceState {
         };
         let signed = change(&mut secret)
             .and_then(|()| sign_record(random, &owner, old.salt, &self.keys, draft, &secret));
-        self.record = signed.map_err(|error| {
-            Failure::new(Exit::Other, "the space record has outgrown its limits").why(error)
-        })?;
+        self.record = signed.map_err(SpaceError::Outgrown)?;
         self.secret = secret;
         Ok(())
     }
@@ -414,10 +438,10 @@ impl SpaceState {
         random: &dyn Random,
         device: DeviceId,
         role: Role,
-    ) -> Result<Signed<Certificate>, Failure> {
-        let owner = self.owner.as_ref().ok_or_else(not_owner)?;
+    ) -> Result<Signed<Certificate>, SpaceError> {
+        let owner = self.owner.as_ref().ok_or(SpaceError::NotOwner)?;
         Signed::sign(lasting_certificate(random, self.id(), device, role), owner)
-            .map_err(|error| Failure::new(Exit::Other, "cannot make a certificate").why(error))
+            .map_err(SpaceError::Certificate)
     }
 
     /// This device's card, signed and sealed. `number` must rise; unix milliseconds do.
@@ -490,11 +514,6 @@ fn check_record<'a>(
         return Err(RecordError::Version);
     }
     if stated.space() == chain.space() { Ok(stated) } else { Err(RecordError::Forged) }
-}
-
-fn not_owner() -> Failure {
-    Failure::new(Exit::Refused, "only the space's owner can do this")
-        .next("run it on the device that made the space")
 }
 
 /// Path of `file` of the space whose folder is `name`.

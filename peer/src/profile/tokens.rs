@@ -1,7 +1,8 @@
 //! Tokens for private relays, by the key of the relay: a token is never shown to another one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use sealift_platform::disk::read_all;
 use sealift_proto::text;
@@ -10,9 +11,8 @@ use zeroize::Zeroizing;
 
 use super::Profile;
 use super::file::Kept;
-use sealift_command::args::RelayArg;
-use sealift_command::escape::escape_path;
-use sealift_command::exit::{Exit, Failure};
+use crate::error::Error;
+use sealift_proto::place::RelayPlace;
 
 /// Name of the file in the profile.
 const FILE: &str = "relay-tokens";
@@ -20,6 +20,28 @@ const FILE: &str = "relay-tokens";
 const LARGEST: usize = 4096;
 /// Lengths that a relay takes, bytes.
 const LENGTHS: std::ops::RangeInclusive<usize> = 16..=256;
+
+/// Why a token was not taken from a file.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The file cannot be read.
+    #[error("cannot use {}: {error}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file holds no token.
+    #[error("there is no token in {}", file.display())]
+    Missing {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The relay's key is not known: whoever answers first at an address must not get a token.
+    #[error("a token is shown only to a relay whose key is known")]
+    UnknownRelay,
+}
 
 /// What a private relay's operator gives to those who may bring a space. Cleared when dropped; never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, zeroize::ZeroizeOnDrop)]
@@ -62,7 +84,7 @@ impl Profile {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn relay_token(&self, pin: &[u8; 16]) -> Result<Option<RelayToken>, Failure> {
+    pub fn relay_token(&self, pin: &[u8; 16]) -> Result<Option<RelayToken>, Error> {
         let mut kept: Tokens = self.folder.read(FILE)?.unwrap_or_default();
         Ok(kept.by_pin.remove(&text::base32(pin)))
     }
@@ -74,34 +96,28 @@ impl Profile {
     pub fn remember_relay_token(
         &self,
         file: &Path,
-        relay: Option<&RelayArg>,
-    ) -> Result<(), Failure> {
+        relay: Option<&RelayPlace>,
+    ) -> Result<(), Error> {
         let token = self.read_token(file)?;
         let relay = self.relay(relay)?;
-        let pin = relay.pin.ok_or_else(|| {
-            Failure::new(Exit::Usage, "a token is shown only to a relay whose key is known")
-                .next("name the relay with its PIN, as it prints it: --relay HOST:PORT#PIN")
-        })?;
+        let pin = relay.pin.ok_or(TokenError::UnknownRelay)?;
         self.folder.in_turn(|| {
             let mut kept: Tokens = self.folder.read(FILE)?.unwrap_or_default();
             kept.by_pin.insert(text::base32(&pin), token);
-            self.folder.write(FILE, &kept, true)
+            Ok(self.folder.write(FILE, &kept, true)?)
         })
     }
 
-    fn read_token(&self, file: &Path) -> Result<RelayToken, Failure> {
-        let unreadable = |error| Failure::disk(file.display(), &error);
+    fn read_token(&self, file: &Path) -> Result<RelayToken, TokenError> {
+        let unreadable = |error| TokenError::Unreadable { file: file.to_owned(), error };
         let real = std::fs::canonicalize(file).map_err(unreadable)?;
         let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
-            return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
+            return Err(unreadable(io::ErrorKind::IsADirectory.into()));
         };
         let folder = self.platform().disk.open(folder).map_err(unreadable)?;
         let bytes = read_all(&*folder, Path::new(name), LARGEST).map_err(unreadable)?;
-        RelayToken::parse(&Zeroizing::new(bytes)).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("there is no token in {}", escape_path(file)))
-                .why("a token is one line of 16 to 256 characters")
-                .next("ask the relay's operator for it")
-        })
+        RelayToken::parse(&Zeroizing::new(bytes))
+            .ok_or_else(|| TokenError::Missing { file: file.to_owned() })
     }
 }
 

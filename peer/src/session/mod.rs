@@ -24,8 +24,8 @@ pub use search::{Found, Search};
 pub use seeder::{Acceptor, SeederSession, Ticket};
 
 use crate::profile::space::SpaceState;
-use sealift_command::args::RelayArg;
 use sealift_command::exit::{Exit, Failure};
+use sealift_proto::place::RelayPlace;
 
 /// Why there is no session, or why it ended.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +131,7 @@ type Place = (HostName, u16);
 
 /// Where to connect for a link that `relay` has announced at `address`: at the host it was dialled at, or at another relay that
 /// the owner names. Anywhere else, bytes of the relay's choice would reach whatever this device can.
-fn link_place(space: &SpaceState, relay: &RelayArg, address: Option<Place>) -> Option<Place> {
+fn link_place(space: &SpaceState, relay: &RelayPlace, address: Option<Place>) -> Option<Place> {
     let Some((host, port)) = address else {
         return Some((relay.host.clone(), relay.port));
     };

@@ -12,8 +12,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_command::exit::Failure;
-use sealift_peer::profile::file::{Folder, Kept, hex};
+use sealift_peer::profile::file::{FileError, Folder, Kept, hex};
 use sealift_platform::disk::Root as DiskFolder;
 use sealift_platform::random::Random;
 use sealift_proto::catalogue::{self, CATALOGUE_MAX, Change, Entry, Status, fold_all, unfold};
@@ -116,8 +115,11 @@ pub enum LogError {
     #[error("the catalogue cannot be written: {0}")]
     Disk(#[from] io::Error),
     /// The profile.
-    #[error("{}", .0.in_one_line())]
-    Profile(#[from] Failure),
+    #[error(transparent)]
+    Profile(#[from] FileError),
+    /// The head that was published last cannot be read.
+    #[error(transparent)]
+    Head(FileError),
     /// It would be more than others take of one device.
     #[error(
         "so many files, or such long paths, are more than others take of one device; share less (.sealiftignore leaves files out)"
@@ -136,9 +138,7 @@ impl Log {
     pub fn open(author: Author, folder: &Folder, within: &str) -> Result<Self, LogError> {
         let head_file =
             Path::new(within).join("catalogue-head.json").to_string_lossy().into_owned();
-        let file: Option<HeadFile> = folder.read(&head_file).map_err(|failure| {
-            failure.next("restore it from a backup, or remove it: then the seeder goes on behind what the relay has")
-        })?;
+        let file: Option<HeadFile> = folder.read(&head_file).map_err(LogError::Head)?;
         let head = file.and_then(|file| Signed::<Head>::from_bytes(&file.statement).ok());
         let head = head.filter(|head| head.verify(&author.device()).is_ok());
         let root: &Arc<dyn DiskFolder> = folder.root();

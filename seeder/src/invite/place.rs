@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use sealift_command::args::RelayArg;
 use sealift_command::console::Console;
 use sealift_peer::connect::Speaker;
 use sealift_peer::control::{Control, Purpose, dial};
+use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
 use serde_json::json;
 use tokio::time::timeout;
@@ -21,7 +21,7 @@ pub(super) async fn elsewhere(speaker: &Speaker, control: &Control) -> Option<Ho
     let (dialled, key) = (control.relay(), &speaker.device.key);
     for address in candidates(speaker).into_iter().take(MOST) {
         let Some(host) = HostName::new(address.to_string()) else { continue };
-        let there = RelayArg { host: host.clone(), port: dialled.port, pin: Some(control.pin()) };
+        let there = RelayPlace { host: host.clone(), port: dialled.port, pin: Some(control.pin()) };
         // Whatever else has that port there does not have the relay's key.
         let tried = dial(platform, &there, key, Purpose::Join, Vec::new());
         if timeout(ANSWER, tried).await.is_ok_and(|tried| tried.is_ok()) {

@@ -9,13 +9,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
-use sealift_command::args::parse_relay;
 use sealift_command::console::{Channel, Console, Lines};
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
 use sealift_peer::home::Home;
 use sealift_peer::profile::Profile;
 use sealift_platform::net::{Listener, Net};
+use sealift_proto::place::RelayPlace;
 use sealift_seeder::invite::Terms;
 use sealift_seeder::names::WatchArg;
 use sealift_seeder::watch::Watching;
@@ -226,7 +226,7 @@ fn seeder_config(name: &str) -> sealift_seeder::Config {
         home: Home::beneath(Path::new(HOME)),
         watch: vec![WatchArg { name: None, dir: SHARE.into() }],
         remembered: false,
-        relay: Some(parse_relay("relay:7743").expect("an address")),
+        relay: Some("relay:7743".parse::<RelayPlace>().expect("an address")),
         space: None,
         name: Some(name.to_owned()),
         watching: Watching::Poll(Duration::from_secs(2)),

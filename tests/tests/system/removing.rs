@@ -1,7 +1,6 @@
 //! What becomes of sessions when the owner removes a member.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
-use sealift_command::args::parse_relay;
 use sealift_command::console::Console;
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
 use sealift_peer::home::Home;
@@ -15,6 +14,7 @@ use sealift_proto::control::ToRelay;
 use sealift_proto::identity::Signed;
 use sealift_proto::message::{Item, Outcome};
 use sealift_proto::object::{self, Place};
+use sealift_proto::place::RelayPlace;
 use sealift_proto::space::SerialNumber;
 use sealift_tests::process::User;
 use sealift_tests::stage;
@@ -112,7 +112,7 @@ fn a_direct_link_of_a_removed_member_ends_in_the_middle_of_a_file() {
 
     let (owners, members) = (speaker_of(&owner), speaker_of(&friend));
     let member = members.profile.one_space(None).unwrap();
-    let place = parse_relay(&relay.place).unwrap();
+    let place = relay.place.parse::<RelayPlace>().unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let space = owners.profile.one_space(None).unwrap();
         let beside =

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sealift_command::args::RelayArg;
 use sealift_command::console::{Console, Lines};
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
@@ -25,6 +24,7 @@ use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_next, chain_start};
 use sealift_proto::manifest::{Layout, check_page, chunk_fits};
 use sealift_proto::message::{Finished, Item, Missing, Outcome, SessionMessage};
 use sealift_proto::object;
+use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
 use sealift_relay::Relay;
 use sealift_seeder::Config;
@@ -57,7 +57,7 @@ impl<T> Running<T> {
 pub(super) struct World {
     dir: tempfile::TempDir,
     relay: Option<Running<()>>,
-    pub(super) arg: RelayArg,
+    pub(super) arg: RelayPlace,
 }
 
 impl World {
@@ -130,7 +130,7 @@ impl World {
     }
 }
 
-async fn start_relay(home: &Path, port: u16) -> (Running<()>, RelayArg) {
+async fn start_relay(home: &Path, port: u16) -> (Running<()>, RelayPlace) {
     let platform = Platform::system();
     let address = format!("127.0.0.1:{port}").parse().unwrap();
     let start = Instant::now();
@@ -144,7 +144,8 @@ async fn start_relay(home: &Path, port: u16) -> (Running<()>, RelayArg) {
     let port = listener.local_addr().unwrap().port();
     let config = sealift_relay::Config { home: home.to_owned(), ..Default::default() };
     let relay = Relay::open(platform, config).await.unwrap();
-    let arg = RelayArg { host: HostName::new("127.0.0.1").unwrap(), port, pin: Some(relay.pin()) };
+    let arg =
+        RelayPlace { host: HostName::new("127.0.0.1").unwrap(), port, pin: Some(relay.pin()) };
     let (stop, stopped) = oneshot::channel();
     let ended = async {
         let _ = stopped.await;

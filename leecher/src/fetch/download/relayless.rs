@@ -21,8 +21,8 @@ impl Download<'_> {
         let members = Members::load(&self.speaker.profile, &self.space, self.speaker.now());
         let members = match members {
             Ok(members) => members,
-            Err(failure) => {
-                self.end_all(&failure);
+            Err(error) => {
+                self.end_all(&error.into());
                 return None;
             }
         };

@@ -1,12 +1,10 @@
 //! Where the files of a space lie in the profile, and what it means that one of them is missing.
 
-use super::{OwnerFile, path};
-use crate::profile::file::Folder;
-use sealift_command::escape::{escape_path, shell_word};
-use sealift_command::exit::{Exit, Failure};
+use super::{OwnerFile, SpaceError, path};
+use crate::profile::file::{FileError, Folder};
 
 /// The owner's key, also if it has not got its name yet.
-pub(super) fn read_owner(folder: &Folder, name: &str) -> Result<Option<OwnerFile>, Failure> {
+pub(super) fn read_owner(folder: &Folder, name: &str) -> Result<Option<OwnerFile>, FileError> {
     for path in [owner_path(name), begun_path(name)] {
         if let Some(file) = folder.read(&path)? {
             return Ok(Some(file));
@@ -17,13 +15,12 @@ pub(super) fn read_owner(folder: &Folder, name: &str) -> Result<Option<OwnerFile
 }
 
 /// A space whose owner's key is there has been made and used: another one in its place would be a surprise.
-pub(super) fn lost(folder: &Folder, name: &str) -> Failure {
-    let shown = |path: &str| shell_word(&folder.place(path).to_string_lossy());
-    let (from, to) = (shown(&path(name, "")), shown(&format!("lost-{name}")));
-    let what = format!("{} is missing", escape_path(&folder.place(state_path(name))));
-    Failure::new(Exit::Disk, what)
-        .why("the owner's key of this space lies beside it, but not what the space is")
-        .next(format!("restore it from a backup; or, to go on without this space: mv {from} {to}"))
+pub(super) fn lost(folder: &Folder, name: &str) -> SpaceError {
+    SpaceError::Lost {
+        state: folder.place(state_path(name)),
+        space: folder.place(path(name, "")),
+        aside: folder.place(format!("lost-{name}")),
+    }
 }
 
 /// Where the owner's key lies until the state of its space does: alone under its own name, it means that the state was lost.

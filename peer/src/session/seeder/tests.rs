@@ -6,7 +6,7 @@ use sealift_proto::wrap::ShareSecret;
 use tokio::net::TcpListener;
 
 use super::*;
-use sealift_command::args::RelayArg;
+use sealift_proto::place::RelayPlace;
 
 struct Meeting {
     platform: Platform,
@@ -97,7 +97,7 @@ async fn what_is_not_acknowledged_is_forgotten_without_further_offers() {
 fn a_link_leads_to_a_relay_of_the_space_only() {
     let space = meeting().space;
     let host = |text| HostName::new(text).unwrap();
-    let relay = RelayArg { host: host("relay.example.org"), port: 443, pin: None };
+    let relay = RelayPlace { host: host("relay.example.org"), port: 443, pin: None };
     let place = |text, port| link_place(&space, &relay, Some((host(text), port)));
     assert_eq!(link_place(&space, &relay, None), Some((host("relay.example.org"), 443)));
     assert!(place("relay.example.org", 444).is_some());

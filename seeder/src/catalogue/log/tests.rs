@@ -229,7 +229,10 @@ fn a_new_epoch_begins_anew() {
 
 #[test]
 fn why_nothing_new_is_seen_is_told_in_one_line() {
-    let full = Failure::disk("catalogue-head.json", &io::ErrorKind::StorageFull.into());
+    let full = FileError::Disk {
+        place: "catalogue-head.json".into(),
+        error: io::ErrorKind::StorageFull.into(),
+    };
     let told = LogError::from(full).to_string();
     assert_eq!(told, "cannot use catalogue-head.json: no storage space");
 }
