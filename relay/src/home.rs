@@ -4,16 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sealift_platform::Platform;
 use sealift_platform::disk::{Lock, Root, give_name};
-use sealift_platform::{Platform, private};
+use sealift_server::home::{self, HomeError};
 use sealift_server::identity::Identity;
 
 use crate::limits::InForce;
 use crate::store::{self, Closing, Store};
 use crate::{PROGRAM, RelayError};
 
-/// Name of the lock file in the relay's home.
-const LOCK: &str = "relay.lock";
 /// Damaged stores that are kept. A disk that damages more of them is no place for another.
 const ASIDE: u32 = 5;
 
@@ -43,13 +42,11 @@ impl Home {
 type Opened = (Arc<dyn Root>, Box<dyn Lock>, Identity);
 
 fn open_folder(platform: &Platform, home: &Path) -> Result<Opened, RelayError> {
-    let broken = |error| RelayError::Home(home.to_owned(), error);
-    let root = private::open(&*platform.disk, home).map_err(broken)?;
-    let path = Path::new(LOCK);
-    let Some(lock) = root.try_lock(path).map_err(broken)? else {
-        return Err(RelayError::InUse(home.to_owned(), private::holder(&*root, path)));
-    };
-    private::describe(&*lock).map_err(broken)?;
+    let opened = home::open(PROGRAM, &*platform.disk, home);
+    let (root, lock) = opened.map_err(|error| match error {
+        HomeError::Disk(error) => RelayError::Home(home.to_owned(), error),
+        HomeError::InUse(holder) => RelayError::InUse(home.to_owned(), holder),
+    })?;
     let is_there = |path: &Path| root.stat(path).is_ok();
     let used = is_there(Path::new(store::FILE)) || is_there(&aside(1));
     let identity = Identity::open(PROGRAM, &*root, &*platform.random, !used)

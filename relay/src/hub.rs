@@ -5,14 +5,15 @@ mod traffic;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
+use sealift_platform::sync::{Ordered, OrderedGuard, lock};
 use sealift_proto::codec::List;
 use sealift_proto::control::{Address, FromRelay, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
@@ -26,15 +27,31 @@ use sealift_server::partial::Partials;
 use sealift_server::room::Room;
 
 use crate::limits::InForce;
+use crate::links::{FirstHalf, Links};
 use crate::metrics::Metrics;
 use crate::outbox::{self, Outbox, encode};
-use crate::splice::{self, Bandwidth, Brakes, End, Meter, Pipes};
+use crate::probes::Probes;
+use crate::splice::{End, Pipes};
 use crate::store::{Present, Store};
-use crate::switchboard::{Effect, Key, Pair, Side, Switchboard};
-use crate::udp::Probes;
+use crate::switchboard::{Effect, Key, Side, Switchboard};
 
 /// Addresses of relays with the same key.
 pub(crate) type Places = List<(HostName, u16), 4>;
+
+/// Places of the locks that are taken together, in the order in which they may be: whoever holds one takes only later ones.
+///
+/// - Admission decides which spaces are carried; the switchboard is asked, or told, while that cannot change.
+/// - The switchboard's effects cut links, so that a link that is cut is never one that has just begun unseen.
+/// - Traffic counts what links have carried: within its lock, since a total that is older than the last would count twice.
+///
+/// All other locks (outboxes, probes, gate, partial messages, store) are taken alone or last, for a few steps, and none of these is
+/// waited for while one of them is held. None is held across an `await`.
+mod place {
+    pub(super) const ADMISSION: u8 = 1;
+    pub(super) const SWITCHBOARD: u8 = 2;
+    pub(super) const TRAFFIC: u8 = 3;
+    pub(super) const LINKS: u8 = 4;
+}
 
 /// Shared by every task of one relay.
 pub(crate) struct Hub {
@@ -44,29 +61,32 @@ pub(crate) struct Hub {
     /// What stands before strangers.
     pub(crate) entrance: Entrance,
     pub(crate) probes: Probes,
+    pub(crate) links: Arc<Links>,
     pub(crate) metrics: Metrics,
-    /// What clients know the relay by.
-    pub(crate) pin: String,
-    listening: Mutex<Vec<String>>,
-    admission: Mutex<Admission>,
-    bandwidth: Mutex<Bandwidth>,
     /// What waits in all outboxes.
     pub(crate) waiting: Arc<outbox::Waiting>,
-    traffic: Mutex<Traffic>,
-    moved_to: Mutex<Places>,
-    state: Mutex<State>,
-    pipes: Pipes,
-    /// Bytes of links that have ended.
-    moved: AtomicU64,
+    /// What clients know the relay by.
+    pub(crate) pin: String,
+    whereabouts: Mutex<Whereabouts>,
+    admission: Ordered<Admission>,
+    state: Ordered<State>,
+    traffic: Ordered<Traffic>,
     draining: AtomicBool,
-    /// Told when a link ends.
-    link_ended: Notify,
 }
 
+/// Where the relay is, and where it goes.
+#[derive(Default)]
+struct Whereabouts {
+    listening: Vec<String>,
+    /// Where a relay with the same key takes over.
+    moved_to: Places,
+}
+
+/// Who is connected: the switchboard, and what its effects are done to.
 struct State {
     board: Switchboard,
     outboxes: HashMap<Key, Arc<Outbox>>,
-    links: HashMap<Pair, Waiting>,
+    links: Arc<Links>,
 }
 
 /// A member's connection that was let in.
@@ -79,25 +99,10 @@ pub(crate) struct Entered {
     pub(crate) present: Present,
 }
 
-/// A link, waiting for its second half or at work.
-struct Waiting {
-    second: Option<oneshot::Sender<BoxStream>>,
-    cut: Arc<Notify>,
-    meter: Arc<Meter>,
-}
-
-/// A link that is to be moved, or half of one.
-struct Held {
-    pair: Pair,
-    cut: Arc<Notify>,
-    meter: Arc<Meter>,
-    brakes: Brakes,
-}
-
 /// What a half that showed a good ticket is to do.
-enum Role {
+enum Next {
     /// Wait for the other half, then move the bytes.
-    Wait { held: Held, second: oneshot::Receiver<BoxStream>, deadline: Duration },
+    Wait { half: FirstHalf, deadline: Duration },
     /// Go to the one that waits.
     Join(oneshot::Sender<BoxStream>),
 }
@@ -114,34 +119,33 @@ impl Hub {
         let first_number = u32::from_be_bytes(platform.random.bytes());
         let now = limits.get();
         let room = Room::measure(now.memory);
+        let pipes = Pipes::within_budget(&now, room.pipes());
+        let links = Arc::new(Links::new(place::LINKS, pipes));
+        let state = State {
+            board: Switchboard::new(limits.clone(), first_number),
+            outboxes: HashMap::new(),
+            links: Arc::clone(&links),
+        };
         Self {
-            state: Mutex::new(State {
-                board: Switchboard::new(limits.clone(), first_number),
-                outboxes: HashMap::new(),
-                links: HashMap::new(),
-            }),
+            state: Ordered::new(place::SWITCHBOARD, state),
+            links,
             probes: Probes::new(limits.clone()),
             metrics: Metrics::default(),
             pin,
-            listening: Mutex::default(),
-            moved_to: Mutex::default(),
-            pipes: Pipes::within_budget(&now, room.pipes()),
+            whereabouts: Mutex::default(),
             entrance: Entrance::new(Gate::new(limits.view()), Partials::new(limits.view()), room),
-            moved: AtomicU64::new(0),
             draining: AtomicBool::new(false),
-            link_ended: Notify::new(),
-            bandwidth: Mutex::default(),
             waiting: Arc::default(),
-            traffic: Mutex::new(Traffic::new(budget)),
-            admission: Mutex::new(Admission::new(limits.view(), allowed)),
+            traffic: Ordered::new(place::TRAFFIC, Traffic::new(budget)),
+            admission: Ordered::new(place::ADMISSION, Admission::new(limits.view(), allowed)),
             platform,
             limits,
             store,
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> OrderedGuard<'_, State> {
+        self.state.lock()
     }
 
     /// Does `work` while nobody else can do anything.
@@ -158,15 +162,15 @@ impl Hub {
 
     /// Where the relay listens.
     pub(crate) fn listening(&self) -> Vec<String> {
-        self.listening.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.whereabouts).listening.clone()
     }
 
     pub(crate) fn set_listening(&self, places: Vec<String>) {
-        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = places;
+        lock(&self.whereabouts).listening = places;
     }
 
-    fn admission(&self) -> MutexGuard<'_, Admission> {
-        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    fn admission(&self) -> OrderedGuard<'_, Admission> {
+        self.admission.lock()
     }
 
     /// Carries only what is allowed from now on. Members of other spaces are told so.
@@ -196,7 +200,7 @@ impl Hub {
 
     /// Whether the machine has room for one more.
     fn room_for(&self, has_room: fn(&Room, u64) -> bool) -> Result<(), Refusal> {
-        let room = has_room(&self.entrance.room, self.pipes.held());
+        let room = has_room(&self.entrance.room, self.links.pipes());
         if room { Ok(()) } else { Err(Refusal::Busy) }
     }
 
@@ -303,7 +307,7 @@ impl Hub {
         let mut effects = state.board.expire_tickets(now);
         effects.extend(state.board.expire_members(date));
         state.board.forget_paces(now);
-        if self.count_traffic(&state, date) {
+        if self.count_traffic(date) {
             effects.extend(state.board.cut_all_links());
         }
         state.apply(effects);
@@ -326,16 +330,15 @@ impl Hub {
     pub(crate) fn count(&self) -> Count {
         let unauthenticated = self.entrance.gate.len();
         let state = self.state();
-        let running = state.links.values().filter(|link| link.second.is_none());
         Count {
             unauthenticated,
             joining: state.board.joining(),
             members: state.board.len(),
             serving: state.board.serving(),
             spaces: state.board.spaces(),
-            links: running.count(),
+            links: self.links.at_work(),
             tickets: state.board.link_count(),
-            bytes: self.moved(&state),
+            bytes: self.links.moved(),
         }
     }
 
@@ -343,66 +346,52 @@ impl Hub {
     pub(crate) async fn link(&self, ticket: &[u8; 32], stream: BoxStream) -> bool {
         match self.redeem(ticket) {
             None => false,
-            Some(Role::Join(waiting)) => {
+            Some(Next::Join(waiting)) => {
                 // The one that waited may just have been given up; then both end.
                 let _ = waiting.send(stream);
                 true
             }
-            Some(Role::Wait { held, second, deadline }) => {
+            Some(Next::Wait { half, deadline }) => {
                 // Ends as well when the wait is over or the task is given up.
-                let held = LinkEnd { hub: self, held };
+                let mut carried = Carried { hub: self, half };
                 let left = deadline.saturating_sub(self.now());
+                let FirstHalf { second, cut, .. } = &mut carried.half;
                 let other = tokio::select! {
                     other = tokio::time::timeout(left, second) => other,
-                    () = held.held.cut.notified() => return true,
+                    () = cut.notified() => return true,
                 };
                 if let Ok(Ok(other)) = other {
-                    self.run_link(&held.held, stream, other).await;
+                    self.run_link(&carried.half, stream, other).await;
                 }
                 true
             }
         }
     }
 
-    fn redeem(&self, ticket: &[u8; 32]) -> Option<Role> {
+    fn redeem(&self, ticket: &[u8; 32]) -> Option<Next> {
         let now = self.now();
         let mut state = self.state();
         let half = state.board.redeem(ticket, now)?;
         match half.side {
             Side::First { deadline } => {
-                let (sender, second) = oneshot::channel();
-                let (cut, meter) = (Arc::new(Notify::new()), Arc::new(Meter::default()));
-                let waiting = Waiting {
-                    second: Some(sender),
-                    cut: Arc::clone(&cut),
-                    meter: Arc::clone(&meter),
-                };
-                state.links.insert(half.pair, waiting);
-                let limits = self.limits.get();
-                let mut bandwidth = self.bandwidth.lock().unwrap_or_else(PoisonError::into_inner);
-                let brakes = bandwidth.of(half.space, &limits);
-                let held = Held { pair: half.pair, cut, meter, brakes };
-                Some(Role::Wait { held, second, deadline })
+                let half = self.links.first(half.pair, half.space, &self.limits.get());
+                Some(Next::Wait { half, deadline })
             }
-            Side::Second => state.links.get_mut(&half.pair)?.second.take().map(Role::Join),
+            Side::Second => self.links.second(half.pair).map(Next::Join),
         }
     }
 
-    async fn run_link(&self, held: &Held, one: BoxStream, other: BoxStream) {
+    async fn run_link(&self, half: &FirstHalf, one: BoxStream, other: BoxStream) {
         self.metrics.links.add(1);
-        let (pair, limits) = (held.pair, self.limits.get());
-        tracing::debug!(link = pair, "link open");
-        let end = tokio::select! {
-            end = splice::join(one, other, &limits, &self.pipes, &held.brakes, &held.meter) => Some(end),
-            () = held.cut.notified() => None,
-        };
+        tracing::debug!(link = half.pair, "link open");
+        let end = self.links.run(half, &self.limits.get(), one, other).await;
         self.metrics.links_ended.add(match end {
             Some(End::Finished) => "finished",
             Some(End::Failed) => "failed",
             Some(End::Idle) => "idle",
             None => "cut",
         });
-        tracing::debug!(link = pair, bytes = held.meter.total(), ?end, "link closed");
+        tracing::debug!(link = half.pair, bytes = half.moved(), ?end, "link closed");
     }
 }
 
@@ -436,20 +425,17 @@ pub(crate) struct Count {
     pub(crate) bytes: u64,
 }
 
-/// Takes a link off the books.
-struct LinkEnd<'a> {
+/// Takes a link off both books, however its task ends.
+struct Carried<'a> {
     hub: &'a Hub,
-    held: Held,
+    half: FirstHalf,
 }
 
-impl Drop for LinkEnd<'_> {
+impl Drop for Carried<'_> {
     fn drop(&mut self) {
         let mut state = self.hub.state();
-        state.links.remove(&self.held.pair);
-        state.board.link_ended(self.held.pair);
-        self.hub.moved.fetch_add(self.held.meter.total(), Ordering::Relaxed);
-        drop(state);
-        self.hub.link_ended.notify_one();
+        state.board.link_ended(self.half.pair);
+        self.hub.links.ended(&self.half);
     }
 }
 
@@ -467,11 +453,7 @@ impl State {
                         outbox.close(Some(why));
                     }
                 }
-                Effect::Cut(pair) => {
-                    if let Some(waiting) = self.links.remove(&pair) {
-                        waiting.cut.notify_one();
-                    }
-                }
+                Effect::Cut(pair) => self.links.cut(pair),
             }
         }
     }

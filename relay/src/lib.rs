@@ -17,8 +17,10 @@ mod handle;
 mod home;
 mod hub;
 mod limits;
+mod links;
 mod metrics;
 mod outbox;
+mod probes;
 pub mod report;
 mod splice;
 mod store;
@@ -191,7 +193,7 @@ impl Relay {
         };
         closing.send_replace(true);
         hub.drain();
-        let _ = tokio::time::timeout(hub.limits.get().drain, hub.links_rest(QUIET)).await;
+        let _ = tokio::time::timeout(hub.limits.get().drain, hub.links.rest(QUIET)).await;
         let leaving = async { while tasks.join_next().await.is_some() {} };
         // Who does not take the farewell in time, and what is still under way on links, is cut off.
         let _ = tokio::time::timeout(hub.limits.get().farewell, leaving).await;

@@ -20,6 +20,7 @@ pub mod config;
 pub mod entrance;
 pub mod frames;
 pub mod gate;
+pub mod home;
 pub mod identity;
 pub mod limits;
 pub mod listen;

@@ -21,9 +21,9 @@ use super::hello::{Greeting, check_removed};
 use super::writer;
 use crate::hub::{Entered, Hub, JoinPlace};
 use crate::outbox::{Job, Outbox};
+use crate::probes::Grant;
 use crate::store::{Change, Outcome, Present, SegmentRange, Writer};
 use crate::switchboard::Key;
-use crate::udp::Grant;
 
 /// Serves a member until its connection ends.
 pub(super) async fn serve_member<R, W>(

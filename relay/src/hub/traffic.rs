@@ -1,16 +1,14 @@
 //! What the relay sends, against the budget of a month.
 
-use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
-
+use sealift_platform::sync::OrderedGuard;
 use sealift_server::budget::{Budget, News, Traffic};
 
-use super::{Hub, State};
+use super::Hub;
 
 impl Hub {
     /// What was sent this month, until now.
     pub(crate) fn this_month(&self) -> Budget {
-        self.count_traffic(&self.state(), self.platform.clock.unix_seconds());
+        self.count_traffic(self.platform.clock.unix_seconds());
         self.traffic().budget
     }
 
@@ -19,33 +17,27 @@ impl Hub {
         self.traffic().spent
     }
 
-    fn traffic(&self) -> MutexGuard<'_, Traffic> {
-        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    fn traffic(&self) -> OrderedGuard<'_, Traffic> {
+        self.traffic.lock()
     }
 
     /// Counts what was sent since the last time; true if no more may be this month.
-    pub(super) fn count_traffic(&self, state: &State, date: u64) -> bool {
-        let metrics = &self.metrics;
-        let beside = self.entrance.counts.sent.get().saturating_add(metrics.probe_bytes.get());
-        let total = self.moved(state).saturating_add(beside);
+    pub(super) fn count_traffic(&self, date: u64) -> bool {
         let mut traffic = self.traffic();
-        let renewed = |traffic: &Traffic| traffic.budget.renewed_on();
-        match traffic.count(total, self.limits.get().bytes_per_month, date) {
+        let beside = self.entrance.counts.sent.get().saturating_add(self.metrics.probe_bytes.get());
+        let total = self.links.moved().saturating_add(beside);
+        let news = traffic.count(total, self.limits.get().bytes_per_month, date);
+        let renewed = traffic.budget.renewed_on();
+        match news {
             Some(News::Spent) => {
-                tracing::error!(renewed = %renewed(&traffic), "this month's bytes are used up: links and catalogues are carried again on the day that is named")
+                tracing::error!(%renewed, "this month's bytes are used up: links and catalogues are carried again on the day that is named");
             }
             Some(News::Little) => {
-                tracing::warn!(renewed = %renewed(&traffic), "nine tenths of this month's bytes are used up")
+                tracing::warn!(%renewed, "nine tenths of this month's bytes are used up");
             }
             None => {}
         }
         traffic.spent
-    }
-
-    /// Bytes carried on links since the start.
-    pub(super) fn moved(&self, state: &State) -> u64 {
-        let under_way: u64 = state.links.values().map(|link| link.meter.total()).sum();
-        self.moved.load(Ordering::Relaxed).saturating_add(under_way)
     }
 
     /// Keeps on disk how much of the month's bytes is used up.
