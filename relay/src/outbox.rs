@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
+use sealift_platform::sync::lock;
 use sealift_proto::codec;
 use sealift_proto::control::{FromRelay, Refusal};
 use sealift_proto::frame;
@@ -51,7 +52,8 @@ pub(crate) enum Next {
 #[derive(Debug, Default)]
 pub(crate) struct Waiting(AtomicUsize);
 
-/// Bytes that one connection may let wait even when too many wait in all.
+/// Bytes that one connection may let wait even when too many wait in all: else one crowd of slow readers would cost everybody
+/// else the answer to a ping, and with it the connection.
 const OWN: usize = 16 << 10;
 
 /// Filled by anybody, emptied by the connection's writer.
@@ -98,7 +100,7 @@ impl Outbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Adds a message. A connection that lets too much wait is closed: it can ask for everything again.
@@ -157,6 +159,7 @@ impl Outbox {
         loop {
             {
                 let state = self.state();
+                // Half of what others may let wait here: what it asks for itself never takes their part.
                 if state.bytes < self.forward_bytes / 2 && state.jobs.len() < self.jobs {
                     return;
                 }

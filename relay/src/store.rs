@@ -7,6 +7,8 @@
 mod core;
 mod heads;
 mod invites;
+mod keys;
+mod operation;
 mod presence;
 mod read;
 mod spaces;
@@ -23,15 +25,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use sealift_platform::disk::Root;
-use sealift_proto::control::{Hash, LogHead, Refusal};
+use sealift_proto::control::{LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Role, Serial, SpaceId};
 use sealift_server::budget::Budget;
 use sealift_server::tokens::TokenName;
 
 use self::core::{Core, Shared};
+use self::operation::{
+    Admit, Answer, Asked, DropStaged, KeepBudget, Operation, Request, Seen, SweepInvites,
+    TakeInvite,
+};
 use crate::limits::InForce;
 
+pub(crate) use operation::{Publish, Published, PutInvite, Stage};
 pub(crate) use presence::{Presence, Present};
 pub(crate) use read::{Cursor, SegmentRange};
 pub(crate) use spaces::Facts;
@@ -122,50 +129,11 @@ pub(crate) struct Writer {
     pub(crate) connection: u64,
 }
 
-/// A change.
-#[derive(Debug)]
-pub(crate) enum Change {
-    /// Keep a segment aside. A refusal is told by the Publish that follows.
-    Stage { log: u16, log_id: [u8; 16], position: u64, segment: Vec<u8> },
-    /// Forget what the connection has sent ahead.
-    DropStaged,
-    /// Replace a statement.
-    Publish { log: u16, follows: Option<Hash>, statement: Vec<u8> },
-    /// Keep an invite package.
-    PutInvite { id: [u8; 16], deadline: u64, uses: u32, package: Vec<u8>, now: u64 },
-}
-
-/// What a change led to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It is on disk.
-    Done,
-    /// A statement is on disk and new; with the serials that a record removes.
-    Published(LogHead, Vec<Serial>),
-    /// An invite package is handed out.
-    Package(Vec<u8>),
-}
-
-enum Op {
-    Change(Writer, Change),
-    TakeInvite { device: DeviceId, id: [u8; 16], now: u64 },
-    SweepInvites { now: u64 },
-    Admit { space: SpaceId, token: Option<TokenName>, now: u64 },
-    Seen { spaces: Vec<SpaceId>, now: u64 },
-    KeepBudget(Budget),
-    Answer,
-}
-
-struct Request {
-    op: Op,
-    answer: Option<oneshot::Sender<Result<Outcome, Refusal>>>,
-}
-
 /// The open store. Clones share it; it closes when the last is gone and [`Closing`] has been awaited.
 #[derive(Clone)]
 pub(crate) struct Store {
     shared: Arc<Shared>,
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Box<dyn Request>>,
 }
 
 /// The writer's end.
@@ -197,14 +165,23 @@ impl Store {
     }
 
     /// Hands over a segment; returns as soon as it waits in order.
-    pub(crate) async fn stage(&self, writer: Writer, change: Change) -> Result<(), Refusal> {
-        let request = Request { op: Op::Change(writer, change), answer: None };
-        self.requests.send(request).await.map_err(|_| Refusal::Internal)
+    pub(crate) async fn stage(&self, stage: Stage) -> Result<(), Refusal> {
+        self.tell(stage).await
     }
 
-    /// Makes a change and waits until it is on disk.
-    pub(crate) async fn change(&self, writer: Writer, change: Change) -> Result<Outcome, Refusal> {
-        self.ask(Op::Change(writer, change)).await
+    /// Has what a connection sent ahead forgotten; returns as soon as that waits in order.
+    pub(crate) async fn drop_staged(&self, writer: Writer) -> Result<(), Refusal> {
+        self.tell(DropStaged(writer)).await
+    }
+
+    /// Replaces a statement: what is on disk and new, or nothing if it was there already.
+    pub(crate) async fn publish(&self, publish: Publish) -> Result<Option<Published>, Refusal> {
+        self.ask(publish).await
+    }
+
+    /// Keeps an invite package.
+    pub(crate) async fn put_invite(&self, put: PutInvite) -> Result<(), Refusal> {
+        self.ask(put).await
     }
 
     /// Hands an invite package to `device`, which counts as one use, however often it asks.
@@ -213,19 +190,19 @@ impl Store {
         device: DeviceId,
         id: [u8; 16],
         now: u64,
-    ) -> Result<Outcome, Refusal> {
-        self.ask(Op::TakeInvite { device, id, now }).await
+    ) -> Result<Vec<u8>, Refusal> {
+        self.ask(TakeInvite { device, id, now }).await
     }
 
     /// Forgets the invites whose deadline is before `now`, unix seconds.
-    pub(crate) async fn sweep_invites(&self, now: u64) -> Result<Outcome, Refusal> {
-        self.ask(Op::SweepInvites { now }).await
+    pub(crate) async fn sweep_invites(&self, now: u64) -> Result<(), Refusal> {
+        self.ask(SweepInvites(now)).await
     }
 
     /// Waits until the writer has come to this: it lives. Nothing is flushed for it.
     pub(crate) async fn answers(&self) {
         // A no is an answer.
-        let _ = self.ask(Op::Answer).await;
+        let _ = self.ask(Answer).await;
     }
 
     /// How often the disk has failed a write.
@@ -233,11 +210,20 @@ impl Store {
         self.shared.failures.get()
     }
 
-    async fn ask(&self, op: Op) -> Result<Outcome, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        let request = Request { op, answer: Some(answer) };
-        self.requests.send(request).await.map_err(|_| Refusal::Internal)?;
-        answered.await.unwrap_or(Err(Refusal::Internal))
+    /// Has something done without waiting for it.
+    async fn tell<O: Operation>(&self, operation: O) -> Result<(), Refusal> {
+        self.hand_over(Asked::new(operation, None)).await
+    }
+
+    /// Has something done, and waits until it is on disk if it has to be.
+    async fn ask<O: Operation>(&self, operation: O) -> Result<O::Reply, Refusal> {
+        let (to, reply) = oneshot::channel();
+        self.hand_over(Asked::new(operation, Some(to))).await?;
+        reply.await.unwrap_or(Err(Refusal::Internal))
+    }
+
+    async fn hand_over<O: Operation>(&self, asked: Asked<O>) -> Result<(), Refusal> {
+        self.requests.send(Box::new(asked)).await.map_err(|_| Refusal::Internal)
     }
 
     /// Remembers a space from `now` on, unix seconds, and the token that admitted it; for a new one, another may have to go.
@@ -246,14 +232,14 @@ impl Store {
         space: SpaceId,
         token: Option<TokenName>,
         now: u64,
-    ) -> Result<Outcome, Refusal> {
-        self.ask(Op::Admit { space, token, now }).await
+    ) -> Result<(), Refusal> {
+        self.ask(Admit { space, token, now }).await
     }
 
     /// Remembers that the spaces of [`Self::presence`] have, or had, a device connected `now`, unix seconds.
-    pub(crate) async fn remember_presence(&self, now: u64) -> Result<Outcome, Refusal> {
+    pub(crate) async fn remember_presence(&self, now: u64) -> Result<(), Refusal> {
         let spaces = self.presence().seen();
-        self.ask(Op::Seen { spaces, now }).await
+        self.ask(Seen { spaces, now }).await
     }
 
     /// How much of a month's bytes was used up when that was last kept.
@@ -262,8 +248,8 @@ impl Store {
     }
 
     /// Keeps it.
-    pub(crate) async fn keep_budget(&self, budget: Budget) -> Result<Outcome, Refusal> {
-        self.ask(Op::KeepBudget(budget)).await
+    pub(crate) async fn keep_budget(&self, budget: Budget) -> Result<(), Refusal> {
+        self.ask(KeepBudget(budget)).await
     }
 
     /// Which spaces have a device connected.
@@ -315,29 +301,24 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Writes what is asked until nobody can ask any more.
-async fn write_all(mut core: Core, mut waiting: mpsc::Receiver<Request>) {
+async fn write_all(mut core: Core, mut waiting: mpsc::Receiver<Box<dyn Request>>) {
     while let Some(first) = waiting.recv().await {
         let mut batch = vec![first];
         while batch.len() < BATCH {
             let Ok(next) = waiting.try_recv() else { break };
             batch.push(next);
         }
-        let (ops, answers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|request| (request.op, request.answer)).unzip();
         let applied = blocking(move || {
-            let outcomes = core.apply(ops);
-            (core, outcomes)
+            let failed = core.apply(&mut batch);
+            (core, batch, failed)
         });
-        let Ok((back, outcomes)) = applied.await else {
+        let Ok((back, done, failed)) = applied.await else {
             tracing::error!("the store's writer stopped; nothing more can be stored");
             return;
         };
         core = back;
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            if let Some(answer) = answer {
-                // Who asked may be gone; what it asked for is done all the same.
-                let _ = answer.send(outcome);
-            }
+        for request in done {
+            request.answer(failed);
         }
     }
 }

@@ -20,6 +20,28 @@ const TURNED_AWAY: usize = 64;
 /// How long a newcomer is waited for that is to be turned away.
 const PRESENT: Duration = Duration::from_millis(5);
 
+/// How long to wait before what the system could not give is asked for again: longer each time in a row, since what fails at once
+/// must not be tried without end.
+pub(crate) struct Backoff(Duration);
+
+impl Backoff {
+    /// Nothing has failed yet.
+    pub(crate) const fn new() -> Self {
+        Self(RETRY.0)
+    }
+
+    /// It went well.
+    pub(crate) const fn reset(&mut self) {
+        self.0 = RETRY.0;
+    }
+
+    /// It failed: waits.
+    pub(crate) async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(RETRY.1);
+    }
+}
+
 /// Accepts connections until `closing` turns true, then waits for those that are open.
 pub async fn accept_all<S: Service>(
     listener: Box<dyn Listener>,
@@ -28,7 +50,7 @@ pub async fn accept_all<S: Service>(
 ) {
     let mut open = JoinSet::new();
     let mut reserve = Reserve::take();
-    let mut wait = RETRY.0;
+    let mut backoff = Backoff::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -37,7 +59,7 @@ pub async fn accept_all<S: Service>(
         };
         match accepted {
             Ok((stream, from)) => {
-                wait = RETRY.0;
+                backoff.reset();
                 service.entrance().counts.accepted.add(1);
                 open.spawn(welcome(Arc::clone(&service), stream, from));
             }
@@ -47,9 +69,8 @@ pub async fn accept_all<S: Service>(
                 if is_exhaustion(&error) && !service.entrance().gate.evict(EVICTED) {
                     reserve = turn_away(&*listener, reserve).await;
                 }
-                // Whoever was told to go needs a moment for it; and what fails at once must not be tried without end.
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(RETRY.1);
+                // Whoever was told to go needs a moment for it.
+                backoff.wait().await;
             }
         }
     }
@@ -57,7 +78,9 @@ pub async fn accept_all<S: Service>(
     while open.join_next().await.is_some() {}
 }
 
-/// Lets newcomers know that there is no room, instead of leaving them waiting: the reserve is what they are accepted with.
+/// Lets newcomers know that there is no room, instead of leaving them waiting: a connection that is not accepted looks to its client
+/// like a server that is slow. The reserve is a descriptor that is given up so that there is one to accept them with, each for a
+/// moment, and taken again behind them.
 async fn turn_away(listener: &dyn Listener, reserve: Option<Reserve>) -> Option<Reserve> {
     drop(reserve?);
     for _ in 0..TURNED_AWAY {

@@ -122,7 +122,8 @@ impl Gate {
         !oldest.is_empty()
     }
 
-    /// Takes a place, from the oldest holder if there is none left.
+    /// Takes a place, from the oldest holder if there is none left. The oldest and not the newcomer goes: an honest client has shown
+    /// who it is within moments, so whoever has stood here longest is the likeliest to be none.
     pub fn enter(&self, from: IpAddr) -> Place {
         let source = source_of(from);
         let (sender, evicted) = oneshot::channel();

@@ -19,7 +19,8 @@ pub struct Bounds {
     pub member_byte_burst: u64,
 }
 
-/// How fast one member may speak, over all its connections.
+/// How fast one member may speak, over all its connections. It pays after it has spoken, so that a message of any size gets through
+/// once, and waits until its debt is paid.
 #[derive(Debug, Clone)]
 pub struct Pace(Arc<Mutex<(Rate, Rate)>>);
 

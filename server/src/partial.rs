@@ -13,7 +13,8 @@ use sealift_proto::control::Refusal;
 
 use crate::limits::View;
 
-/// One part of so many is freed beyond what is too much: looking through all connections is rare then.
+/// One part of so many is freed beyond what is too much. Finding the oldest means looking through all connections, under the lock
+/// that every read of every connection takes: without this, a crowd that stays at the bound would have it done for each read.
 const PART: usize = 8;
 
 /// What messages that have come in part go by.
@@ -134,6 +135,9 @@ impl Drop for Place {
 }
 
 /// The decisions. Pure: times are arguments.
+///
+/// Bytes are counted as they come off the socket, in TLS records, before anybody knows where a message ends. What counts is
+/// therefore a little more than what is held, never less: `whole` sets it right.
 #[derive(Default)]
 struct Table {
     next: u64,
@@ -150,6 +154,8 @@ struct Held {
 }
 
 impl Held {
+    /// The clock of a message runs only while both are true: it has begun, and the program is ready for it. Bytes that lie here
+    /// while the program is busy, or holds the connection back, are no fault of the one who sent them.
     fn look(&mut self, now: Duration) {
         if self.awaited && self.bytes > 0 {
             self.since.get_or_insert(now);
@@ -203,7 +209,8 @@ impl Table {
         late.into_iter().for_each(|number| self.end(number, Given::Late));
     }
 
-    /// Beyond `most` bytes the connections go whose messages have been waited for longest.
+    /// Beyond `most` bytes the connections go whose messages have been waited for longest. Those that nobody waits for come last:
+    /// their messages are whole, or held back by the program itself.
     fn end_oldest(&mut self, most: usize) {
         if self.bytes <= most {
             return;

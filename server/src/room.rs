@@ -9,7 +9,7 @@ use system::Memory;
 /// links that stand, and for the second until memory is looked at again.
 const MEMORY: u64 = 70;
 /// Beyond these parts of the descriptors no member comes in, and no link is opened: eighths. The rest is for those who have
-/// not shown yet which of both they are.
+/// not shown yet which of both they are. Members stop first, so that those who are here still get links.
 const MEMBERS: u64 = 6;
 const LINKS: u64 = 7;
 /// Descriptors of the program itself.

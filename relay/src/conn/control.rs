@@ -22,7 +22,7 @@ use super::writer;
 use crate::hub::{Entered, Hub, JoinPlace};
 use crate::outbox::{Job, Outbox};
 use crate::probes::Grant;
-use crate::store::{Change, Outcome, Present, SegmentRange, Writer};
+use crate::store::{Present, Publish, Published, PutInvite, SegmentRange, Stage, Writer};
 use crate::switchboard::Key;
 
 /// Serves a member until its connection ends.
@@ -238,11 +238,10 @@ impl Joining<'_> {
                 self.hub.metrics.refused.add(reason::of(*why));
             }
             self.outbox.push(&match taken {
-                Ok(Outcome::Package(package)) => match Bytes::new(package) {
+                Ok(package) => match Bytes::new(package) {
                     Ok(package) => FromRelay::Invite { request, package },
                     Err(_) => FromRelay::Failed { request, why: Refusal::Internal },
                 },
-                Ok(_) => FromRelay::Failed { request, why: Refusal::Internal },
                 Err(why) => FromRelay::Failed { request, why },
             });
         }
@@ -295,18 +294,19 @@ impl Member<'_> {
             }
             ToRelay::PutSegment { log, log_id, position, segment } => {
                 self.staged = true;
-                let segment = segment.into_vec();
-                let change = Change::Stage { log, log_id, position, segment };
-                self.hub.store.stage(self.device, change).await.map_err(Some)?;
+                let (writer, segment) = (self.device, segment.into_vec());
+                let stage = Stage { writer, log, log_id, position, segment };
+                self.hub.store.stage(stage).await.map_err(Some)?;
             }
             ToRelay::Publish { request, log, follows, statement } => {
-                let statement = statement.into_vec();
-                self.change(request, Change::Publish { log, follows, statement }).await;
+                let (writer, statement) = (self.device, statement.into_vec());
+                self.publish(request, Publish { writer, log, follows, statement }).await;
             }
             ToRelay::PutInvite { request, id, deadline, uses, package } => {
                 let now = self.hub.platform.clock.unix_seconds();
-                let package = package.into_vec();
-                self.change(request, Change::PutInvite { id, deadline, uses, package, now }).await;
+                let (space, package) = (self.device.space, package.into_vec());
+                let put = PutInvite { space, id, deadline, uses, package, now };
+                self.answer(request, self.hub.store.put_invite(put).await);
             }
             ToRelay::GetProbe { request } => {
                 let random = &*self.hub.platform.random;
@@ -335,26 +335,30 @@ impl Member<'_> {
         }
     }
 
-    /// Makes a change and answers once it is on disk; whoever wants to know hears of it before the answer.
-    async fn change(&self, request: u32, change: Change) {
-        let answer = match self.hub.store.change(self.device, change).await {
-            Ok(Outcome::Published(head, removed)) => {
+    /// Publishes and answers once it is on disk; whoever wants to know hears of it before the answer.
+    async fn publish(&self, request: u32, publish: Publish) {
+        let done = self.hub.store.publish(publish).await.map(|new| {
+            if let Some(Published { head, removed }) = new {
                 self.hub.published(self.device.space, head, &removed);
-                FromRelay::Done { request }
             }
-            Ok(_) => FromRelay::Done { request },
+        });
+        self.answer(request, done);
+    }
+
+    fn answer(&self, request: u32, done: Result<(), Refusal>) {
+        self.outbox.push(&match done {
+            Ok(()) => FromRelay::Done { request },
             Err(why) => {
                 self.hub.metrics.refused.add(reason::of(why));
                 FromRelay::Failed { request, why }
             }
-        };
-        self.outbox.push(&answer);
+        });
     }
 
     async fn drop_staged(&self) {
         if self.staged {
             // Should the store be gone, so is what it kept aside.
-            let _ = self.hub.store.stage(self.device, Change::DropStaged).await;
+            let _ = self.hub.store.drop_staged(self.device).await;
         }
     }
 }

@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use sealift_platform::rate::Rate;
+use sealift_platform::sync::lock;
 use sealift_proto::space::SpaceId;
 
 use crate::limits::Limits;
 
-/// Bytes that a direction moves at once where there is a bound: small, so that many links share it evenly.
+/// Bytes that a direction moves at once where there is a bound: small, so that many links share it evenly. Each direction pays
+/// for a step behind it and sleeps its debt off, so a link's share of the bound is how often its turn comes, and one with larger
+/// steps would get more than its share.
 const STEP: usize = 64 << 10;
-/// What may pass at once, as a part of a second's bytes.
+/// What may pass at once, as a part of a second's bytes: a quarter of a second is enough for a link that the machine wakes late to
+/// catch up, and too little to be seen as a jump.
 const BURST: u64 = 4;
 
 /// A bound that several links share.
@@ -33,8 +37,7 @@ impl Brake {
     }
 
     fn take(&self, bytes: u64) -> Duration {
-        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        rate.take(bytes, self.began.elapsed())
+        lock(&self.rate).take(bytes, self.began.elapsed())
     }
 }
 
@@ -50,7 +53,8 @@ pub(crate) struct Bandwidth {
 }
 
 impl Bandwidth {
-    /// The bounds for a new link of `space`.
+    /// The bounds for a new link of `space`. Links of one space share one brake for as long as any of them lives, hence the weak
+    /// reference. One whose limit was changed is replaced, not altered: links under way keep the bound that they began with.
     pub(crate) fn of(&mut self, space: SpaceId, limits: &Limits) -> Brakes {
         let same = |brake: &Arc<Brake>, rate| brake.per_second == rate;
         self.all = limits.bytes_per_second.map(|rate| {

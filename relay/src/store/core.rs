@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use redb::{Database, Durability, ReadableTable};
 
 use sealift_platform::disk::Root;
 use sealift_platform::redb_file;
+use sealift_platform::sync::{read, write};
 use sealift_proto::control::Refusal;
 use sealift_server::metrics::Counter;
 
+use super::keys::{LogKey, StagedKey};
+use super::operation::Request;
 use super::presence::Presence;
 use super::staging::{SentAhead, Staged};
-use super::tables::{LogKey, META, Tables};
-use super::{Change, FILE, Op, Outcome, StoreError};
+use super::tables::{META, Tables};
+use super::{FILE, StoreError};
 use crate::limits::{InForce, Limits};
 
 /// Format of the tables.
@@ -59,7 +62,7 @@ impl Shared {
         &self,
         work: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = read(&self.database);
         work(database.as_ref().ok_or(StoreError::Stopped)?)
     }
 
@@ -70,7 +73,7 @@ impl Shared {
     /// After a failed write the database trusts nothing it holds in memory; opening it again makes it go by what is on
     /// the disk.
     fn open_again(&self) {
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let mut database = write(&self.database);
         *database = None;
         match self.open_database() {
             Ok(opened) => *database = Some(opened),
@@ -100,7 +103,7 @@ impl Core {
             tracing::warn!("the store was damaged by an unclean end and has been repaired");
         }
         check_format(&database)?;
-        shared.database.write().unwrap_or_else(PoisonError::into_inner).replace(database);
+        write(&shared.database).replace(database);
         let shared = Arc::new(shared);
         let mut core = Self { shared, in_force, limits, staged: HashMap::new() };
         core.forget_all_staged()?;
@@ -111,69 +114,34 @@ impl Core {
         Arc::clone(&self.shared)
     }
 
-    /// Applies all of `ops` in one transaction: each is done whole or refused whole, and all of them fail if the disk
-    /// does.
-    pub(crate) fn apply(&mut self, ops: Vec<Op>) -> Vec<Result<Outcome, Refusal>> {
-        let count = ops.len();
-        let sent_ahead: Vec<SentAhead> = ops.iter().filter_map(SentAhead::of).collect();
-        match self.transact(|core, tables| core.apply_to(tables, ops)) {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                self.shared.failures.add(1);
-                tracing::error!(%error, "the store could not be written");
-                let why = if error.is_full() { Refusal::Full } else { Refusal::Internal };
-                // Kept-aside segments of earlier transactions may be gone with it: their publishers send them again.
-                self.fail_staged(sent_ahead, why);
-                self.shared.open_again();
-                (0..count).map(|_| Err(why)).collect()
-            }
-        }
+    /// Does all that is asked in one transaction: each is done whole or refused whole. All of it failed, for the reason that is
+    /// returned, if the disk did.
+    pub(super) fn apply(&mut self, requests: &mut [Box<dyn Request>]) -> Option<Refusal> {
+        let sent_ahead: Vec<SentAhead> =
+            requests.iter().filter_map(|request| request.sent_ahead()).collect();
+        let error = self.transact(|core, tables| core.apply_to(tables, requests)).err()?;
+        self.shared.failures.add(1);
+        tracing::error!(%error, "the store could not be written");
+        let why = if error.is_full() { Refusal::Full } else { Refusal::Internal };
+        // Kept-aside segments of earlier transactions may be gone with it: their publishers send them again.
+        self.fail_staged(sent_ahead, why);
+        self.shared.open_again();
+        Some(why)
     }
 
     fn apply_to(
         &mut self,
         tables: &mut Tables<'_>,
-        ops: Vec<Op>,
-    ) -> Result<(Vec<Result<Outcome, Refusal>>, Durability), StoreError> {
-        let mut outcomes = Vec::with_capacity(ops.len());
+        requests: &mut [Box<dyn Request>],
+    ) -> Result<((), Durability), StoreError> {
         let mut durability = Durability::None;
-        for op in ops {
-            durability = match op {
-                Op::Change(_, Change::Stage { .. } | Change::DropStaged) | Op::Answer => durability,
-                _ => Durability::Immediate,
-            };
-            outcomes.push(match self.apply_one(tables, op) {
-                Ok(outcome) => Ok(outcome),
-                Err(Failure::Refused(why)) => Err(why),
-                Err(Failure::Broken(error)) => return Err(error),
-            });
+        for request in requests {
+            if request.is_durable() {
+                durability = Durability::Immediate;
+            }
+            request.apply(self, tables)?;
         }
-        Ok((outcomes, durability))
-    }
-
-    fn apply_one(&mut self, tables: &mut Tables<'_>, op: Op) -> Result<Outcome, Failure> {
-        match op {
-            Op::Change(writer, Change::Stage { log, log_id, position, segment }) => {
-                self.stage(tables, &writer, log, &log_id, position, &segment)
-            }
-            Op::Change(writer, Change::DropStaged) => self.drop_staged(tables, &writer),
-            Op::Change(writer, Change::Publish { log, follows, statement }) => {
-                self.publish(tables, &writer, log, follows, &statement)
-            }
-            Op::Change(writer, Change::PutInvite { id, deadline, uses, package, now }) => {
-                self.put_invite(tables, &writer.space, &id, deadline, uses, &package, now)
-            }
-            Op::TakeInvite { device, id, now } => Self::take_invite(tables, device, &id, now),
-            Op::SweepInvites { now } => self.sweep_invites(tables, now),
-            Op::Admit { space, token, now } => self.admit(tables, &space, token, now),
-            Op::KeepBudget(budget) => {
-                tables.meta.insert("month", budget.month)?;
-                tables.meta.insert("month_bytes", budget.used)?;
-                Ok(Outcome::Done)
-            }
-            Op::Seen { spaces, now } => Self::seen(tables, spaces, now),
-            Op::Answer => Ok(Outcome::Done),
-        }
+        Ok(((), durability))
     }
 
     /// Runs `work` in a write transaction, which is committed if it succeeds.
@@ -200,12 +168,10 @@ impl Core {
         self.transact(|core, tables| {
             let mut logs = Vec::new();
             for found in tables.staged.iter()? {
-                let mut log = [0; 66];
-                log.copy_from_slice(&found?.0.value()[..66]);
-                logs.push(log);
+                logs.push(StagedKey::read(found?.0.value())?.log);
             }
             for log in logs {
-                core.clear_staged(tables, &log)?;
+                core.clear_staged(tables, log)?;
             }
             Self::know_spaces(tables)?;
             Ok(((), Durability::Immediate))

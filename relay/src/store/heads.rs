@@ -8,11 +8,11 @@ use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_start, statement_hash};
 use sealift_proto::space::{Card, Role, Serial, SpaceRecord};
 
 use super::core::{Core, Failure};
+use super::keys::{LogKey, RECORD, SegmentKey, StagedKey};
+use super::operation::Published;
 use super::staging::stored_head;
-use super::tables::{
-    Charge, LogKey, RECORD, Tables, checked, cost, log_key, record_key, segment_key, staged_key,
-};
-use super::{Outcome, StoreError, Writer};
+use super::tables::{Charge, Tables, checked, cost};
+use super::{StoreError, Writer};
 
 /// Log that holds a card.
 const CARD: u16 = 1;
@@ -27,7 +27,7 @@ impl Core {
         log: u16,
         follows: Option<Hash>,
         statement: &[u8],
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Option<Published>, Failure> {
         match log {
             RECORD => self.publish_record(tables, writer, statement),
             CARD => self.publish_card(tables, writer, statement),
@@ -43,23 +43,23 @@ impl Core {
         tables: &mut Tables<'_>,
         writer: &Writer,
         statement: &[u8],
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Option<Published>, Failure> {
         let signed = Signed::<SpaceRecord>::from_bytes(statement).map_err(|_| Refusal::Invalid)?;
         let owner = signed.unverified().owner;
         let record = signed.verify(&owner).map_err(|_| Refusal::Invalid)?;
         if record.version != VERSION || record.space() != writer.space {
             return Err(Refusal::Invalid.into());
         }
-        let key = record_key(&writer.space);
-        let old = tables.statement(&key)?;
+        let key = LogKey::record(writer.space);
+        let old = tables.statement(key)?;
         if old.as_deref() == Some(statement) {
-            return Ok(Outcome::Done);
+            return Ok(None);
         }
         let before = old.as_deref().map(decode::<SpaceRecord>).transpose()?;
         if before.is_some_and(|old| record.number <= old.number || record.epoch < old.epoch) {
             return Err(Refusal::Stale.into());
         }
-        self.replace(tables, writer, owner, &key, old.as_deref(), statement)?;
+        self.replace(tables, writer, owner, key, old.as_deref(), statement)?;
         published(owner, RECORD, statement, record.removed())
     }
 
@@ -68,23 +68,23 @@ impl Core {
         tables: &mut Tables<'_>,
         writer: &Writer,
         statement: &[u8],
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Option<Published>, Failure> {
         let signed = Signed::<Card>::from_bytes(statement).map_err(|_| Refusal::Invalid)?;
         let card = signed.verify(&writer.device).map_err(|_| Refusal::Invalid)?;
         let ours = card.space == writer.space && card.device == writer.device;
         if card.version != VERSION || !ours {
             return Err(Refusal::Invalid.into());
         }
-        let key = log_key(&writer.space, &writer.device, CARD);
-        let old = tables.statement(&key)?;
+        let key = LogKey::of(writer.space, writer.device, CARD);
+        let old = tables.statement(key)?;
         if old.as_deref() == Some(statement) {
-            return Ok(Outcome::Done);
+            return Ok(None);
         }
         let before = old.as_deref().map(decode::<Card>).transpose()?;
         if before.is_some_and(|old| card.number <= old.number) {
             return Err(Refusal::Stale.into());
         }
-        self.replace(tables, writer, writer.device, &key, old.as_deref(), statement)?;
+        self.replace(tables, writer, writer.device, key, old.as_deref(), statement)?;
         published(writer.device, CARD, statement, Vec::new())
     }
 
@@ -95,7 +95,7 @@ impl Core {
         log: u16,
         follows: Option<Hash>,
         statement: &[u8],
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Option<Published>, Failure> {
         if !writer.role.allows(Role::OFFER) {
             return Err(Refusal::NotAllowed.into());
         }
@@ -105,26 +105,27 @@ impl Core {
         if head.version != VERSION || !ours || head.base > head.position {
             return Err(Refusal::Invalid.into());
         }
-        let key = log_key(&writer.space, &writer.device, log);
-        let old = tables.statement(&key)?;
+        let key = LogKey::of(writer.space, writer.device, log);
+        let old = tables.statement(key)?;
         if old.as_deref() == Some(statement) {
-            return Ok(Outcome::Done);
+            return Ok(None);
         }
         if follows != old.as_deref().map(statement_hash) {
             return Err(Refusal::Stale.into());
         }
-        let before = stored_head(tables, &key)?;
-        let record = tables.statement(&record_key(&writer.space))?;
+        let before = stored_head(tables, key)?;
+        let record = tables.statement(LogKey::record(writer.space))?;
         let record = record.as_deref().map(decode::<SpaceRecord>).transpose()?;
         self.check_follows(record.map_or(0, |record| record.epoch), before.as_ref(), head)?;
-        let used = self.check_segments(&key, before.as_ref(), head)?;
-        self.replace(tables, writer, writer.device, &key, old.as_deref(), statement)?;
+        let used = self.check_segments(key, before.as_ref(), head)?;
+        self.replace(tables, writer, writer.device, key, old.as_deref(), statement)?;
         if used {
             self.staged.remove(&key);
-            tables.staged.remove(&staged_key(&key, &head.log_id))?;
+            let staged = StagedKey { log: key, log_id: head.log_id };
+            tables.staged.remove(&staged.bytes())?;
         }
         if let Some(before) = before {
-            self.remove_superseded(tables, &key, &before, head)?;
+            self.remove_superseded(tables, key, &before, head)?;
         }
         published(writer.device, log, statement, Vec::new())
     }
@@ -146,7 +147,7 @@ impl Core {
     /// Whether the segments that `head` adds are here and hash to its chain value; true if any were kept aside for it.
     fn check_segments(
         &mut self,
-        key: &LogKey,
+        key: LogKey,
         before: Option<&Head>,
         head: &Head,
     ) -> Result<bool, Refusal> {
@@ -158,9 +159,9 @@ impl Core {
             let chain = goes_on.map_or(start, |before| before.chain);
             return if chain == head.chain { Ok(false) } else { Err(Refusal::Invalid) };
         }
-        let staged = self.staged.get(key).ok_or(Refusal::Invalid)?;
+        let staged = self.staged.get(&key).ok_or(Refusal::Invalid)?;
         if let Some(why) = staged.failed {
-            self.staged.remove(key);
+            self.staged.remove(&key);
             return Err(why);
         }
         let chain = if goes_on.is_some() { staged.continued } else { Some(staged.fresh) };
@@ -173,19 +174,18 @@ impl Core {
     fn remove_superseded(
         &self,
         tables: &mut Tables<'_>,
-        key: &LogKey,
+        key: LogKey,
         before: &Head,
         head: &Head,
     ) -> Result<(), StoreError> {
-        let first = segment_key(key, &before.log_id, 0);
+        let first = SegmentKey { log: key, log_id: before.log_id, position: 0 };
         if before.log_id != head.log_id {
-            return self.remove_segments(tables, key, first, None);
+            return self.remove_segments(tables, first, None);
         }
         if before.base == head.base {
             return Ok(());
         }
-        let end = segment_key(key, &before.log_id, head.base);
-        self.remove_segments(tables, key, first, Some(end))
+        self.remove_segments(tables, first, Some(head.base))
     }
 
     fn replace(
@@ -193,7 +193,7 @@ impl Core {
         tables: &mut Tables<'_>,
         writer: &Writer,
         device: DeviceId,
-        key: &LogKey,
+        key: LogKey,
         old: Option<&[u8]>,
         new: &[u8],
     ) -> Result<(), Failure> {
@@ -206,7 +206,8 @@ impl Core {
         self.charge(tables, &writer.space, |tables| {
             tables.charge(&writer.space, Some(&device), charge, &limits)
         })?;
-        tables.statements.insert(key, &checked(key, new)[..])?;
+        let key = key.bytes();
+        tables.statements.insert(&key, &checked(&key, new)[..])?;
         Ok(())
     }
 }
@@ -224,9 +225,9 @@ fn published(
     log: u16,
     statement: &[u8],
     removed: Vec<Serial>,
-) -> Result<Outcome, Failure> {
+) -> Result<Option<Published>, Failure> {
     let statement = Bytes::new(statement.to_vec()).map_err(|_| Refusal::Invalid)?;
-    Ok(Outcome::Published(LogHead { device, log, statement }, removed))
+    Ok(Some(Published { head: LogHead { device, log, statement }, removed }))
 }
 
 const _: () = assert!(FIRST_CATALOGUE == CARD + 1);

@@ -8,9 +8,10 @@ use sealift_proto::control::Refusal;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::SpaceId;
 
+use super::StoreError;
 use super::core::{Core, Failure};
+use super::operation::PutInvite;
 use super::tables::{Charge, Tables, checked, cost, stored_cost, unchecked};
-use super::{Outcome, StoreError};
 use crate::limits::Limits;
 
 /// Most takers that one invite can have.
@@ -26,24 +27,20 @@ struct Invite {
 
 impl Core {
     /// Keeps a package. The same one again, until it is used, is acknowledged again.
-    #[allow(clippy::too_many_arguments, reason = "the fields of the message")]
     pub(super) fn put_invite(
         &mut self,
         tables: &mut Tables<'_>,
-        space: &SpaceId,
-        id: &[u8; 16],
-        deadline: u64,
-        uses: u32,
-        package: &[u8],
-        now: u64,
-    ) -> Result<Outcome, Failure> {
-        if !fits(&self.limits, uses, deadline, now) {
+        put: &PutInvite,
+    ) -> Result<(), Failure> {
+        let PutInvite { space, id, deadline, uses, package, now } = put;
+        let (deadline, uses) = (*deadline, *uses);
+        if !fits(&self.limits, uses, deadline, *now) {
             return Err(Refusal::Invalid.into());
         }
         if let Some(old) = invite(tables, id)? {
             let same = (old.space, old.deadline, old.uses) == (*space, deadline, uses);
-            let same = same && self::package(tables, id)? == package;
-            return if same { Ok(Outcome::Done) } else { Err(Refusal::Invalid.into()) };
+            let same = same && self::package(tables, id)? == *package;
+            return if same { Ok(()) } else { Err(Refusal::Invalid.into()) };
         }
         let invite = Invite { space: *space, deadline, uses, takers: List::default() };
         let charge = Charge { bytes: cost(package), statements: 0, invites: 1 };
@@ -51,7 +48,7 @@ impl Core {
         self.charge(tables, space, |tables| tables.charge(space, None, charge, &limits))?;
         tables.packages.insert(id, &checked(id, package)[..])?;
         keep(tables, id, &invite)?;
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     /// Hands a package to a device, which may ask again until the deadline.
@@ -60,7 +57,7 @@ impl Core {
         device: DeviceId,
         id: &[u8; 16],
         now: u64,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Vec<u8>, Failure> {
         let found = invite(tables, id)?.filter(|invite| now <= invite.deadline);
         let mut invite = found.ok_or(Refusal::NotFound)?;
         if !invite.takers.contains(&device) {
@@ -72,14 +69,10 @@ impl Core {
             invite.takers = List::new(takers).map_err(|_| Refusal::Spent)?;
             keep(tables, id, &invite)?;
         }
-        Ok(Outcome::Package(package(tables, id)?))
+        Ok(package(tables, id)?)
     }
 
-    pub(super) fn sweep_invites(
-        &self,
-        tables: &mut Tables<'_>,
-        now: u64,
-    ) -> Result<Outcome, Failure> {
+    pub(super) fn sweep_invites(&self, tables: &mut Tables<'_>, now: u64) -> Result<(), Failure> {
         let mut old = Vec::new();
         for found in tables.invites.iter()? {
             let (id, value) = found?;
@@ -95,7 +88,7 @@ impl Core {
             let charge = Charge { bytes: -freed, statements: 0, invites: -1 };
             tables.charge(&space, None, charge, &self.limits)?;
         }
-        Ok(Outcome::Done)
+        Ok(())
     }
 }
 

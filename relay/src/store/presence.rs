@@ -1,8 +1,9 @@
 //! Which spaces have a device connected: those are never dropped to make room.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use sealift_platform::sync::lock;
 use sealift_proto::control::Refusal;
 use sealift_proto::space::SpaceId;
 
@@ -27,7 +28,7 @@ pub(crate) struct Present {
 
 impl Presence {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// A device of `space` is connected until the answer is dropped.

@@ -12,16 +12,15 @@ use sealift_server::budget::Budget;
 use super::StoreError;
 use super::core::Shared;
 use super::heads::decode;
-use super::tables::{
-    LogKey, META, RECORD, SEGMENTS, STATEMENTS, log_key, record_key, segment_key, unchecked,
-};
+use super::keys::{LogBytes, LogKey, SegmentKey};
+use super::tables::{META, SEGMENTS, STATEMENTS, unchecked};
 
 /// Bytes of statements that one reading returns, about.
 const PAGE: usize = 256 << 10;
 
 /// A place among the statements of a space.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Cursor(Option<LogKey>);
+pub(crate) struct Cursor(Option<LogBytes>);
 
 /// Segments that a member asks for.
 #[derive(Debug, Clone)]
@@ -46,7 +45,7 @@ impl Shared {
     }
 
     pub(super) fn removed(&self, space: &SpaceId) -> Result<Vec<Serial>, StoreError> {
-        let key = record_key(space);
+        let key = LogKey::record(*space).bytes();
         self.with(|database| {
             let table = database.begin_read()?.open_table(STATEMENTS)?;
             let Some(found) = table.get(&key)? else { return Ok(Vec::new()) };
@@ -60,20 +59,19 @@ impl Shared {
         space: &SpaceId,
         cursor: Cursor,
     ) -> Result<(Vec<LogHead>, Option<Cursor>), StoreError> {
-        let first = cursor.0.unwrap_or_else(|| record_key(space));
-        let mut last = [0xff; 66];
-        last[..32].copy_from_slice(space.as_bytes());
+        let all = LogKey::all_of(space);
+        let (first, last) = (cursor.0.as_ref().unwrap_or(all.start()), all.end());
         self.with(|database| {
             let table = database.begin_read()?.open_table(STATEMENTS)?;
             let (mut heads, mut bytes) = (Vec::new(), 0);
-            for found in table.range::<&LogKey>(&first..=&last)? {
+            for found in table.range::<&LogBytes>(first..=last)? {
                 let (key, value) = found?;
                 if cursor.0.as_ref() == Some(key.value()) {
                     continue;
                 }
                 let statement = unchecked(key.value(), value.value())?;
                 bytes += statement.len();
-                heads.push(head(key.value(), statement)?);
+                heads.push(head(LogKey::read(key.value())?, statement)?);
                 if bytes >= PAGE {
                     return Ok((heads, Some(Cursor(Some(*key.value())))));
                 }
@@ -86,7 +84,8 @@ impl Shared {
         &self,
         range: &SegmentRange,
     ) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
-        let key = log_key(&range.space, &range.device, range.log);
+        let log = LogKey::of(range.space, range.device, range.log);
+        let key = log.bytes();
         let count = range.to.saturating_sub(range.from);
         if count > FETCH_MAX {
             return Ok(None);
@@ -108,7 +107,7 @@ impl Shared {
             let table = transaction.open_table(SEGMENTS)?;
             let mut segments = Vec::new();
             for position in range.from..range.to {
-                let key = segment_key(&key, &range.log_id, position);
+                let key = SegmentKey { log, log_id: range.log_id, position }.bytes();
                 let found = table.get(&key)?.ok_or(StoreError::Damaged)?;
                 segments.push(unchecked(&key, found.value())?);
             }
@@ -117,14 +116,11 @@ impl Shared {
     }
 }
 
-fn head(key: &LogKey, statement: Vec<u8>) -> Result<LogHead, StoreError> {
-    let log = u16::from_be_bytes([key[64], key[65]]);
-    let device = if log == RECORD {
-        decode::<SpaceRecord>(&statement)?.owner
-    } else {
-        let mut device = [0; 32];
-        device.copy_from_slice(&key[32..64]);
-        DeviceId::new(device).map_err(|_| StoreError::Damaged)?
+fn head(key: LogKey, statement: Vec<u8>) -> Result<LogHead, StoreError> {
+    let LogKey { device, log, .. } = key;
+    let device = match device {
+        Some(device) => device,
+        None => decode::<SpaceRecord>(&statement)?.owner,
     };
     let statement = Bytes::new(statement).map_err(|_| StoreError::Damaged)?;
     Ok(LogHead { device, log, statement })

@@ -7,10 +7,11 @@ use sealift_proto::space::{Serial, SpaceId};
 use sealift_server::admission::Known;
 use sealift_server::tokens::TokenName;
 
+use super::StoreError;
 use super::core::{Core, Failure, Shared};
 use super::invites;
-use super::tables::{SPACES, Tables, record_key};
-use super::{Outcome, StoreError};
+use super::keys::{LogBytes, LogKey, SegmentBytes, SegmentKey, StagedBytes, StagedKey};
+use super::tables::{SPACES, Tables};
 
 /// Stands for none.
 const NO_TOKEN: TokenName = [0; 16];
@@ -47,7 +48,7 @@ impl Core {
         space: &SpaceId,
         token: Option<TokenName>,
         now: u64,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<(), Failure> {
         let known = tables.spaces.get(space.as_bytes())?.map(|found| *found.value().1);
         if known.is_none() {
             while tables.spaces.len()? >= self.limits.spaces {
@@ -58,7 +59,7 @@ impl Core {
         }
         let token = token.or(known).unwrap_or(NO_TOKEN);
         tables.spaces.insert(space.as_bytes(), (now, &token))?;
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     /// These spaces have a device connected, or had one since this was last told.
@@ -66,7 +67,7 @@ impl Core {
         tables: &mut Tables<'_>,
         spaces: Vec<SpaceId>,
         now: u64,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<(), Failure> {
         for space in spaces {
             let Some(token) = tables.spaces.get(space.as_bytes())?.map(|found| *found.value().1)
             else {
@@ -74,7 +75,7 @@ impl Core {
             };
             tables.spaces.insert(space.as_bytes(), (now, &token))?;
         }
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     /// Accounts for something that is to be stored. If the store is full, spaces that have had no device connected for longest
@@ -122,16 +123,14 @@ impl Core {
     }
 
     fn drop_space(&mut self, tables: &mut Tables<'_>, space: &SpaceId) -> Result<(), StoreError> {
-        self.staged.retain(|log, _| log[..32] != *space.as_bytes());
-        let (first, mut last) = (record_key(space), [0xff; 66]);
-        last[..32].copy_from_slice(space.as_bytes());
-        tables.statements.retain_in::<&[u8; 66], _>(&first..=&last, |_, _| false)?;
-        let (mut from, mut to) = ([0; 90], [0xff; 90]);
-        from[..32].copy_from_slice(space.as_bytes());
-        to[..32].copy_from_slice(space.as_bytes());
-        tables.segments.retain_in::<&[u8; 90], _>(&from..=&to, |_, _| false)?;
-        let (from, to): (&[u8; 82], &[u8; 82]) = (&cut(&from), &cut(&to));
-        tables.staged.retain_in::<&[u8; 82], _>(from..=to, |_, ()| false)?;
+        self.staged.retain(|log, _| log.space != *space);
+        let (logs, segments, staged) =
+            (LogKey::all_of(space), SegmentKey::all_of(space), StagedKey::all_of(space));
+        tables.statements.retain_in::<&LogBytes, _>(logs.start()..=logs.end(), |_, _| false)?;
+        tables
+            .segments
+            .retain_in::<&SegmentBytes, _>(segments.start()..=segments.end(), |_, _| false)?;
+        tables.staged.retain_in::<&StagedBytes, _>(staged.start()..=staged.end(), |_, ()| false)?;
         invites::drop_all(tables, space)?;
         tables.forget_usage(space)?;
         tables.spaces.remove(space.as_bytes())?;
@@ -148,10 +147,4 @@ impl Core {
         }
         Ok(())
     }
-}
-
-fn cut(key: &[u8; 90]) -> [u8; 82] {
-    let mut cut = [0; 82];
-    cut.copy_from_slice(&key[..82]);
-    cut
 }

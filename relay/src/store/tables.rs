@@ -1,4 +1,4 @@
-//! Tables, keys and values of the store, and the bytes that each space and device uses.
+//! Tables and values of the store, and the bytes that each space and device uses.
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use sha2::{Digest, Sha256};
@@ -9,23 +9,17 @@ use sealift_proto::space::SpaceId;
 
 use super::StoreError;
 use super::core::Failure;
+use super::keys::{LogBytes, LogKey, SegmentBytes, StagedBytes};
 use crate::limits::Limits;
-
-/// space ‖ device ‖ log
-pub(super) type LogKey = [u8; 66];
-/// space ‖ device ‖ log ‖ log id
-pub(super) type StagedKey = [u8; 82];
-/// space ‖ device ‖ log ‖ log id ‖ position
-pub(super) type SegmentKey = [u8; 90];
 
 /// Numbers of the store as a whole: `format`; `month` and `month_bytes` of the budget.
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The newest signed statement of each log.
-pub(super) const STATEMENTS: TableDefinition<&LogKey, &[u8]> = TableDefinition::new("statements");
+pub(super) const STATEMENTS: TableDefinition<&LogBytes, &[u8]> = TableDefinition::new("statements");
 /// Sealed segments, those kept aside included.
-pub(super) const SEGMENTS: TableDefinition<&SegmentKey, &[u8]> = TableDefinition::new("segments");
+pub(super) const SEGMENTS: TableDefinition<&SegmentBytes, &[u8]> = TableDefinition::new("segments");
 /// Logs with segments kept aside: what a crash leaves behind is found here.
-pub(super) const STAGED: TableDefinition<&StagedKey, ()> = TableDefinition::new("staged");
+pub(super) const STAGED: TableDefinition<&StagedBytes, ()> = TableDefinition::new("staged");
 /// Who took which invite.
 pub(super) const INVITES: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("invites");
 /// Sealed invite packages.
@@ -41,38 +35,6 @@ pub(super) const SPACES: TableDefinition<&[u8; 32], (u64, &[u8; 16])> =
 const OVERHEAD: u64 = 128;
 /// Length of the check behind each value.
 const CHECK: usize = 8;
-
-pub(super) fn log_key(space: &SpaceId, device: &DeviceId, log: u16) -> LogKey {
-    let mut key = [0; 66];
-    key[..32].copy_from_slice(space.as_bytes());
-    key[32..64].copy_from_slice(device.as_bytes());
-    key[64..].copy_from_slice(&log.to_be_bytes());
-    key
-}
-
-/// Log that holds the space record.
-pub(super) const RECORD: u16 = 0;
-
-/// Where the record of a space lies: before all its devices.
-pub(super) fn record_key(space: &SpaceId) -> LogKey {
-    let mut key = [0; 66];
-    key[..32].copy_from_slice(space.as_bytes());
-    key
-}
-
-pub(super) fn staged_key(log: &LogKey, log_id: &[u8; 16]) -> StagedKey {
-    let mut key = [0; 82];
-    key[..66].copy_from_slice(log);
-    key[66..].copy_from_slice(log_id);
-    key
-}
-
-pub(super) fn segment_key(log: &LogKey, log_id: &[u8; 16], position: u64) -> SegmentKey {
-    let mut key = [0; 90];
-    key[..82].copy_from_slice(&staged_key(log, log_id));
-    key[82..].copy_from_slice(&position.to_be_bytes());
-    key
-}
 
 /// `value` with a check over key and value behind it, so that a damaged disk is noticed here and not taken for the
 /// publisher's doing.
@@ -113,9 +75,9 @@ pub(super) struct Charge {
 
 /// The tables of one write transaction.
 pub(super) struct Tables<'t> {
-    pub(super) statements: Table<'t, &'static LogKey, &'static [u8]>,
-    pub(super) segments: Table<'t, &'static SegmentKey, &'static [u8]>,
-    pub(super) staged: Table<'t, &'static StagedKey, ()>,
+    pub(super) statements: Table<'t, &'static LogBytes, &'static [u8]>,
+    pub(super) segments: Table<'t, &'static SegmentBytes, &'static [u8]>,
+    pub(super) staged: Table<'t, &'static StagedBytes, ()>,
     pub(super) invites: Table<'t, &'static [u8; 16], &'static [u8]>,
     pub(super) packages: Table<'t, &'static [u8; 16], &'static [u8]>,
     usage: Table<'t, &'static [u8], (u64, u64, u64)>,
@@ -144,8 +106,9 @@ impl<'t> Tables<'t> {
     }
 
     /// The stored statement of a log.
-    pub(super) fn statement(&self, key: &LogKey) -> Result<Option<Vec<u8>>, StoreError> {
-        self.statements.get(key)?.map(|found| unchecked(key, found.value())).transpose()
+    pub(super) fn statement(&self, log: LogKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = log.bytes();
+        self.statements.get(&key)?.map(|found| unchecked(&key, found.value())).transpose()
     }
 
     /// Accounts for `charge`, or refuses it whole: nothing is changed then.

@@ -89,18 +89,18 @@ impl Held {
         Self { core: Core::open(root, InForce::new(limits.clone())).unwrap() }
     }
 
-    fn one(&mut self, op: Op) -> Result<Outcome, Refusal> {
-        self.core.apply(vec![op]).pop().unwrap()
-    }
-
-    fn change(&mut self, seed: u8, change: Change) -> Result<Outcome, Refusal> {
-        self.one(Op::Change(writer(seed), change))
+    fn one<O: Operation>(&mut self, operation: O) -> Result<O::Reply, Refusal> {
+        let (to, mut reply) = oneshot::channel();
+        let mut requests: Vec<Box<dyn Request>> = vec![Box::new(Asked::new(operation, Some(to)))];
+        let failed = self.core.apply(&mut requests);
+        requests.into_iter().for_each(|request| request.answer(failed));
+        reply.try_recv().unwrap()
     }
 
     fn stage(&mut self, seed: u8, log_id: u8, from: u64, segments: &[Vec<u8>]) {
         for (position, segment) in (from..).zip(segments) {
-            let (log_id, segment) = ([log_id; 16], segment.clone());
-            let _ = self.change(seed, Change::Stage { log: LOG, log_id, position, segment });
+            let (writer, log_id, segment) = (writer(seed), [log_id; 16], segment.clone());
+            let _ = self.one(Stage { writer, log: LOG, log_id, position, segment });
         }
     }
 
@@ -110,9 +110,9 @@ impl Held {
         log: u16,
         follows: Option<&[u8]>,
         statement: &[u8],
-    ) -> Result<Outcome, Refusal> {
-        let follows = follows.map(statement_hash);
-        self.change(seed, Change::Publish { log, follows, statement: statement.to_vec() })
+    ) -> Result<Option<Published>, Refusal> {
+        let (writer, follows) = (writer(seed), follows.map(statement_hash));
+        self.one(Publish { writer, log, follows, statement: statement.to_vec() })
     }
 
     fn segments(&self, seed: u8, log_id: u8, from: u64, to: u64) -> Option<Vec<Vec<u8>>> {
@@ -148,15 +148,15 @@ fn a_record_takes_the_owners_signature_and_a_higher_number() {
     let first = signed(record(5, 1, &[]), 1);
     assert_eq!(store.publish(2, 0, None, &signed(record(5, 1, &[]), 2)), Err(Refusal::Invalid));
     assert!(
-        matches!(store.publish(2, 0, None, &first), Ok(Outcome::Published(head, _)) if head.device == key(1).id())
+        matches!(store.publish(2, 0, None, &first), Ok(Some(Published { head, .. })) if head.device == key(1).id())
     );
-    assert_eq!(store.publish(2, 0, None, &first), Ok(Outcome::Done), "acknowledged again");
+    assert_eq!(store.publish(2, 0, None, &first), Ok(None), "acknowledged again");
     assert_eq!(store.publish(2, 0, None, &signed(record(5, 1, &[9]), 1)), Err(Refusal::Stale));
     assert_eq!(store.publish(2, 0, None, &signed(record(6, 0, &[]), 1)), Err(Refusal::Stale));
     let other = SpaceRecord { salt: [1; 16], ..record(7, 1, &[]) };
     assert_eq!(store.publish(2, 0, None, &signed(other, 1)), Err(Refusal::Invalid));
     let removing = store.publish(2, 0, None, &signed(record(7, 2, &[9]), 1));
-    assert!(matches!(removing, Ok(Outcome::Published(_, removed)) if removed == [[9; 16]]));
+    assert!(matches!(removing, Ok(Some(Published { removed, .. })) if removed == [[9; 16]]));
     assert_eq!(store.core.shared().removed(&space()).unwrap(), [[9; 16]]);
     assert_eq!(store.publish(2, 0, None, b"garbage"), Err(Refusal::Invalid));
 }
@@ -178,7 +178,7 @@ fn a_head_covers_its_segments_from_the_moment_it_is_acknowledged() {
     store.stage(2, 7, 0, &parts[..2]);
     assert_eq!(store.segments(2, 7, 0, 1), None);
     let first = signed(head(2, 7, 0, &parts[..2]), 2);
-    assert!(matches!(store.publish(2, LOG, None, &first), Ok(Outcome::Published(..))));
+    assert!(matches!(store.publish(2, LOG, None, &first), Ok(Some(Published { .. }))));
     assert_eq!(store.segments(2, 7, 0, 2), Some(parts[..2].to_vec()));
     assert_eq!(store.segments(2, 7, 0, 3), None);
     assert_eq!(store.segments(2, 8, 0, 1), None);
@@ -193,7 +193,7 @@ fn a_head_covers_its_segments_from_the_moment_it_is_acknowledged() {
     let third = Head { status: Bytes::new(vec![1]).unwrap(), ..head(2, 7, 0, &parts) };
     let third = signed(third, 2);
     assert!(store.publish(2, LOG, Some(&second), &third).is_ok());
-    assert_eq!(store.publish(2, LOG, Some(&second), &third), Ok(Outcome::Done));
+    assert_eq!(store.publish(2, LOG, Some(&second), &third), Ok(None));
     assert_eq!(store.publish(2, LOG, Some(&third), &first), Err(Refusal::Invalid), "goes back");
 }
 
@@ -248,8 +248,9 @@ fn a_head_that_does_not_hold_is_refused() {
     assert_eq!(store.publish(2, 16, None, &signed(good.clone(), 2)), Err(Refusal::NotAllowed));
     let fetching = Writer { role: Role::FETCH, ..writer(2) };
     let statement = signed(good.clone(), 2);
-    let publish = Change::Publish { log: LOG, follows: None, statement: statement.clone() };
-    assert_eq!(store.one(Op::Change(fetching, publish)), Err(Refusal::NotAllowed));
+    let publish =
+        Publish { writer: fetching, log: LOG, follows: None, statement: statement.clone() };
+    assert_eq!(store.one(publish), Err(Refusal::NotAllowed));
     store.publish(2, 0, None, &signed(record(1, 3, &[]), 1)).unwrap();
     assert_eq!(store.publish(2, LOG, None, &statement), Err(Refusal::Invalid), "an old epoch");
     let good = Head { epoch: 3, ..good };
@@ -266,7 +267,7 @@ fn segments_that_do_not_follow_start_anew() {
     assert_eq!(store.segments(2, 7, 0, 2), Some(parts.to_vec()));
     // What is dropped leaves nothing behind that counts.
     store.stage(2, 7, 2, &parts);
-    store.change(2, Change::DropStaged).unwrap();
+    store.one(DropStaged(writer(2))).unwrap();
     store.stage(2, 7, 2, &parts);
     assert_eq!(store.segments(2, 7, 0, 2), Some(parts.to_vec()));
 }
@@ -301,33 +302,34 @@ fn everything_is_back_after_a_restart_but_what_was_only_kept_aside() {
 #[test]
 fn an_invite_is_for_so_many_devices_until_its_deadline() {
     let (_folder, mut store) = open();
-    let put = |uses, deadline| Change::PutInvite {
+    let put = |uses, deadline| PutInvite {
+        space: space(),
         id: [4; 16],
         deadline,
         uses,
         package: vec![8; 500],
         now: NOW,
     };
-    let take = |seed, now| Op::TakeInvite { device: key(seed).id(), id: [4; 16], now };
+    let take = |seed, now| TakeInvite { device: key(seed).id(), id: [4; 16], now };
     assert_eq!(store.one(take(5, NOW)), Err(Refusal::NotFound));
     for bad in [put(0, NOW + 10), put(1001, NOW + 10), put(1, NOW - 1), put(1, u64::MAX)] {
-        assert_eq!(store.change(2, bad), Err(Refusal::Invalid));
+        assert_eq!(store.one(bad), Err(Refusal::Invalid));
     }
-    assert_eq!(store.change(2, put(2, NOW + 10)), Ok(Outcome::Done));
-    assert_eq!(store.change(2, put(2, NOW + 10)), Ok(Outcome::Done));
-    assert_eq!(store.change(2, put(3, NOW + 10)), Err(Refusal::Invalid));
-    let package = Ok(Outcome::Package(vec![8; 500]));
+    assert_eq!(store.one(put(2, NOW + 10)), Ok(()));
+    assert_eq!(store.one(put(2, NOW + 10)), Ok(()));
+    assert_eq!(store.one(put(3, NOW + 10)), Err(Refusal::Invalid));
+    let package = Ok(vec![8; 500]);
     assert_eq!(store.one(take(5, NOW)), package);
     assert_eq!(store.one(take(5, NOW)), package, "the same device again");
     assert_eq!(store.one(take(6, NOW)), package);
     assert_eq!(store.one(take(7, NOW)), Err(Refusal::Spent));
     assert_eq!(store.one(take(5, NOW + 10)), package);
     assert_eq!(store.one(take(5, NOW + 11)), Err(Refusal::NotFound));
-    store.one(Op::SweepInvites { now: NOW + 10 }).unwrap();
+    store.one(SweepInvites(NOW + 10)).unwrap();
     assert_eq!(store.one(take(5, NOW)), package);
-    store.one(Op::SweepInvites { now: NOW + 11 }).unwrap();
+    store.one(SweepInvites(NOW + 11)).unwrap();
     assert_eq!(store.one(take(5, NOW)), Err(Refusal::NotFound));
-    assert_eq!(store.change(2, put(2, NOW + 10)), Ok(Outcome::Done));
+    assert_eq!(store.one(put(2, NOW + 10)), Ok(()));
 }
 
 #[test]
@@ -362,15 +364,16 @@ fn limits_hold_and_what_leaves_makes_room() {
     store.publish(2, 1, None, &signed(card(2, 1), 2)).unwrap();
     store.publish(3, 1, None, &signed(card(3, 1), 3)).unwrap();
     assert_eq!(store.publish(4, 1, None, &signed(card(4, 1), 4)), Err(Refusal::Full));
-    let put = |id| Change::PutInvite {
+    let put = |id| PutInvite {
+        space: space(),
         id: [id; 16],
         deadline: NOW,
         uses: 1,
         package: vec![1; 10],
         now: NOW,
     };
-    store.change(2, put(1)).unwrap();
-    assert_eq!(store.change(2, put(2)), Err(Refusal::Full));
+    store.one(put(1)).unwrap();
+    assert_eq!(store.one(put(2)), Err(Refusal::Full));
     // An empty catalogue in place of the full one.
     let empty = signed(Head { time: NOW * 1000 + 9, ..head(2, 9, 0, &[]) }, 2);
     store.publish(2, LOG, Some(&first), &empty).unwrap();
@@ -390,7 +393,7 @@ fn a_full_disk_refuses_more_but_goes_on_serving() {
     let limits = Limits { disk_reserve: u64::MAX, ..Limits::default() };
     let mut store = Held::open(root, &limits);
     assert_eq!(store.publish(2, 1, None, &signed(card(2, 1), 2)), Err(Refusal::Full));
-    assert_eq!(store.publish(2, 0, None, &first), Ok(Outcome::Done));
+    assert_eq!(store.publish(2, 0, None, &first), Ok(None));
     assert_eq!(store.heads().len(), 1);
 }
 

@@ -12,6 +12,7 @@ use sealift_platform::net::{BoxStream, Listener};
 
 use super::exposition::expose;
 use super::{Observed, PATIENCE as ANSWER};
+use crate::accept::Backoff;
 
 /// Connections at once.
 const MOST: usize = 32;
@@ -21,8 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HEAD: usize = 8 << 10;
 /// What an answer for people is.
 const PLAIN: &str = "text/plain; charset=utf-8";
-/// How long to wait when the system could not accept.
-const RETRY: Duration = Duration::from_millis(200);
 
 /// Reads the address of the metrics: one that others cannot reach.
 ///
@@ -40,6 +39,7 @@ pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
 /// Answers on `listener` until dropped.
 pub async fn serve<O: Observed>(listener: Box<dyn Listener>, program: O) {
     let mut open = JoinSet::new();
+    let mut backoff = Backoff::new();
     let mut oldest: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
@@ -48,9 +48,10 @@ pub async fn serve<O: Observed>(listener: Box<dyn Listener>, program: O) {
         };
         let Ok((stream, _)) = accepted else {
             // Out of descriptors, as the program itself: it says so.
-            tokio::time::sleep(RETRY).await;
+            backoff.wait().await;
             continue;
         };
+        backoff.reset();
         oldest.retain(|task| !task.is_finished());
         if oldest.len() >= MOST
             && let Some(task) = oldest.pop_front()

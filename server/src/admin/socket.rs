@@ -11,6 +11,7 @@ use tokio::net::UnixListener;
 
 use super::Observed;
 use crate::Program;
+use crate::accept::Backoff;
 
 /// How long one that asks may take to read the answer, and one that is asked to give it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,11 +50,13 @@ pub fn bind(program: Program, home: &Path) -> io::Result<Bound> {
 
 /// Answers on the socket until dropped, one after the other.
 pub async fn serve<O: Observed>(bound: Bound, program: O) {
+    let mut backoff = Backoff::new();
     loop {
         let Ok((mut stream, _)) = bound.listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            backoff.wait().await;
             continue;
         };
+        backoff.reset();
         let Some(report) = program.report().await else { return };
         let mut line = serde_json::to_vec(&report).unwrap_or_default();
         line.push(b'\n');

@@ -11,10 +11,10 @@ fn own_card(seed: u8) -> (Writer, Vec<u8>) {
 
 impl Held {
     /// Brings a space of its own for `seed` at `now` and publishes a card there.
-    fn bring(&mut self, seed: u8, now: u64) -> Result<Outcome, Refusal> {
+    fn bring(&mut self, seed: u8, now: u64) -> Result<Option<Published>, Refusal> {
         let (writer, statement) = own_card(seed);
-        self.one(Op::Admit { space: writer.space, token: None, now })?;
-        self.one(Op::Change(writer, Change::Publish { log: 1, follows: None, statement }))
+        self.one(Admit { space: writer.space, token: None, now })?;
+        self.one(Publish { writer, log: 1, follows: None, statement })
     }
 
     fn has(&self, seed: u8) -> bool {
@@ -57,7 +57,7 @@ fn a_new_space_takes_the_place_of_one_without_devices() {
     store.bring(2, NOW).unwrap();
     store.bring(3, NOW + 1).unwrap();
     let space = own_card(2).0.space;
-    store.one(Op::Seen { spaces: vec![space, own_card(9).0.space], now: NOW + 2 }).unwrap();
+    store.one(Seen { spaces: vec![space, own_card(9).0.space], now: NOW + 2 }).unwrap();
     store.bring(4, NOW + 3).unwrap();
     assert!(store.has(2) && !store.has(3) && store.has(4));
     let presence = store.core.shared().presence.clone();
@@ -69,28 +69,28 @@ fn a_new_space_takes_the_place_of_one_without_devices() {
 fn a_dropped_space_takes_its_invites_segments_and_what_was_kept_aside_with_it() {
     let limits = Limits { invites: 1, ..Limits::default() };
     let (_folder, mut store) = open_with(&limits);
-    store.one(Op::Admit { space: space(), token: Some([7; 16]), now: NOW }).unwrap();
+    store.one(Admit { space: space(), token: Some([7; 16]), now: NOW }).unwrap();
     let parts = [segment(1, 4000), segment(2, 4000)];
     store.stage(2, 7, 0, &parts);
     store.publish(2, LOG, None, &signed(head(2, 7, 0, &parts), 2)).unwrap();
     store.stage(2, 7, 2, &parts);
-    let invite = |id| {
+    let invite = |space, id| {
         let package = vec![1; 10];
-        Change::PutInvite { id: [id; 16], deadline: NOW, uses: 1, package, now: NOW }
+        PutInvite { space, id: [id; 16], deadline: NOW, uses: 1, package, now: NOW }
     };
-    store.change(2, invite(1)).unwrap();
+    store.one(invite(space(), 1)).unwrap();
     assert_eq!(store.core.shared().facts(&space()).unwrap().known.token, Some([7; 16]));
     let (other, _) = own_card(9);
-    store.one(Op::Admit { space: other.space, token: None, now: NOW + 1 }).unwrap();
-    store.one(Op::Change(other, invite(2))).unwrap();
+    store.one(Admit { space: other.space, token: None, now: NOW + 1 }).unwrap();
+    store.one(invite(other.space, 2)).unwrap();
     assert_eq!(store.core.shared().facts(&space()).unwrap(), Facts::default());
     assert!(store.heads().is_empty());
-    let take = Op::TakeInvite { device: key(5).id(), id: [1; 16], now: NOW };
+    let take = TakeInvite { device: key(5).id(), id: [1; 16], now: NOW };
     assert_eq!(store.one(take), Err(Refusal::NotFound));
     let usage = store.core.shared().usage().unwrap();
     assert_eq!((usage.segments, usage.statements, usage.invites, usage.spaces), (0, 0, 1, 1));
     // Its publisher begins anew.
-    store.one(Op::Admit { space: space(), token: None, now: NOW + 2 }).unwrap();
+    store.one(Admit { space: space(), token: None, now: NOW + 2 }).unwrap();
     store.stage(2, 7, 0, &parts);
     store.publish(2, LOG, None, &signed(head(2, 7, 0, &parts), 2)).unwrap();
     assert_eq!(store.segments(2, 7, 0, 2).unwrap(), parts);
