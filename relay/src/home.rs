@@ -43,7 +43,7 @@ type Opened = (Arc<dyn Root>, Box<dyn Lock>, Identity);
 
 fn open_folder(platform: &Platform, home: &Path) -> Result<Opened, RelayError> {
     let opened = home::open(PROGRAM, &*platform.disk, home);
-    let (root, lock) = opened.map_err(|error| match error {
+    let home::Home { root, lock } = opened.map_err(|error| match error {
         HomeError::Disk(error) => RelayError::Home(home.to_owned(), error),
         HomeError::InUse(holder) => RelayError::InUse(home.to_owned(), holder),
     })?;

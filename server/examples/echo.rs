@@ -176,8 +176,8 @@ pub(crate) async fn run(
     page: Box<dyn Listener>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let (root, _lock) = home::open(PROGRAM, &*platform.disk, folder)?;
-    let identity = Identity::open(PROGRAM, &*root, &*platform.random, true)?;
+    let home = home::open(PROGRAM, &*platform.disk, folder)?;
+    let identity = Identity::open(PROGRAM, &*home.root, &*platform.random, true)?;
     let (room, farewell) = (Room::measure(limits.memory), limits.farewell);
     let limits = InForce::new(limits);
     let (gate, partials) = (Gate::new(limits.view()), Partials::new(limits.view()));

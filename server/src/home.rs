@@ -20,15 +20,19 @@ pub enum HomeError {
     InUse(String),
 }
 
+/// An open folder.
+pub struct Home {
+    /// What is in it.
+    pub root: Arc<dyn Root>,
+    /// Keeps other processes out.
+    pub lock: Box<dyn Lock>,
+}
+
 /// Opens the folder at `path`, made if missing, for this process alone until the lock is dropped.
 ///
 /// # Errors
 /// [`HomeError`].
-pub fn open(
-    program: Program,
-    disk: &dyn Disk,
-    path: &Path,
-) -> Result<(Arc<dyn Root>, Box<dyn Lock>), HomeError> {
+pub fn open(program: Program, disk: &dyn Disk, path: &Path) -> Result<Home, HomeError> {
     let root = private::open(disk, path)?;
     let name = format!("{}.lock", program.name);
     let name = Path::new(&name);
@@ -36,7 +40,7 @@ pub fn open(
         return Err(HomeError::InUse(private::holder(&*root, name)));
     };
     private::describe(&*lock)?;
-    Ok((root, lock))
+    Ok(Home { root, lock })
 }
 
 #[cfg(test)]
