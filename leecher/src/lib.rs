@@ -5,19 +5,14 @@ pub mod check;
 pub mod commands;
 pub mod fetch;
 pub mod freshen;
-pub mod naming;
 pub mod online;
 pub mod progress;
 pub mod replica;
 pub mod search;
 pub mod select;
 mod shown;
-pub mod store;
 pub mod sync;
 mod text;
-
-#[cfg(test)]
-mod memory;
 
 use clap::CommandFactory;
 use sealift_command::console::Console;

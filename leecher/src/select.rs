@@ -331,8 +331,8 @@ mod tests {
     use sealift_proto::space::SpaceId;
 
     use super::*;
-    use crate::memory::MemoryDisk;
     use crate::replica::{LogKey, Update};
+    use sealift_platform::testing::MemoryDisk;
 
     fn device(number: u8) -> DeviceId {
         SecretKey::from_seed([number; 32]).id()

@@ -59,14 +59,6 @@ fn trimmed(digits: &[u8]) -> &[u8] {
     &digits[digits.iter().take_while(|byte| **byte == b'0').count()..]
 }
 
-/// What two names share that a file system without letter case or with its own composition would take for one: more
-/// forgiving than [`fold`], since file systems fold by capitals.
-#[must_use]
-pub(crate) fn collision_key(name: &str) -> String {
-    let capital: String = name.nfd().flat_map(char::to_uppercase).collect();
-    capital.chars().flat_map(char::to_lowercase).nfd().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,15 +91,5 @@ mod tests {
         let mut names = ["b", "a10", "a9", "a 1", "a09", "a9b", "a1.10", "a1.9", "10", "9", "a"];
         names.sort_by(|a, b| natural(a, b));
         assert_eq!(names, ["9", "10", "a", "a 1", "a1.9", "a1.10", "a09", "a9", "a9b", "a10", "b"]);
-    }
-
-    #[test]
-    fn names_that_a_disk_may_confuse_share_a_key() {
-        for (a, b) in
-            [("A.txt", "a.TXT"), ("\u{e9}", "e\u{301}"), ("Straße", "STRASSE"), ("ſ", "s")]
-        {
-            assert_eq!(collision_key(a), collision_key(b), "{a} {b}");
-        }
-        assert_ne!(collision_key("a"), collision_key("b"));
     }
 }

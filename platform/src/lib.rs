@@ -13,6 +13,8 @@ pub mod rate;
 pub mod redb_file;
 pub mod service;
 pub mod sync;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use std::sync::Arc;
 

@@ -107,8 +107,8 @@ fn is_inside(dir: &Path, own: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Share;
     use sealift_platform::disk::SystemDisk;
+    use sealift_platform::testing::Share;
 
     fn check(share: &Share, dir: &str) -> Result<Folders, Failure> {
         let home = Home::beneath(&share.path("home"));

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sealift_content::hashes::Places;
 use sealift_platform::disk::{Disk, Root};
 use sealift_proto::path::RelativePath;
 
@@ -184,6 +185,13 @@ impl Folders {
         let (first, rest) = name.split_once('/')?;
         let (index, folder) = self.iter().find(|(_, folder)| folder.name.as_str() == first)?;
         Some((index, folder, rest.split('/').collect()))
+    }
+}
+
+impl Places for Folders {
+    fn find(&self, name: &str) -> Option<(Arc<dyn Root>, PathBuf)> {
+        let (_, folder, local) = Self::find(self, name)?;
+        Some((folder.root()?, local))
     }
 }
 

@@ -4,18 +4,17 @@ mod files;
 mod holders;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use sealift_proto::catalogue::{EXECUTABLE, Entry, Root, Status};
 use sealift_proto::path::RelativePath;
 
-use crate::print::Print;
 use files::Files;
 pub use files::Id;
 use holders::Holders;
+use sealift_content::hashes::print::Print;
 
-/// Path of a file in the catalogue; always one that [`RelativePath`] accepts.
-pub type Name = Arc<str>;
+// Paths in the catalogue, always such that [`RelativePath`] accepts.
+pub use sealift_content::hashes::Name;
 
 /// Of so many files with one content one can be read, or none.
 const SAME_MAX: usize = 16;

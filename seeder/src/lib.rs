@@ -12,17 +12,14 @@ pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod folder;
-pub mod hashes;
 pub mod index;
 pub mod invite;
-pub mod journal;
 mod lan;
 mod manager;
 pub mod names;
 pub mod online;
 pub mod own;
 mod owner;
-pub mod print;
 pub mod progress;
 pub mod qr;
 pub mod rules;
@@ -39,6 +36,3 @@ pub mod watch;
 
 pub use config::Config;
 pub use run::run;
-
-#[cfg(test)]
-mod testing;

@@ -66,7 +66,7 @@ pub fn resolve(path: &Path) -> PathBuf {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::testing::Share;
+    use sealift_platform::testing::Share;
 
     #[test]
     fn homes_are_known_beneath_a_folder_before_they_exist_and_through_links() {

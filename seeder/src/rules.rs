@@ -164,7 +164,7 @@ fn is_part(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Share;
+    use sealift_platform::testing::Share;
 
     #[test]
     fn deeper_rules_have_the_last_word() {

@@ -25,13 +25,13 @@ use crate::catalogue::publish::Publication;
 use crate::config::{Config, folders};
 use crate::engine::{Engine, Handle};
 use crate::folder::Folders;
-use crate::hashes::cache::Cache;
 use crate::manager::Manager;
 use crate::online::{Live, Online, author};
 use crate::progress::Progress;
 use crate::serve::{Library, Ways};
 use crate::sharing;
 use crate::status::{Source, answer};
+use sealift_content::hashes::cache::Cache;
 
 /// How long the relay may take at the end to get what is known.
 const LAST_WORDS: Duration = Duration::from_secs(3);

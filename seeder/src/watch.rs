@@ -231,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn closing_moving_and_removing_are_hinted() {
-        let share = crate::testing::Share::new();
+        let share = sealift_platform::testing::Share::new();
         let outside = tempfile::tempdir().unwrap();
         share.write("sub/before", "x");
         let (sender, mut hints) = mpsc::unbounded_channel();

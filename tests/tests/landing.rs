@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealift_command::exit::{Exit, Failure};
-use sealift_leecher::fetch::sink::{Begun, Sink};
-use sealift_leecher::store::{Landing, Target};
+use sealift_content::landing::sink::{Begun, Sink};
+use sealift_content::landing::{Landing, Target};
 use sealift_platform::Platform;
 use sealift_platform::clock::SystemClock;
 use sealift_platform::random::SystemRandom;

@@ -117,7 +117,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::MemoryDisk;
+    use sealift_platform::testing::MemoryDisk;
 
     #[tokio::test]
     async fn each_file_gets_its_own_hash_or_its_own_error() {

@@ -243,7 +243,9 @@ impl Loose {
             for entry in view.entries("")? {
                 let (path, stored) = entry?;
                 let Some(root) = stored.root else { continue };
-                let name = crate::naming::portable_name(path.rsplit('/').next().unwrap_or(&path));
+                let name = sealift_content::naming::portable_name(
+                    path.rsplit('/').next().unwrap_or(&path),
+                );
                 if names.contains(name.as_str()) {
                     loose.by_name.entry(name).or_insert_with(|| path.clone());
                 }

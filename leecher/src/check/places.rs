@@ -11,8 +11,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use super::walk::{Local, LocalFile};
-use crate::naming::portable_name;
 use crate::replica::{LogView, ReplicaError};
+use sealift_content::naming::portable_name;
 
 /// A folder of this machine that is compared with a shared one.
 #[derive(Debug, Clone, PartialEq, Eq)]

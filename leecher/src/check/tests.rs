@@ -8,8 +8,8 @@ use sealift_proto::path::RelativePath;
 use sealift_proto::space::SpaceId;
 
 use super::*;
-use crate::memory::{MemoryDisk, Node};
 use crate::replica::{LogKey, Update};
+use sealift_platform::testing::{MemoryDisk, Node};
 
 /// The catalogue of seeder `number`: paths with contents; an empty one is not hashed yet and said to be 3 bytes long.
 fn view(number: u8, files: &[(&str, &str)]) -> LogView {

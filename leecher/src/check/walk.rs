@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sealift_platform::disk::{Disk, Kind, Root as Folder};
 
-use crate::naming;
+use sealift_content::naming;
 
 /// A regular file of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use serde_json::json;
 
 use crate::args::DownloadArgs;
 use crate::freshen::{Known, excuse, tell_unread, unreadable};
-use crate::naming::{self, Names};
 use crate::replica::LogView;
 use crate::search::near_misses;
 use crate::select::{Choice, Chosen, Contents, LeftOut, Offer, Selected, select};
+use sealift_content::naming::{self, Names};
 
 /// How many similar names are suggested.
 const SUGGESTIONS: usize = 3;

@@ -23,13 +23,13 @@ use super::choose::{Choices, choose, tell_left_out};
 use crate::args::DownloadArgs;
 use crate::fetch::download::{Download, Manner, Wanted};
 use crate::fetch::schedule::{Offer as Source, Outcome};
-use crate::fetch::sink::Sink;
 use crate::fetch::view::View;
 use crate::freshen::{Known, News, freshen};
-use crate::naming::{self, Names};
 use crate::progress::{DownloadBar, Moment, TICK};
 use crate::select::{Chosen, Offer};
-use crate::store::{Landing, Target, forget_older};
+use sealift_content::landing::sink::Sink;
+use sealift_content::landing::{Landing, Target, forget_older};
+use sealift_content::naming::{self, Names};
 use stale::{Again, Stale};
 
 /// As `--out`: standard output.

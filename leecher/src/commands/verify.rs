@@ -19,8 +19,8 @@ use crate::check::places::Copy;
 use crate::check::walk::{Local, walk};
 use crate::check::{Finding, Plan, State};
 use crate::freshen::{News, freshen, tell_unread, unreadable};
-use crate::naming::portable_name;
 use crate::replica::{LogView, ReplicaError};
+use sealift_content::naming::portable_name;
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);

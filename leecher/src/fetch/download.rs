@@ -27,10 +27,10 @@ use super::elsewhere::Elsewhere;
 use super::schedule::{Offer, Outcome, Reason, Schedule};
 use super::session::{self, Teller, Ways};
 use super::shared::Shared;
-use super::sink::Sink;
 use super::view::{Names, View};
 use crate::freshen::{Connection, online};
 use crate::online::{Online, Presence};
+use sealift_content::landing::sink::Sink;
 
 /// Pause between two tries; doubled up to the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));

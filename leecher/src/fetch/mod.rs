@@ -9,6 +9,5 @@ pub mod ranges;
 pub mod schedule;
 mod session;
 mod shared;
-pub mod sink;
 mod source;
 pub mod view;

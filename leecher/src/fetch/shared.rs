@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::deliver::Delivery;
 use super::schedule::{Schedule, SourceId};
-use super::sink::Sink;
 use crate::progress::Waiting;
+use sealift_content::landing::sink::Sink;
 
 /// The schedule, where the bytes go, and a bell that rings when something has changed.
 pub(super) struct Shared {

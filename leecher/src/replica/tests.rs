@@ -9,7 +9,7 @@ use sealift_proto::path::RelativePath;
 use sealift_proto::space::SpaceId;
 
 use super::*;
-use crate::memory::MemoryDisk;
+use sealift_platform::testing::MemoryDisk;
 
 const LOG: [u8; 16] = [3; 16];
 

@@ -7,8 +7,8 @@ use sealift_proto::path::RelativePath;
 use sealift_proto::space::SpaceId;
 
 use super::*;
-use crate::memory::MemoryDisk;
 use crate::replica::Update;
+use sealift_platform::testing::MemoryDisk;
 
 fn key(device: u8) -> LogKey {
     let device = SecretKey::from_seed([device; 32]).id();

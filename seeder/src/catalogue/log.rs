@@ -26,8 +26,8 @@ use sealift_proto::space::SpaceId;
 use serde::{Deserialize, Serialize};
 
 use crate::index::Name;
-use crate::journal::Journal;
 use base::{Base, Written};
+use sealift_content::journal::Journal;
 
 const KIND: [u8; 16] = *b"sealift segments";
 /// The log is written anew when it holds over twice the changes that a new one would, and so many more.
@@ -514,7 +514,7 @@ impl<'a> Loader<'a> {
             head.map_or((0, [0; 32]), |head| (head.base, chain_start(&head.log_id, head.base)));
         let head = head.filter(|head| head.space == author.space && head.epoch == author.epoch);
         let (segments, published) = (Vec::new(), HashMap::new());
-        let end = crate::journal::START as u64;
+        let end = sealift_content::journal::START as u64;
         Self {
             author,
             head,

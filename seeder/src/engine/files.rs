@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use super::walker::WalkedFile;
 use super::{Engine, Waiter};
 use crate::activity::Activity;
-use crate::hashes::file::HashError;
-use crate::hashes::pool::{Outcome, Report};
 use crate::index::{Name, State, Verdict};
-use crate::print::Print;
 use crate::scan::is_absence;
 use crate::settle::{CLOSED, OLD, QUIET};
+use sealift_content::hashes::file::HashError;
+use sealift_content::hashes::pool::{Outcome, Report};
+use sealift_content::hashes::print::Print;
 
 impl Engine {
     /// Takes what a walk found.

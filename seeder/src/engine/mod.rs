@@ -23,15 +23,15 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::activity::Teller;
 use crate::folder::Folders;
-use crate::hashes::cache::Cache;
-use crate::hashes::file::HashError;
-use crate::hashes::pool::{Pool, Report};
-use crate::hashes::underway::UnderWay;
 use crate::index::{Index, Name};
-use crate::print::Print;
 use crate::settle::Settle;
 use crate::watch::{Hint, Watching};
 use places::{Checked, Place};
+use sealift_content::hashes::cache::Cache;
+use sealift_content::hashes::file::HashError;
+use sealift_content::hashes::pool::{Pool, Report};
+use sealift_content::hashes::print::Print;
+use sealift_content::hashes::underway::UnderWay;
 use walker::Walked;
 
 /// How often folders are looked after.
@@ -184,7 +184,7 @@ impl Engine {
         watching: Watching,
         teller: Teller,
     ) -> (Self, Inbox, Handle) {
-        let (pool, reports) = Pool::new(folders.clone(), cache.clone());
+        let (pool, reports) = Pool::new(Arc::new(folders.clone()), cache.clone());
         let (hints_in, hints) = mpsc::unbounded_channel();
         let (walked_in, walked) = mpsc::channel(BATCHES);
         let (checked_in, checked) = mpsc::unbounded_channel();

@@ -4,7 +4,8 @@ use std::path::Path;
 use crate::activity::Activity;
 use crate::folder::Folder;
 use crate::index::State;
-use crate::testing::{Share, platform};
+use sealift_platform::Platform;
+use sealift_platform::testing::Share;
 use sealift_proto::path::RelativePath;
 
 struct Running {
@@ -23,8 +24,13 @@ fn start_at(share: &Share, home: Share, watching: Watching) -> Running {
     let (cache, problem) = Cache::open(&home.root());
     assert!(problem.is_none());
     let (teller, activity) = Teller::new();
-    let (engine, inbox, handle) =
-        Engine::new(platform(), Folders::new(vec![folder]), Arc::new(cache), watching, teller);
+    let (engine, inbox, handle) = Engine::new(
+        Platform::system(),
+        Folders::new(vec![folder]),
+        Arc::new(cache),
+        watching,
+        teller,
+    );
     let (stop, stopped) = signal::channel(false);
     let hints = engine.sender.hints.clone();
     let task = tokio::spawn(engine.run(inbox, stopped));
@@ -179,7 +185,7 @@ async fn goes_and_comes_back(watching: Watching) {
     let (teller, activity) = Teller::new();
     let cache = Arc::new(Cache::open(&share.root()).0);
     let folders = Folders::new(vec![folder]);
-    let (engine, inbox, handle) = Engine::new(platform(), folders, cache, watching, teller);
+    let (engine, inbox, handle) = Engine::new(Platform::system(), folders, cache, watching, teller);
     let (stop, stopped) = signal::channel(false);
     let hints = engine.sender.hints.clone();
     let task = tokio::spawn(engine.run(inbox, stopped));
@@ -296,7 +302,7 @@ async fn what_was_offered_goes_when_a_program_makes_its_home_there() {
     let running = start(&share, Watching::System);
     running.until_hash("s/home/x", b"x", Duration::from_secs(10)).await;
     running.until_hash("s/a", b"a", Duration::from_secs(10)).await;
-    sealift_platform::private::open(&*platform().disk, &share.path("home")).unwrap();
+    sealift_platform::private::open(&*Platform::system().disk, &share.path("home")).unwrap();
     running.until(SOON, |r| r.handle.shared.index().get("s/home/x").is_none()).await;
     share.write(".sealift-private", "");
     running.until(SOON, |r| r.handle.shared.index().status().files == 0).await;

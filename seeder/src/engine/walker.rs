@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use crate::index::Name;
-use crate::print::Print;
 use crate::rules::Rules;
 use crate::scan::{Found, Skipped, Visitor, walk};
 use crate::watch::Watcher;
+use sealift_content::hashes::print::Print;
 
 /// Files told at once.
 const BATCH: usize = 512;

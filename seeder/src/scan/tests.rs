@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::Share;
+use sealift_platform::testing::Share;
 
 #[derive(Default)]
 struct Seen {

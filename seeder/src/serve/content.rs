@@ -10,10 +10,10 @@ use sealift_proto::manifest::{Layout, Manifest};
 use sealift_proto::message::Missing;
 
 use crate::engine::Handle;
-use crate::hashes::file::Reading;
 use crate::index::Name;
-use crate::print::Print;
 use crate::scan::is_absence;
+use sealift_content::hashes::file::Reading;
+use sealift_content::hashes::print::Print;
 
 /// An open file that is in the state it was hashed in.
 pub(super) struct Opened {
@@ -120,10 +120,11 @@ mod tests {
     use crate::activity::Teller;
     use crate::engine::Engine;
     use crate::folder::{Folder, Folders};
-    use crate::hashes::cache::Cache;
     use crate::index::State;
-    use crate::testing::{Share, platform};
     use crate::watch::Watching;
+    use sealift_content::hashes::cache::Cache;
+    use sealift_platform::Platform;
+    use sealift_platform::testing::Share;
     use sealift_proto::path::RelativePath;
     use std::path::Path;
     use std::time::Duration;
@@ -141,7 +142,7 @@ mod tests {
         let watching = Watching::Poll(Duration::from_secs(60));
         let folders = Folders::new(vec![folder]);
         let (engine, inbox, handle) =
-            Engine::new(platform(), folders, cache, watching, Teller::new().0);
+            Engine::new(Platform::system(), folders, cache, watching, Teller::new().0);
         let (stop, stopped) = watch::channel(false);
         let engine = tokio::spawn(engine.run(inbox, stopped));
         let key: Name = "s/key".into();

@@ -16,9 +16,9 @@ use sealift_proto::message::{Item, Missing, Outcome, RUN_MAX, RunHeader, Session
 
 use super::content::{self, Opened};
 use crate::engine::Handle;
-use crate::hashes::file::read_exact;
 use crate::index::Name;
-use crate::print::Print;
+use sealift_content::hashes::file::read_exact;
+use sealift_content::hashes::print::Print;
 
 /// Items up to this many bytes are read before the run begins.
 const SMALL: u64 = 256 * 1024;

@@ -11,11 +11,11 @@ use super::{Tally, manner, source, space_for, watch};
 use crate::args::DownloadArgs;
 use crate::fetch::download::{Download, Wanted};
 use crate::fetch::schedule::Outcome;
-use crate::fetch::sink::Sink;
 use crate::freshen::Known;
 use crate::progress::DownloadBar;
 use crate::select::Chosen;
-use crate::store::Stdout;
+use sealift_content::landing::Stdout;
+use sealift_content::landing::sink::Sink;
 
 /// Writes the one file of `files` to standard output; everything else that is to be said goes to standard error.
 pub(super) async fn run(

@@ -12,7 +12,7 @@ use sealift_proto::message::Finished;
 use super::file::File;
 use super::source::Source;
 use super::{Outcome, Schedule, SourceId, State};
-use crate::fetch::sink::Begun;
+use sealift_content::landing::sink::Begun;
 
 impl Schedule {
     /// A file was begun: what is there of it, or why not.

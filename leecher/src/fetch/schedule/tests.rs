@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use sealift_proto::manifest::{CHUNK, Manifest};
 
 use super::*;
-use crate::fetch::sink::Begun;
+use sealift_content::landing::sink::Begun;
 
 const STEP: Duration = Duration::from_millis(10);
 const MB: f64 = 1e6;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalogue::plan::{Shown, compare};
-use crate::testing::Share;
 use sealift_platform::random::SystemRandom;
+use sealift_platform::testing::Share;
 use sealift_proto::catalogue::{Root, fold};
 use sealift_proto::keys::EpochSecret;
 use sealift_proto::path::RelativePath;

@@ -10,10 +10,9 @@ use tokio::sync::mpsc;
 use super::cache::Cache;
 use super::file::{HashError, Hashed, Reading};
 use super::lanes::{Batch, Lanes, Rank};
+use super::print::Print;
 use super::underway::UnderWay;
-use crate::folder::Folders;
-use crate::index::Name;
-use crate::print::Print;
+use super::{Name, Places};
 
 /// Files up to this size that just changed go before those of a first scan, bytes.
 const SMALL: u64 = 16 * 1024 * 1024;
@@ -41,7 +40,7 @@ pub enum Report {
 
 /// The queue and the threads.
 pub struct Pool {
-    folders: Folders,
+    places: Arc<dyn Places>,
     cache: Arc<Cache>,
     reports: mpsc::UnboundedSender<Report>,
     lanes: Lanes,
@@ -61,13 +60,16 @@ struct Shared {
 }
 
 impl Pool {
-    /// A pool that reads files of `folders` and puts their hashes into `cache`. What the receiver gets must be given to
+    /// A pool that reads files of `places` and puts their hashes into `cache`. What the receiver gets must be given to
     /// [`Pool::take`].
     #[must_use]
-    pub fn new(folders: Folders, cache: Arc<Cache>) -> (Self, mpsc::UnboundedReceiver<Report>) {
+    pub fn new(
+        places: Arc<dyn Places>,
+        cache: Arc<Cache>,
+    ) -> (Self, mpsc::UnboundedReceiver<Report>) {
         let (reports, received) = mpsc::unbounded_channel();
         let pool = Self {
-            folders,
+            places,
             cache,
             reports,
             lanes: Lanes::default(),
@@ -193,7 +195,7 @@ impl Pool {
         {
             let Batch { device, rank, jobs, urgent } = batch;
             let worker = Worker {
-                folders: self.folders.clone(),
+                places: self.places.clone(),
                 cache: self.cache.clone(),
                 reports: self.reports.clone(),
                 shared: self.shared.clone(),
@@ -210,7 +212,7 @@ fn rank(print: &Print, changed: bool) -> Rank {
 }
 
 struct Worker {
-    folders: Folders,
+    places: Arc<dyn Places>,
     cache: Arc<Cache>,
     reports: mpsc::UnboundedSender<Report>,
     shared: Arc<Shared>,
@@ -278,27 +280,30 @@ impl Worker {
     }
 
     fn open(&self, job: &Job) -> Result<Reading, HashError> {
-        let (_, folder, local) = self.folders.find(&job.name).ok_or(HashError::Changed)?;
-        let root = folder.root().ok_or(HashError::Changed)?;
-        Reading::open(&*root, &local, job.print)
+        let (folder, local) = self.places.find(&job.name).ok_or(HashError::Changed)?;
+        Reading::open(&*folder, &local, job.print)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::Folder;
     use crate::hashes::file::CHUNK_LEN;
-    use crate::testing::Share;
-    use sealift_proto::path::RelativePath;
-    use std::path::Path;
+    use sealift_platform::disk::Root as Folder;
+    use sealift_platform::testing::Share;
+    use std::path::{Path, PathBuf};
+
+    struct Shared(Arc<dyn Folder>);
+
+    impl Places for Shared {
+        fn find(&self, name: &str) -> Option<(Arc<dyn Folder>, PathBuf)> {
+            Some((self.0.clone(), name.strip_prefix("s/")?.into()))
+        }
+    }
 
     fn pool(share: &Share) -> (Pool, mpsc::UnboundedReceiver<Report>) {
-        let name = RelativePath::new("s").unwrap();
-        let folder = Folder::new(name, share.dir.path().into(), Vec::new());
-        folder.check(&crate::testing::platform().disk);
         let cache = Cache::open(&share.root()).0;
-        Pool::new(Folders::new(vec![folder]), Arc::new(cache))
+        Pool::new(Arc::new(Shared(share.root())), Arc::new(cache))
     }
 
     fn file(share: &Share, path: &str, len: usize) -> (Name, Print) {

@@ -6,30 +6,38 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use sealift_platform::disk::{Disk, File, Kind, Listed, Lock, Root, Stat};
+use crate::disk::{Disk, File, Kind, Listed, Lock, Root, Stat};
 
 /// One stored thing.
 #[derive(Clone)]
-pub(crate) enum Node {
+pub enum Node {
+    /// A folder.
     Folder,
+    /// A symbolic link.
     Link,
+    /// A device or the like.
     Other,
+    /// A regular file.
     File(Arc<Mutex<Content>>),
 }
 
 #[derive(Default, Clone)]
-pub(crate) struct Content {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) modified_ns: i128,
-    pub(crate) mode: u32,
+/// What is in a file, and what is known of it.
+pub struct Content {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Time of last change, nanoseconds since 1970.
+    pub modified_ns: i128,
+    /// Its rights.
+    pub mode: u32,
     /// How many names it has beyond the one it was made with.
-    pub(crate) further_names: u64,
+    pub further_names: u64,
     inode: u64,
 }
 
 /// The disk; clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct MemoryDisk(Arc<Inner>);
+pub struct MemoryDisk(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -52,77 +60,88 @@ struct Inner {
 }
 
 impl MemoryDisk {
-    pub(crate) fn new() -> Self {
+    /// An empty disk.
+    pub fn new() -> Self {
         Self::default()
     }
 
-    pub(crate) fn without_case() -> Self {
+    /// One that takes names for the same that differ in letter case only.
+    pub fn without_case() -> Self {
         Self(Arc::new(Inner { ignores_case: true, ..Inner::default() }))
     }
 
-    pub(crate) fn of_portable_names() -> Self {
+    /// One that takes portable names only.
+    pub fn of_portable_names() -> Self {
         Self(Arc::new(Inner { narrow: true, ..Inner::default() }))
     }
 
-    pub(crate) fn that_replaces() -> Self {
+    /// One that cannot rename without replacing.
+    pub fn that_replaces() -> Self {
         Self(Arc::new(Inner { replaces: true, ..Inner::default() }))
     }
 
-    pub(crate) fn of_capacity(bytes: u64) -> Self {
+    /// One that holds so many bytes.
+    pub fn of_capacity(bytes: u64) -> Self {
         Self(Arc::new(Inner { capacity: Some(bytes), ..Inner::default() }))
     }
 
-    pub(crate) fn root(&self) -> Arc<dyn Root> {
+    /// The disk as an open folder.
+    pub fn root(&self) -> Arc<dyn Root> {
         Arc::new(self.clone())
     }
 
-    pub(crate) fn operations(&self) -> u64 {
+    /// How many altering operations were done.
+    pub fn operations(&self) -> u64 {
         self.0.operations.load(Ordering::SeqCst)
     }
 
     /// Lets `count` more altering operations pass; `None` lifts the limit.
-    pub(crate) fn stop_after(&self, count: Option<u64>) {
+    pub fn stop_after(&self, count: Option<u64>) {
         *self.0.stop_at.lock().unwrap() = count.map(|count| self.operations() + count);
     }
 
     /// Lets `count` more altering operations pass and the next one fail.
-    pub(crate) fn fail_at(&self, count: u64) {
+    pub fn fail_at(&self, count: u64) {
         *self.0.fail_at.lock().unwrap() = Some(self.operations() + count);
     }
 
     /// Whether a failure that was asked for has come.
-    pub(crate) fn is_failing(&self) -> bool {
+    pub fn is_failing(&self) -> bool {
         let reached =
             |at: &Mutex<Option<u64>>| at.lock().unwrap().is_some_and(|at| at < self.operations());
         reached(&self.0.stop_at) || reached(&self.0.fail_at)
     }
 
     /// Gives the file a further name that is not seen here.
-    pub(crate) fn link_further(&self, path: &str) {
+    pub fn link_further(&self, path: &str) {
         match self.0.nodes.lock().unwrap().get(&self.key(Path::new(path))) {
             Some(Node::File(content)) => content.lock().unwrap().further_names += 1,
             _ => panic!("no file {path}"),
         }
     }
 
-    pub(crate) fn put(&self, path: &str, node: Node) {
+    /// Puts `node` at `path`.
+    pub fn put(&self, path: &str, node: Node) {
         self.0.nodes.lock().unwrap().insert(self.key(Path::new(path)), node);
     }
 
-    pub(crate) fn put_file(&self, path: &str, bytes: &[u8]) {
+    /// Puts a file with these `bytes` at `path`.
+    pub fn put_file(&self, path: &str, bytes: &[u8]) {
         let inode = self.0.inodes.fetch_add(1, Ordering::SeqCst) + 1;
         let content = Content { bytes: bytes.to_vec(), mode: 0o644, inode, ..Content::default() };
         self.put(path, Node::File(Arc::new(Mutex::new(content))));
     }
 
-    pub(crate) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+    /// The bytes of the file at `path`; `None` where there is none.
+    pub fn bytes(&self, path: &str) -> Option<Vec<u8>> {
         match self.0.nodes.lock().unwrap().get(&self.key(Path::new(path)))? {
             Node::File(content) => Some(content.lock().unwrap().bytes.clone()),
             _ => None,
         }
     }
 
-    pub(crate) fn alter(&self, path: &str, alter: impl FnOnce(&mut Vec<u8>)) {
+    /// Alters the bytes of the file at `path`.
+    pub fn alter(&self, path: &str, alter: impl FnOnce(&mut Vec<u8>)) {
         match self.0.nodes.lock().unwrap().get(&self.key(Path::new(path))) {
             Some(Node::File(content)) => alter(&mut content.lock().unwrap().bytes),
             _ => panic!("no file {path}"),
@@ -130,7 +149,7 @@ impl MemoryDisk {
     }
 
     /// All files, without the hidden ones of a store.
-    pub(crate) fn files(&self) -> Vec<String> {
+    pub fn files(&self) -> Vec<String> {
         let nodes = self.0.nodes.lock().unwrap();
         let files = nodes.iter().filter(|(_, node)| matches!(node, Node::File(_)));
         files.map(|(path, _)| path.to_str().unwrap().to_owned()).collect()

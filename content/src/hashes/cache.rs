@@ -19,8 +19,8 @@ use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, Manifest};
 
 use super::file::Hashed;
+use super::print::Print;
 use crate::journal::{Journal, Reader};
-use crate::print::Print;
 
 /// Name of the file.
 pub const FILE: &str = "hashes";
@@ -316,7 +316,7 @@ fn path_number(path: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Share;
+    use sealift_platform::testing::Share;
 
     fn print(inode: u64) -> Print {
         Print { size: 5, modified_ns: 1_000, changed_ns: 2_000, inode, device: 9 }

@@ -1,6 +1,6 @@
 use super::*;
-use crate::memory::Node;
 use sealift_platform::disk::Kind;
+use sealift_platform::testing::Node;
 
 #[test]
 fn files_of_every_size_land_whole() {

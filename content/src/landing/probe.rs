@@ -109,7 +109,7 @@ mod tests {
     use sealift_platform::random::SystemRandom;
 
     use super::*;
-    use crate::memory::MemoryDisk as Memory;
+    use sealift_platform::testing::MemoryDisk as Memory;
 
     fn swept(memory: &Memory) -> Vec<String> {
         let root = memory.root();

@@ -14,7 +14,7 @@ use super::chunks::Chunks;
 use super::claim::{Claim, Wanted};
 use super::record::{self, Record};
 use super::target::Target;
-use crate::fetch::sink::Begun;
+use crate::landing::sink::Begun;
 
 /// After so many bytes what has come is made durable beside what goes on, so that little is left for the end.
 const SYNC_AFTER: u64 = 64 * CHUNK;

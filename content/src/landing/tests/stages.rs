@@ -54,7 +54,7 @@ fn a_folder_that_somebody_makes_meanwhile_stays_theirs() {
     let memory = Memory::new();
     let landing = landing(&memory, &PATHS);
     try_fill(&landing, 0, PATHS[0].as_bytes()).unwrap();
-    memory.put("tree", crate::memory::Node::Folder);
+    memory.put("tree", sealift_platform::testing::Node::Folder);
     memory.put_file("tree/a", b"theirs");
     land(&landing, &[0, 1, 2, 3]);
     assert_eq!(memory.bytes("tree/a").unwrap(), b"theirs");

@@ -9,7 +9,7 @@ use sealift_command::exit::{Exit, Failure};
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::Layout;
 
-use crate::fetch::sink::{Begun, Sink};
+use crate::landing::sink::{Begun, Sink};
 
 /// How many chunks beyond the next one to be written are kept in memory at most.
 const WINDOW: u64 = 16;

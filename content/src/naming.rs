@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use sealift_platform::disk::Root as Folder;
 use sealift_platform::random::Random;
 use sealift_proto::text::hex;
+use unicode_normalization::UnicodeNormalization;
 
-use crate::store::Probe;
-use crate::text::collision_key;
+use crate::landing::Probe;
 
 /// Longest name that common file systems hold, bytes.
 const NAME_MAX: usize = 255;
@@ -162,7 +162,8 @@ fn is_device(name: &str) -> bool {
 }
 
 /// Whether `name` is like those of our own hidden files, or of those that rule what is shared.
-pub(crate) fn is_own(name: &str) -> bool {
+#[must_use]
+pub fn is_own(name: &str) -> bool {
     name.get(..OWN.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN))
         || name.eq_ignore_ascii_case(RULES)
 }
@@ -258,13 +259,20 @@ fn confuses(folder: &dyn Folder, random: &dyn Random) -> io::Result<bool> {
     Ok(confused)
 }
 
+/// What two names share that a file system without letter case or with its own composition would take for one: more
+/// forgiving than a search, since file systems fold by capitals.
+fn collision_key(name: &str) -> String {
+    let capital: String = name.nfd().flat_map(char::to_uppercase).collect();
+    capital.chars().flat_map(char::to_lowercase).nfd().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use sealift_platform::random::SystemRandom;
 
     use super::*;
-    use crate::memory::MemoryDisk;
+    use sealift_platform::testing::MemoryDisk;
 
     #[test]
     fn a_disk_that_takes_a_name_keeps_it() {
@@ -365,6 +373,16 @@ mod tests {
             confused.iter().map(|path| collision_key(path.to_str().unwrap())).collect();
         assert_eq!(keys.len(), names.len(), "{confused:?}");
         assert_eq!(confused[0], Path::new("d/A.txt"), "the first keeps its name");
+    }
+
+    #[test]
+    fn names_that_a_disk_may_confuse_share_a_key() {
+        for (a, b) in
+            [("A.txt", "a.TXT"), ("\u{e9}", "e\u{301}"), ("Straße", "STRASSE"), ("ſ", "s")]
+        {
+            assert_eq!(collision_key(a), collision_key(b), "{a} {b}");
+        }
+        assert_ne!(collision_key("a"), collision_key("b"));
     }
 
     /// Names as hostile as the rules allow: no slash, no NUL, not `.` or `..`.

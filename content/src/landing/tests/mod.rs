@@ -7,8 +7,8 @@ mod smalls;
 mod stages;
 
 use super::*;
-use crate::memory::MemoryDisk as Memory;
 use sealift_platform::random::SystemRandom;
+use sealift_platform::testing::MemoryDisk as Memory;
 
 fn content(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i / 7 % 251) as u8 + 1).collect()

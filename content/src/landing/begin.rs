@@ -17,7 +17,7 @@ use super::folders::Trouble;
 use super::part::Part;
 use super::stage::top_of;
 use super::{Landing, State, Target};
-use crate::fetch::sink::Begun;
+use crate::landing::sink::Begun;
 use crate::naming::numbered;
 
 /// Most names tried for a file whose own is taken: `a (1)`, `a (2)`, …

@@ -129,7 +129,7 @@ pub(super) fn read_up_to(file: &dyn File, buffer: &mut [u8], from: usize) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::MemoryDisk as Memory;
+    use sealift_platform::testing::MemoryDisk as Memory;
 
     const ONE: Root = Root([1; 32]);
 

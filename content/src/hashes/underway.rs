@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sealift_proto::manifest::CHUNK;
 
-use crate::index::Name;
+use super::Name;
 
 /// Bytes read of each file that is being read. Files of one chunk are not noted: they are done before anybody asks.
 #[derive(Default)]

@@ -14,6 +14,7 @@ mod mark;
 mod part;
 mod probe;
 mod record;
+pub mod sink;
 mod small;
 mod stage;
 mod starts;
@@ -34,7 +35,7 @@ use sealift_platform::disk::Root as Folder;
 use sealift_platform::random::Random;
 use sealift_proto::catalogue::Root;
 
-use crate::fetch::sink::{Begun, Sink, Start};
+use crate::landing::sink::{Begun, Sink, Start};
 use flush::Flush;
 use folders::Folders;
 use part::Part;

@@ -310,7 +310,7 @@ fn read_exact(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Share;
+    use sealift_platform::testing::Share;
 
     const TEST_KIND: [u8; KIND] = *b"sealift test 001";
 

@@ -14,7 +14,7 @@ use sealift_proto::text::hex;
 
 use super::claim::{PREFIX, lock};
 use super::record::read_up_to;
-use crate::fetch::sink::Start;
+use crate::landing::sink::Start;
 
 /// What follows [`PREFIX`] in their names.
 const KIND: &str = "start-";
@@ -223,7 +223,7 @@ fn parse(header: &[u8; HEADER]) -> Option<(Root, u64, DeviceId)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::MemoryDisk as Memory;
+    use sealift_platform::testing::MemoryDisk as Memory;
 
     const ONE: Root = Root([1; 32]);
     const TARGET: &str = "d/a.txt";

@@ -12,7 +12,7 @@ use sealift_platform::private;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, Manifest, chunk_value};
 
-use crate::print::Print;
+use super::print::Print;
 
 /// Bytes of a chunk as a length in memory.
 pub const CHUNK_LEN: usize = 1 << 20;
@@ -144,7 +144,7 @@ pub fn read_exact(file: &dyn File, buffer: &mut [u8], offset: u64) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Share;
+    use sealift_platform::testing::Share;
 
     fn reading(share: &Share, name: &str) -> Reading {
         let root = share.root();

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::Name;
 use super::file::Reading;
-use crate::index::Name;
-use crate::print::Print;
+use super::print::Print;
 
 /// How many read from one disk: one computes while the other waits, and more would have the heads of a disk move.
 const READERS: usize = 2;
