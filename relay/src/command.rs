@@ -18,7 +18,8 @@ use sealift_platform::Platform;
 use sealift_server::log::{Log, escape};
 use sealift_server::machine::raise_file_limit;
 
-use crate::{PROGRAM, RelayError};
+use crate::error::RelayError;
+use crate::program::PROGRAM;
 use args::{Args, Command};
 use settings::{Settings, SettingsError};
 

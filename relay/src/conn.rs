@@ -16,8 +16,8 @@ use sealift_proto::frame::{LinkKind, PREAMBLE, Preamble};
 use sealift_server::entrance::{Entrance, Guest, Probation, Service};
 use sealift_server::rejected::Rejected;
 
-use crate::PROGRAM;
 use crate::hub::Hub;
+use crate::program::PROGRAM;
 
 /// First byte of a preamble.
 const PREAMBLE_START: u8 = b'S';

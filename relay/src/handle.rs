@@ -10,10 +10,10 @@ use sealift_server::Program;
 use sealift_server::admin::{Metric, Observed, PATIENCE};
 use sealift_server::admission::Allowed;
 
-use crate::PROGRAM;
 use crate::exposition::METRICS;
 use crate::hub::Hub;
 use crate::limits::Limits;
+use crate::program::PROGRAM;
 use crate::report::{Report, report};
 
 /// A running relay, seen from outside. It does not keep the relay alive.

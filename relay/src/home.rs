@@ -9,9 +9,10 @@ use sealift_platform::disk::{Lock, Root, give_name};
 use sealift_server::home::{self, HomeError};
 use sealift_server::identity::Identity;
 
+use crate::error::RelayError;
 use crate::limits::InForce;
+use crate::program::PROGRAM;
 use crate::store::{self, Closing, Store};
-use crate::{PROGRAM, RelayError};
 
 /// Damaged stores that are kept. A disk that damages more of them is no place for another.
 const ASIDE: u32 = 5;

@@ -5,20 +5,22 @@
 //! ahead of the head that covers them and become part of the catalogue in the transaction that stores this head.
 
 mod core;
+mod error;
 mod heads;
 mod invites;
 mod keys;
 mod operation;
 mod presence;
 mod read;
+mod request;
 mod spaces;
+mod staged;
 mod staging;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod usage;
 
-use std::io;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -27,107 +29,28 @@ use tokio::task::JoinHandle;
 use sealift_platform::disk::Root;
 use sealift_proto::control::{LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
-use sealift_proto::space::{Role, Serial, SpaceId};
+use sealift_proto::space::{Serial, SpaceId};
 use sealift_server::budget::Budget;
 use sealift_server::tokens::TokenName;
 
 use self::core::{Core, Shared};
-use self::operation::{
-    Admit, Answer, Asked, DropStaged, KeepBudget, Operation, Request, Seen, SweepInvites,
-    TakeInvite,
-};
+use self::operation::{Admit, Answer, DropStaged, KeepBudget, Seen, SweepInvites, TakeInvite};
+use self::request::{Asked, Operation, Request, apply_all};
+use self::usage::Usage;
 use crate::limits::InForce;
 
+pub(crate) use self::core::FILE;
+pub(crate) use error::StoreError;
 pub(crate) use operation::{Publish, Published, PutInvite, Stage};
 pub(crate) use presence::{Presence, Present};
 pub(crate) use read::{Cursor, SegmentRange};
 pub(crate) use spaces::Facts;
+pub(crate) use staged::Writer;
 
-/// Name of the database in the relay's home.
-pub(crate) const FILE: &str = "relay.redb";
 /// Requests that may wait for the writer; beyond, connections are not read.
 const QUEUE: usize = 64;
 /// Requests that one transaction takes at most: with the largest segments, 8 MiB.
 const BATCH: usize = 128;
-
-/// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
-    /// The database refused.
-    #[error(transparent)]
-    Database(Box<redb::Error>),
-    /// A value is not what was written.
-    #[error("a stored value is damaged")]
-    Damaged,
-    /// The disk refused.
-    #[error(transparent)]
-    Disk(#[from] io::Error),
-    /// Written by a later version.
-    #[error("the store has format {0}, which this version does not know")]
-    Format(u64),
-    /// A task of the store ended by itself.
-    #[error("the store stopped")]
-    Stopped,
-}
-
-impl StoreError {
-    /// Whether the disk has no room left.
-    pub(crate) fn is_full(&self) -> bool {
-        let is_full = |error: &io::Error| {
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        };
-        match self {
-            Self::Disk(error) => is_full(error),
-            Self::Database(error) => matches!(&**error, redb::Error::Io(error) if is_full(error)),
-            _ => false,
-        }
-    }
-
-    /// Whether the file is not what was written, other than a disk that cannot be read, or another version's file.
-    pub(crate) fn is_damage(&self) -> bool {
-        let is_cut = |error: &io::Error| {
-            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
-        };
-        match self {
-            Self::Damaged | Self::Stopped => true,
-            Self::Disk(error) => is_cut(error),
-            Self::Database(error) => match &**error {
-                redb::Error::Corrupted(_) => true,
-                redb::Error::Io(error) => is_cut(error),
-                _ => false,
-            },
-            Self::Format(_) => false,
-        }
-    }
-}
-
-impl<E: Into<redb::Error>> From<E> for StoreError
-where
-    E: RedbError,
-{
-    fn from(error: E) -> Self {
-        Self::Database(Box::new(error.into()))
-    }
-}
-
-/// The kinds of error that redb's calls return.
-pub(crate) trait RedbError {}
-impl RedbError for redb::DatabaseError {}
-impl RedbError for redb::TransactionError {}
-impl RedbError for redb::TableError {}
-impl RedbError for redb::StorageError {}
-impl RedbError for redb::CommitError {}
-impl RedbError for redb::SetDurabilityError {}
-
-/// A member as far as storing goes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Writer {
-    pub(crate) space: SpaceId,
-    pub(crate) device: DeviceId,
-    pub(crate) role: Role,
-    /// Which of its connections: what is kept aside belongs to one.
-    pub(crate) connection: u64,
-}
 
 /// The open store. Clones share it; it closes when the last is gone and [`Closing`] has been awaited.
 #[derive(Clone)]
@@ -242,6 +165,14 @@ impl Store {
         self.ask(Seen { spaces, now }).await
     }
 
+    /// What it holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) async fn usage(&self) -> Result<Usage, StoreError> {
+        self.read(Shared::usage).await
+    }
+
     /// How much of a month's bytes was used up when that was last kept.
     pub(crate) async fn budget(&self) -> Result<Budget, StoreError> {
         self.read(Shared::budget).await
@@ -309,7 +240,7 @@ async fn write_all(mut core: Core, mut waiting: mpsc::Receiver<Box<dyn Request>>
             batch.push(next);
         }
         let applied = blocking(move || {
-            let failed = core.apply(&mut batch);
+            let failed = apply_all(&mut core, &mut batch);
             (core, batch, failed)
         });
         let Ok((back, done, failed)) = applied.await else {

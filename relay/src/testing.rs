@@ -1,8 +1,10 @@
 //! What tests within the relay share.
 
 use sealift_platform::Platform;
+use sealift_server::admission::Allowed;
 
-use crate::{Allowed, Config, Limits, Relay};
+use crate::limits::Limits;
+use crate::relay::{Config, Relay};
 
 /// A relay with a home of its own, which does not serve yet.
 pub(crate) async fn relay(limits: Limits) -> (tempfile::TempDir, Relay) {

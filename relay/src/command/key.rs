@@ -9,7 +9,7 @@ use sealift_proto::text::base32;
 use sealift_server::identity::{KeyError, KeyFile};
 
 use super::args::KeyCommand;
-use crate::PROGRAM;
+use crate::program::PROGRAM;
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]

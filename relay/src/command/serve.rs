@@ -18,7 +18,9 @@ use sealift_server::{admin, reach};
 use super::args::Args;
 use super::ready;
 use super::settings::Settings;
-use crate::{Config, Handle, PROGRAM, Relay};
+use crate::handle::Handle;
+use crate::program::PROGRAM;
+use crate::relay::{Config, Relay};
 
 /// How often it is told what was left out of the log.
 const UNSAID: Duration = Duration::from_secs(10);

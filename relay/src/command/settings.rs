@@ -9,14 +9,16 @@ use etcetera::BaseStrategy;
 use sealift_platform::disk::Disk;
 use sealift_proto::frame::DEFAULT_PORT;
 use sealift_proto::space::HostName;
+use sealift_server::admission::Allowed;
 use sealift_server::config::{ConfigError, LARGEST, find, read};
+use sealift_server::limits::LimitError;
 use sealift_server::log::{Format, Level};
 use sealift_server::reach::Public;
-use sealift_server::tokens;
+use sealift_server::tokens::{self, TokenError, Tokens};
 
 use super::args::Args;
 use crate::config::{File, NAME, OF_THE_SYSTEM};
-use crate::{Allowed, Limits, TokenError, Tokens};
+use crate::limits::Limits;
 
 /// Everything that a relay is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +47,7 @@ pub(super) enum SettingsError {
     Config(#[from] ConfigError),
     /// A flag is wrong.
     #[error("--drain: {0}")]
-    Drain(crate::LimitError),
+    Drain(LimitError),
     /// The file of tokens cannot be read.
     #[error("cannot read the tokens in {0}: {1}")]
     TokenFile(PathBuf, io::Error),

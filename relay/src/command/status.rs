@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::PROGRAM;
+use crate::program::PROGRAM;
 use crate::report::{ByReason, Report};
 
 /// Prints what the relay on `home` says of itself.

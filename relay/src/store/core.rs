@@ -9,42 +9,21 @@ use redb::{Database, Durability, ReadableTable};
 use sealift_platform::disk::Root;
 use sealift_platform::redb_file;
 use sealift_platform::sync::{read, write};
-use sealift_proto::control::Refusal;
 use sealift_server::metrics::Counter;
 
+use super::error::StoreError;
 use super::keys::{LogKey, StagedKey};
-use super::operation::Request;
 use super::presence::Presence;
-use super::staging::{SentAhead, Staged};
+use super::staged::Staged;
 use super::tables::{META, Tables};
-use super::{FILE, StoreError};
 use crate::limits::{InForce, Limits};
 
+/// Name of the database in the relay's home.
+pub(crate) const FILE: &str = "relay.redb";
 /// Format of the tables.
 const FORMAT: u64 = 1;
 /// Largest database that is read through for damage at each start, bytes.
 const VERIFIED_AT_START: u64 = 256 << 20;
-
-/// Why an operation was not done.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The publisher's fault; nothing was changed.
-    Refused(Refusal),
-    /// The store's.
-    Broken(StoreError),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl<E: Into<StoreError>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Broken(error.into())
-    }
-}
 
 /// What readers and the writer share.
 pub(crate) struct Shared {
@@ -72,7 +51,7 @@ impl Shared {
 
     /// After a failed write the database trusts nothing it holds in memory; opening it again makes it go by what is on
     /// the disk.
-    fn open_again(&self) {
+    pub(super) fn open_again(&self) {
         let mut database = write(&self.database);
         *database = None;
         match self.open_database() {
@@ -114,38 +93,8 @@ impl Core {
         Arc::clone(&self.shared)
     }
 
-    /// Does all that is asked in one transaction: each is done whole or refused whole. All of it failed, for the reason that is
-    /// returned, if the disk did.
-    pub(super) fn apply(&mut self, requests: &mut [Box<dyn Request>]) -> Option<Refusal> {
-        let sent_ahead: Vec<SentAhead> =
-            requests.iter().filter_map(|request| request.sent_ahead()).collect();
-        let error = self.transact(|core, tables| core.apply_to(tables, requests)).err()?;
-        self.shared.failures.add(1);
-        tracing::error!(%error, "the store could not be written");
-        let why = if error.is_full() { Refusal::Full } else { Refusal::Internal };
-        // Kept-aside segments of earlier transactions may be gone with it: their publishers send them again.
-        self.fail_staged(sent_ahead, why);
-        self.shared.open_again();
-        Some(why)
-    }
-
-    fn apply_to(
-        &mut self,
-        tables: &mut Tables<'_>,
-        requests: &mut [Box<dyn Request>],
-    ) -> Result<((), Durability), StoreError> {
-        let mut durability = Durability::None;
-        for request in requests {
-            if request.is_durable() {
-                durability = Durability::Immediate;
-            }
-            request.apply(self, tables)?;
-        }
-        Ok(((), durability))
-    }
-
     /// Runs `work` in a write transaction, which is committed if it succeeds.
-    fn transact<T>(
+    pub(super) fn transact<T>(
         &mut self,
         work: impl FnOnce(&mut Self, &mut Tables<'_>) -> Result<(T, Durability), StoreError>,
     ) -> Result<T, StoreError> {

@@ -7,12 +7,13 @@ use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_start, statement_hash};
 use sealift_proto::space::{Card, Role, Serial, SpaceRecord};
 
-use super::core::{Core, Failure};
+use super::core::Core;
+use super::error::{Failure, StoreError};
 use super::keys::{LogKey, RECORD, SegmentKey, StagedKey};
 use super::operation::Published;
+use super::staged::Writer;
 use super::staging::stored_head;
 use super::tables::{Charge, Tables, checked, cost};
-use super::{StoreError, Writer};
 
 /// Log that holds a card.
 const CARD: u16 = 1;

@@ -8,8 +8,8 @@ use sealift_proto::control::Refusal;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::SpaceId;
 
-use super::StoreError;
-use super::core::{Core, Failure};
+use super::core::Core;
+use super::error::{Failure, StoreError};
 use super::operation::PutInvite;
 use super::tables::{Charge, Tables, checked, cost, stored_cost, unchecked};
 use crate::limits::Limits;

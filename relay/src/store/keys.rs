@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::SpaceId;
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// space ‖ device ‖ log
 pub(super) type LogBytes = [u8; 66];

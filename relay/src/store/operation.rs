@@ -1,93 +1,17 @@
-//! What the store can be asked to do: each operation has a reply of its own type, which is given once the transaction is on disk.
+//! What the store can be asked to do.
 
-use tokio::sync::oneshot;
-
-use sealift_proto::control::{Hash, LogHead, Refusal};
+use sealift_proto::control::{Hash, LogHead};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::{Serial, SpaceId};
 use sealift_server::budget::Budget;
 use sealift_server::tokens::TokenName;
 
-use super::core::{Core, Failure};
-use super::staging::SentAhead;
+use super::core::Core;
+use super::error::Failure;
+use super::keys::LogKey;
+use super::request::Operation;
+use super::staged::{SentAhead, Writer};
 use super::tables::Tables;
-use super::{StoreError, Writer};
-
-/// One thing that the store's writer does.
-pub(super) trait Operation: Send + 'static {
-    /// What whoever asked is told.
-    type Reply: Send + 'static;
-
-    /// Whether the transaction that does it is flushed.
-    const DURABLE: bool = true;
-
-    /// Does it, whole or not at all.
-    fn apply(self, core: &mut Core, tables: &mut Tables<'_>) -> Result<Self::Reply, Failure>;
-
-    /// The segment that it keeps aside, if it is about one.
-    fn sent_ahead(&self) -> Option<SentAhead> {
-        None
-    }
-}
-
-/// An operation of any kind that waits for the writer.
-pub(super) trait Request: Send {
-    /// As [`Operation::sent_ahead`].
-    fn sent_ahead(&self) -> Option<SentAhead>;
-
-    /// As [`Operation::DURABLE`].
-    fn is_durable(&self) -> bool;
-
-    /// Does it and keeps the reply. An error is the store's own, and ends the transaction.
-    fn apply(&mut self, core: &mut Core, tables: &mut Tables<'_>) -> Result<(), StoreError>;
-
-    /// Gives the reply; `failed` in its place if the transaction failed.
-    fn answer(self: Box<Self>, failed: Option<Refusal>);
-}
-
-/// Where a reply goes.
-type Replies<T> = oneshot::Sender<Result<T, Refusal>>;
-
-/// An operation and who waits for its reply, if anybody does.
-pub(super) struct Asked<O: Operation> {
-    operation: Option<O>,
-    reply: Result<O::Reply, Refusal>,
-    to: Option<Replies<O::Reply>>,
-}
-
-impl<O: Operation> Asked<O> {
-    /// To be done.
-    pub(super) const fn new(operation: O, to: Option<Replies<O::Reply>>) -> Self {
-        Self { operation: Some(operation), reply: Err(Refusal::Internal), to }
-    }
-}
-
-impl<O: Operation> Request for Asked<O> {
-    fn sent_ahead(&self) -> Option<SentAhead> {
-        self.operation.as_ref().and_then(Operation::sent_ahead)
-    }
-
-    fn is_durable(&self) -> bool {
-        O::DURABLE
-    }
-
-    fn apply(&mut self, core: &mut Core, tables: &mut Tables<'_>) -> Result<(), StoreError> {
-        let Some(operation) = self.operation.take() else { return Ok(()) };
-        self.reply = match operation.apply(core, tables) {
-            Ok(reply) => Ok(reply),
-            Err(Failure::Refused(why)) => Err(why),
-            Err(Failure::Broken(error)) => return Err(error),
-        };
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, failed: Option<Refusal>) {
-        if let Some(to) = self.to {
-            // Who asked may be gone; what it asked for is done all the same.
-            let _ = to.send(failed.map_or(self.reply, Err));
-        }
-    }
-}
 
 /// Keep a segment aside. A refusal is told by the Publish that follows.
 #[derive(Debug)]
@@ -108,7 +32,9 @@ impl Operation for Stage {
     }
 
     fn sent_ahead(&self) -> Option<SentAhead> {
-        Some(SentAhead::of(self))
+        let Self { writer, log, log_id, position, .. } = *self;
+        let key = LogKey::of(writer.space, writer.device, log);
+        Some(SentAhead { key, connection: writer.connection, log_id, position })
     }
 }
 

@@ -9,8 +9,8 @@ use sealift_proto::log::Head;
 use sealift_proto::space::{Serial, SpaceId, SpaceRecord};
 use sealift_server::budget::Budget;
 
-use super::StoreError;
 use super::core::Shared;
+use super::error::StoreError;
 use super::heads::decode;
 use super::keys::{LogBytes, LogKey, SegmentKey};
 use super::tables::{META, SEGMENTS, STATEMENTS, unchecked};

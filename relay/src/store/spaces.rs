@@ -7,8 +7,8 @@ use sealift_proto::space::{Serial, SpaceId};
 use sealift_server::admission::Known;
 use sealift_server::tokens::TokenName;
 
-use super::StoreError;
-use super::core::{Core, Failure, Shared};
+use super::core::{Core, Shared};
+use super::error::{Failure, StoreError};
 use super::invites;
 use super::keys::{LogBytes, LogKey, SegmentBytes, SegmentKey, StagedBytes, StagedKey};
 use super::tables::{SPACES, Tables};

@@ -7,44 +7,12 @@ use sealift_proto::identity::Signed;
 use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_next, chain_start};
 use sealift_proto::space::Role;
 
-use super::core::{Core, Failure};
+use super::core::Core;
+use super::error::{Failure, StoreError};
 use super::keys::{LogKey, SegmentBytes, SegmentKey, StagedBytes, StagedKey};
 use super::operation::Stage;
+use super::staged::{SentAhead, Staged, Writer};
 use super::tables::{Charge, Tables, checked, cost, stored_cost};
-use super::{StoreError, Writer};
-
-/// What is kept aside for one log: segments `from..next` of `log_id`.
-#[derive(Debug)]
-pub(super) struct Staged {
-    /// Which connection sent it: another one starts anew.
-    connection: u64,
-    pub(super) log_id: [u8; 16],
-    pub(super) from: u64,
-    pub(super) next: u64,
-    /// Chain value at `next` if the segments go on from the stored head.
-    pub(super) continued: Option<[u8; 32]>,
-    /// Chain value at `next` if they are a new base.
-    pub(super) fresh: [u8; 32],
-    /// Why a segment could not be kept; told to the Publish that comes.
-    pub(super) failed: Option<Refusal>,
-}
-
-/// A segment that was to be kept aside.
-pub(super) struct SentAhead {
-    key: LogKey,
-    connection: u64,
-    log_id: [u8; 16],
-    position: u64,
-}
-
-impl SentAhead {
-    /// That of `stage`.
-    pub(super) const fn of(stage: &Stage) -> Self {
-        let Stage { writer, log, log_id, position, .. } = stage;
-        let key = LogKey::of(writer.space, writer.device, *log);
-        Self { key, connection: writer.connection, log_id: *log_id, position: *position }
-    }
-}
 
 impl Core {
     /// The disk has failed a transaction: what was kept aside counts as lost, for the reason `why`, which the Publish that comes

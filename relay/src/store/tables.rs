@@ -7,8 +7,7 @@ use sealift_proto::control::Refusal;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::SpaceId;
 
-use super::StoreError;
-use super::core::Failure;
+use super::error::{Failure, StoreError};
 use super::keys::{LogBytes, LogKey, SegmentBytes, StagedBytes};
 use crate::limits::Limits;
 

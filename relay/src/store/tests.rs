@@ -7,7 +7,7 @@ use sealift_platform::disk::{Disk, Root, SystemDisk};
 use sealift_proto::codec::{Bytes, Extensions, List};
 use sealift_proto::identity::{SecretKey, Signed, Statement};
 use sealift_proto::log::{Head, chain_next, chain_start, statement_hash};
-use sealift_proto::space::{Card, SerialNumber, SpaceRecord};
+use sealift_proto::space::{Card, Role, SerialNumber, SpaceRecord};
 
 use super::*;
 use crate::limits::Limits;
@@ -92,7 +92,7 @@ impl Held {
     fn one<O: Operation>(&mut self, operation: O) -> Result<O::Reply, Refusal> {
         let (to, mut reply) = oneshot::channel();
         let mut requests: Vec<Box<dyn Request>> = vec![Box::new(Asked::new(operation, Some(to)))];
-        let failed = self.core.apply(&mut requests);
+        let failed = apply_all(&mut self.core, &mut requests);
         requests.into_iter().for_each(|request| request.answer(failed));
         reply.try_recv().unwrap()
     }

@@ -3,8 +3,8 @@
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
 use super::core::Shared;
+use super::error::StoreError;
 use super::tables::{INVITES, SEGMENTS, USAGE};
-use super::{Store, StoreError};
 
 /// What the store holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,16 +21,6 @@ pub(crate) struct Usage {
     pub(crate) spaces: u64,
     /// Bytes free on its disk.
     pub(crate) disk_free: u64,
-}
-
-impl Store {
-    /// What it holds.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub(crate) async fn usage(&self) -> Result<Usage, StoreError> {
-        self.read(Shared::usage).await
-    }
 }
 
 impl Shared {
