@@ -1,12 +1,15 @@
 //! How fast the links of a process may be together (`--limit`).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What was not used stays good for so long. Without it, each time a busy machine wakes a link late would be lost.
-const BURST: Duration = Duration::from_millis(100);
+use sealift_platform::rate::Rate as Bucket;
+use sealift_platform::sync::lock;
+
+/// What was not used stays good for a tenth of a second. Without it, each time a busy machine wakes a link late would be lost.
+const BURSTS: u64 = 10;
 /// How much of a second a link may pass at once: with several of them, how long each waits for its turn.
 const TURN: u64 = 50;
 /// Bytes that a link passes at once, at least and at most.
@@ -55,22 +58,15 @@ impl std::str::FromStr for Rate {
 }
 
 /// Who may pass how much when, on a clock of its own. Links take turns: each passes a turn's bytes, pays for them, and waits
-/// until all that was paid for so far is due.
-#[derive(Debug)]
-struct Bucket {
-    rate: u64,
-    /// Until when what has passed uses the rate up.
-    used_up: Duration,
+/// until all that was paid for so far is due. Nothing is given in advance: a process that is started again and again would pass
+/// the burst each time.
+fn bucket(rate: Rate) -> Bucket {
+    Bucket::new(rate.0, rate.0 / BURSTS, Duration::ZERO).emptied()
 }
 
-impl Bucket {
-    /// Pays for `bytes` that passed at `now`: when whoever passed them may go on.
-    fn pay(&mut self, now: Duration, bytes: u64) -> Duration {
-        let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.rate);
-        let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
-        self.used_up = self.used_up.max(now.saturating_sub(BURST)).saturating_add(takes);
-        self.used_up
-    }
+/// Pays for `bytes` that passed at `now`: when whoever passed them may go on.
+fn pay(bucket: &mut Bucket, now: Duration, bytes: u64) -> Duration {
+    now.saturating_add(bucket.take(bytes, now))
 }
 
 /// The limit that all links of a process share.
@@ -87,7 +83,7 @@ impl Pace {
     pub fn new(rate: Rate) -> Self {
         let turn = (rate.0 / TURN).clamp(TURN_BYTES.0, TURN_BYTES.1);
         Self {
-            bucket: Arc::new(Mutex::new(Bucket { rate: rate.0, used_up: Duration::ZERO })),
+            bucket: Arc::new(Mutex::new(bucket(rate))),
             start: Instant::now(),
             turn: usize::try_from(turn).unwrap_or(1),
         }
@@ -101,8 +97,7 @@ impl Pace {
     /// Pays for `bytes` that have passed: until when to wait before more do, if at all.
     pub(crate) fn pay(&self, bytes: usize) -> Option<Instant> {
         let now = self.start.elapsed();
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = bucket.pay(now, bytes as u64);
+        let due = pay(&mut lock(&self.bucket), now, bytes as u64);
         (due > now).then(|| self.start + due)
     }
 }
@@ -134,10 +129,10 @@ mod tests {
     #[test]
     fn in_the_long_run_the_rate_holds_and_a_late_link_catches_up() {
         for rate in [10_000, 10_000_000, 5_000_000_000] {
-            let mut bucket = Bucket { rate, used_up: Duration::ZERO };
+            let mut bucket = bucket(Rate(rate));
             let (mut now, mut passed, mut late) = (Duration::ZERO, 0, 0);
             while now < Duration::from_secs(20) {
-                let due = bucket.pay(now, rate / TURN);
+                let due = pay(&mut bucket, now, rate / TURN);
                 passed += rate / TURN;
                 // Each is woken some milliseconds late.
                 late = (late * 7 + 3) % 19;
@@ -151,13 +146,13 @@ mod tests {
 
     #[test]
     fn an_idle_time_gives_no_more_than_the_burst() {
-        let mut bucket = Bucket { rate: 1_000_000, used_up: Duration::ZERO };
+        let mut used = bucket(Rate(1_000_000));
         let hour = Duration::from_secs(3600);
-        assert_eq!(bucket.pay(hour, 100_000), hour);
-        assert_eq!(bucket.pay(hour, 50_000), hour + Duration::from_millis(50));
-        let mut fresh = Bucket { rate: 1_000_000, used_up: Duration::ZERO };
+        assert_eq!(pay(&mut used, hour, 100_000), hour);
+        assert_eq!(pay(&mut used, hour, 50_000), hour + Duration::from_millis(50));
+        let mut fresh = bucket(Rate(1_000_000));
         assert_eq!(
-            fresh.pay(Duration::ZERO, 1000),
+            pay(&mut fresh, Duration::ZERO, 1000),
             Duration::from_millis(1),
             "nothing is given in advance"
         );

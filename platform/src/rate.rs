@@ -28,6 +28,13 @@ impl Rate {
         Self { per_second, burst: count as f64, tokens: count as f64, last: now }
     }
 
+    /// The same with nothing in it: what may pass at once has yet to be saved up.
+    #[must_use]
+    pub const fn emptied(mut self) -> Self {
+        self.tokens = 0.0;
+        self
+    }
+
     /// What was taken last was not used.
     pub const fn give_back(&mut self) {
         self.tokens += 1.0;
@@ -98,6 +105,13 @@ mod tests {
         assert!(!rate.try_take(Duration::from_millis(250)));
         assert!(!rate.is_full(Duration::from_millis(400)));
         assert!(rate.is_full(Duration::from_millis(600)));
+    }
+
+    #[test]
+    fn an_empty_one_gives_nothing_in_advance() {
+        let mut rate = Rate::new(10, 3, Duration::ZERO).emptied();
+        assert_eq!(rate.take(1, Duration::ZERO), Duration::from_millis(100));
+        assert_eq!(rate.take(3, Duration::from_secs(9)), Duration::ZERO);
     }
 
     #[test]

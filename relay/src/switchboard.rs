@@ -1,7 +1,9 @@
 //! Who is connected and who may reach whom (PROTOCOL.md sections 5.2 to 5.4): pure state, without sockets or clock.
 //! What happened comes in as calls, what to do goes out as [`Effect`]s, times are durations since the relay started.
 
+mod book;
 mod links;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -14,18 +16,11 @@ use sealift_proto::space::{Membership, Role, Serial, SpaceId};
 use sealift_server::pace::Pace;
 
 use crate::limits::InForce;
+use book::Links;
+use names::{Owner, owner};
 
-pub(crate) use links::{Pair, Side};
-
-/// Names a connection within this relay; never used twice.
-pub(crate) type Key = u64;
-
-/// A device in a space.
-type Owner = (SpaceId, DeviceId);
-
-const fn owner(member: &Membership) -> Owner {
-    (member.space, member.device)
-}
+pub(crate) use book::{Pair, Side};
+pub(crate) use names::{Key, rests_on};
 
 /// Something to be done outside.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,12 +47,6 @@ impl Connection {
     }
 }
 
-/// Whether a membership rests on one of these serials.
-pub(crate) fn rests_on(member: &Membership, serials: &[Serial]) -> bool {
-    serials.contains(&member.serial)
-        || member.invite.is_some_and(|invite| serials.contains(&invite.serial))
-}
-
 #[derive(Debug, Default)]
 struct Space {
     connections: BTreeSet<Key>,
@@ -70,7 +59,7 @@ pub(crate) struct Switchboard {
     limits: InForce,
     connections: HashMap<Key, Connection>,
     spaces: HashMap<SpaceId, Space>,
-    links: links::Links,
+    links: Links,
     /// Of members that are connected, or were so lately that they still owe something.
     paces: HashMap<Owner, Pace>,
     joining: usize,
@@ -86,7 +75,7 @@ impl Switchboard {
             limits,
             connections: HashMap::new(),
             spaces: HashMap::new(),
-            links: links::Links::default(),
+            links: Links::default(),
             paces: HashMap::new(),
             joining: 0,
             next_key: 0,

@@ -46,11 +46,13 @@ pub(super) async fn between(
         if count == 0 {
             return Ok(true);
         }
+        // What is not taken has to be kept, per link: so a slow receiver is given half as much each time, which soon fits, and one
+        // that takes it all is trusted with twice as much again.
         size = if rest.is_empty() { (size * 2).min(BLOCK) } else { (size / 2).max(LEAST) };
         while !rest.is_empty() {
             to.writable().await?;
             match to.try_write(&rest) {
-                Err(error) if super::kernel::would_wait(&error) => {}
+                Err(error) if would_wait(&error) => {}
                 other => drop(rest.drain(..other?)),
             }
         }
@@ -78,13 +80,19 @@ fn step(
     }
     SHARED.with_borrow_mut(|block| {
         let count = match from.try_read(&mut block[..size]) {
-            Err(error) if super::kernel::would_wait(&error) => return Ok(None),
+            Err(error) if would_wait(&error) => return Ok(None),
             other => other?,
         };
         let sent = match to.try_write(&block[..count]) {
-            Err(error) if super::kernel::would_wait(&error) => 0,
+            Err(error) if would_wait(&error) => 0,
             other => other?,
         };
         Ok(Some((count, block[sent..count].to_vec())))
     })
+}
+
+/// Whether a socket is only not ready, or was interrupted, and may be tried again.
+#[cfg(target_os = "linux")]
+pub(super) fn would_wait(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

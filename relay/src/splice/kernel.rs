@@ -19,7 +19,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::brake::Way;
-use super::copy;
+use super::copy::{self, would_wait};
 use super::pipes::{Pipe, Pipes};
 
 /// Bytes to copy, where no pipe is left, before asking for one again.
@@ -134,10 +134,6 @@ async fn drain(pipe: &Pipe<'_>, mut pending: usize, to: &TcpStream) -> io::Resul
         }
     }
     Ok(())
-}
-
-pub(super) fn would_wait(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn refused(error: &io::Error) -> bool {
