@@ -2,9 +2,11 @@
 //! standard error, as text or as one JSON object per line.
 
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+
+use sealift_platform::sync::lock;
 
 use crate::escape::json_line;
 use crate::exit::{Exit, Failure};
@@ -193,7 +195,7 @@ impl Console {
 
     /// Remembers what stays if the command is interrupted: `205 MiB of report.pdf kept`.
     pub fn keep(&self, what: String) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+        *lock(&self.kept) = Some(what);
     }
 
     /// Tells why the command ends. Where a signal ended it that is one line, with what is kept.
@@ -201,7 +203,7 @@ impl Console {
         self.screen.close();
         let mut json = failure.to_json();
         let text = if matches!(failure.exit, Exit::Interrupted | Exit::Terminated) {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = lock(&self.kept);
             json["kept"] = kept.clone().into();
             let kept =
                 kept.as_ref().map(|kept| format!(": {kept}; the same command goes on there"));
@@ -217,7 +219,7 @@ impl Console {
         let line = if self.json { json_line(json) } else { text.to_owned() };
         match &self.sink {
             Sink::Memory(lines) => {
-                lines.lock().unwrap_or_else(PoisonError::into_inner).push((channel, line));
+                lock(&lines).push((channel, line));
             }
             Sink::Process { .. } => self.screen.print_above(|| print(channel, &line)),
         }

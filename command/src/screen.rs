@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use unicode_width::UnicodeWidthStr;
+
+use sealift_platform::sync::lock;
 
 use crate::line::Line;
 use crate::terminal::{self, Glyphs, Size};
@@ -84,7 +86,7 @@ impl Screen {
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, State>> {
-        Some(self.state.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+        self.state.as_deref().map(lock)
     }
 
     /// Brings the terminal in step with what is to be seen.

@@ -4,7 +4,7 @@
 mod neighbours;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, Speaker};
@@ -13,6 +13,7 @@ use sealift_peer::members::Members;
 use sealift_peer::path::Way;
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{LeecherSession, SessionError, Sessions, Side, WrapChoice};
+use sealift_platform::sync::lock;
 use sealift_proto::control::{Address, LogHead};
 use sealift_proto::identity::DeviceId;
 use tokio::sync::{mpsc, watch};
@@ -108,7 +109,7 @@ impl Online {
 
     /// Its members.
     pub fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.members)
     }
 
     /// Name of `device`, safe to show.
@@ -139,7 +140,7 @@ impl Online {
     /// Heads that come from now on; can be taken once.
     #[must_use]
     pub fn take_heads(&self) -> Option<mpsc::Receiver<LogHead>> {
-        self.heads.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.heads).take()
     }
 
     /// Opens a session with the seeder `device`: on the local network if it was heard of there, else through the relay. Which

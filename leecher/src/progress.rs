@@ -2,7 +2,7 @@
 
 mod moment;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_command::console::{Console, Verbosity};
@@ -11,6 +11,7 @@ use sealift_command::line::Line;
 use sealift_command::meter::Meter;
 use sealift_command::screen::Block;
 use sealift_peer::path;
+use sealift_platform::sync::lock;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -231,13 +232,13 @@ impl DownloadBar {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
 /// Whether it is time for another line; then it counts from now.
 fn is_time(last: &Mutex<Instant>) -> bool {
-    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut last = lock(&last);
     let due = last.elapsed() >= LINE;
     if due {
         *last = Instant::now();

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_content::hashes::Places;
 use sealift_platform::disk::{Disk, Root};
+use sealift_platform::sync::lock;
 use sealift_proto::path::RelativePath;
 
 use crate::index::Name;
@@ -95,7 +96,7 @@ impl Folder {
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     /// Looks whether the folder is still the one that is offered, and takes the one that is there now if not. A folder that

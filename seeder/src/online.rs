@@ -1,6 +1,6 @@
 //! The seeder's life at the relay: connected, publishing, answering offers; reconnecting when the connection is lost.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_command::console::Console;
@@ -9,6 +9,7 @@ use sealift_peer::connect::{Connected, Patience, Speaker, connect, jittered, rel
 use sealift_peer::control::{CallError, Control, Event};
 use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{Acceptor, Side, Ticket};
+use sealift_platform::sync::lock;
 use sealift_proto::control::{Address, LogHead, Refusal};
 use sealift_proto::handshake::RefuseCode;
 use sealift_proto::identity::{DeviceId, Signed};
@@ -214,7 +215,7 @@ impl Online {
     }
 
     fn live(&self, change: impl FnOnce(&mut Live)) {
-        change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut lock(&self.live));
     }
 }
 

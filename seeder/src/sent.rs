@@ -1,9 +1,10 @@
 //! How much content has left this process on which way.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use sealift_peer::path::Way;
+use sealift_platform::sync::lock;
 
 /// Bytes of content sent since the start, by way.
 #[derive(Debug, Default)]
@@ -12,7 +13,7 @@ pub struct Sent(Mutex<BTreeMap<Way, u64>>);
 impl Sent {
     /// Counts `bytes` more.
     pub fn add(&self, way: Way, bytes: u64) {
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sent = lock(&self.0);
         let all = sent.entry(way).or_default();
         *all = all.saturating_add(bytes);
     }
@@ -20,7 +21,7 @@ impl Sent {
     /// The ways that carried anything.
     #[must_use]
     pub fn list(&self) -> Vec<(Way, u64)> {
-        let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = lock(&self.0);
         sent.iter().map(|(way, bytes)| (*way, *bytes)).collect()
     }
 }

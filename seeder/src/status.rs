@@ -4,9 +4,10 @@
 //! `seeder status` tells what the profile knows.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sealift_peer::path::Way;
+use sealift_platform::sync::lock;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Shared;
@@ -80,7 +81,7 @@ impl Source {
     /// The state now.
     #[must_use]
     pub fn report(&self) -> Report {
-        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let live = lock(&self.live).clone();
         let folders = self.shared.folders.iter().map(|(_, folder)| FolderReport {
             name: folder.name.as_str().to_owned(),
             place: folder.dir.clone(),

@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, mpsc as thread_mpsc};
+use std::sync::{Mutex, mpsc as thread_mpsc};
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
+
+use sealift_platform::sync::lock;
 
 /// How long events are gathered: part of the two seconds within which a file is to be found.
 const GATHER: Duration = Duration::from_millis(120);
@@ -92,7 +94,7 @@ impl Watcher {
         if !EACH {
             return;
         }
-        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watcher = lock(&self.watcher);
         if let Err(error) = watcher.watch(dir, RecursiveMode::NonRecursive)
             && !is_of_the_folder(&error)
         {

@@ -1,8 +1,9 @@
 //! How far the reading of large files is, for those who wait for one.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use sealift_platform::sync::lock;
 use sealift_proto::manifest::CHUNK;
 
 use super::Name;
@@ -31,7 +32,7 @@ impl UnderWay {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Name, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use sealift_command::exit::{Exit, Failure};
 use sealift_platform::disk::{Kind, give_name};
+use sealift_platform::sync::lock;
 
 use super::begin::{NAMES, hash_file};
 use super::flush::{MANY_FILES, each};
@@ -172,7 +172,7 @@ impl Landing {
 
     /// Makes the names durable, each folder once: those with new files and those with new folders.
     fn make_names_durable(&self, named: Vec<Named<'_>>, ends: &mut Ends) {
-        let _alone = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&self.naming);
         let fresh = self.folders.take_unsynced();
         let parents = named.iter().map(|named| named.folder);
         let folders: BTreeSet<&Path> = parents.chain(fresh.iter().map(PathBuf::as_path)).collect();

@@ -1,10 +1,11 @@
 //! Making many files and names durable at once.
 
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use sealift_platform::disk::Root as Folder;
+use sealift_platform::sync::lock;
 
 /// From so many files on, one flush of the whole file system costs less than one for each file. Below, it may have to wait for
 /// what others write.
@@ -31,7 +32,7 @@ impl Flush {
 
     /// Flushes everything; `false` where that cannot be done.
     pub(super) fn all(&self, folder: &dyn Folder) -> io::Result<bool> {
-        let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&self.alone);
         match folder.sync_all() {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(false),

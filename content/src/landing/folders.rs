@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_platform::disk::{Kind, Root as Folder};
+use sealift_platform::sync::lock;
 
 /// What is known of the folders beneath `--out`.
 pub(super) struct Folders {
@@ -40,7 +41,7 @@ impl Folders {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// Whether `path` did not exist when first asked: no file in it can be there already.

@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_command::escape::escape_os;
 use sealift_command::exit::{Exit, Failure};
@@ -33,6 +33,7 @@ use sealift_command::human;
 use sealift_platform::Platform;
 use sealift_platform::disk::Root as Folder;
 use sealift_platform::random::Random;
+use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 
 use crate::landing::sink::{Begun, Sink, Start};
@@ -181,7 +182,7 @@ impl Landing {
     }
 
     fn jobs(&self) -> MutexGuard<'_, HashMap<usize, State>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.jobs)
     }
 
     fn state(&self, job: usize) -> Option<State> {

@@ -4,9 +4,10 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use sealift_platform::disk::{Buffer, File, Root as Folder};
+use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout};
 
@@ -110,7 +111,7 @@ impl Part {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// What is missing, and what is to be verified again. When all was taken but not finished, all is to be verified again:
@@ -236,7 +237,7 @@ impl Part {
     /// Makes content and record survive a power cut, for a file that is not complete.
     pub(super) fn sync_with_record(&self) -> io::Result<()> {
         self.sync()?;
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = lock(&self.record);
         self.note_into(&mut record)?;
         if let Some(record) = &*record {
             record.sync()?;
@@ -247,7 +248,7 @@ impl Part {
 
     /// Makes the content survive a power cut. If that fails, only what was durable before counts, for later processes too.
     pub(super) fn sync(&self) -> io::Result<()> {
-        let _alone = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&self.flushing);
         let durable = {
             let mut state = self.state();
             state.check_kept()?;
@@ -277,7 +278,7 @@ impl Part {
             state.lost = true;
             state.unrecorded = Some(0..state.written.word_count());
         }
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = lock(&self.record);
         // A record that cannot be put right must not be believed: the system may show lost pages until it forgets them.
         if self.note_into(&mut record).is_err() {
             let _ = record::forget(&*self.folder, &record::path_for(&self.path));
@@ -312,7 +313,7 @@ impl Part {
 
     /// Removes the record, once the file has its name. One that stays harms nobody.
     pub(super) fn forget_record(&self) {
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = lock(&self.record);
         if record.take().is_some() {
             let _ = record::forget(&*self.folder, &record::path_for(&self.path));
         }

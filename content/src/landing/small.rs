@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_platform::disk::{File, Root as Folder};
 use sealift_platform::random::Random;
+use sealift_platform::sync::lock;
 
 use super::folders::Trouble;
 use super::mark::Mark;
@@ -46,7 +47,7 @@ impl Smalls {
     }
 
     fn mark(&self) -> MutexGuard<'_, Option<Mark>> {
-        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.mark)
     }
 
     /// The folder in which new folders are built.

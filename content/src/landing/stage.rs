@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use sealift_platform::disk::{Kind, Root as Folder, give_name};
+use sealift_platform::sync::{read, write};
 
 use super::folders::{Folders, Trouble};
 
@@ -52,14 +53,14 @@ impl Stage {
     pub(super) fn begin(&self, hidden: &Path, path: &Path) -> Result<(), Trouble> {
         let (Some(top), Some(parent)) = (top_of(path), path.parent()) else { return Ok(()) };
         self.folders.make(&hidden.join(parent))?;
-        let mut tops = self.tops.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tops = write(&self.tops);
         tops.entry(top.to_owned()).or_insert_with(|| Some(Top::default()));
         Ok(())
     }
 
     /// Where the file of `path` grows, if its folder is being built beneath `hidden`.
     pub(super) fn spot(&self, hidden: &Path, path: &Path) -> Option<Spot<'_>> {
-        let tops = self.tops.read().unwrap_or_else(PoisonError::into_inner);
+        let tops = read(&self.tops);
         let top = tops.get(top_of(path)?)?.clone()?;
         Some(Spot { path: hidden.join(path), top, _stays: tops })
     }
@@ -67,7 +68,7 @@ impl Stage {
     /// Gives the folder `top` its name, if the `files` in it are all there are; whether it has it now. Their content is durable;
     /// so are the names in the folder, unless they are `unsynced`. It is not built out of sight any more in any case.
     pub(super) fn place(&self, hidden: &Path, top: &Path, files: &[&Path], unsynced: bool) -> bool {
-        let mut tops = self.tops.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tops = write(&self.tops);
         let Some(known) = tops.insert(top.to_owned(), None).flatten() else { return false };
         let all = Arc::strong_count(&known) - 1 == files.len();
         if !all || known.0.load(Ordering::SeqCst) {

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_platform::disk::{File, Kind, Listed, Root as Folder};
+use sealift_platform::sync;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::{CHUNK, Layout};
@@ -89,7 +90,7 @@ impl Starts {
     }
 
     fn take_left(&self, target: &Path) -> Vec<PathBuf> {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = sync::lock(&self.left);
         if left.is_empty() { Vec::new() } else { left.remove(&tag(target)).unwrap_or_default() }
     }
 
@@ -163,7 +164,7 @@ impl Starts {
     }
 
     fn held(&self) -> MutexGuard<'_, Vec<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.held)
     }
 }
 

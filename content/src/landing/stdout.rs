@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use sealift_command::exit::{Exit, Failure};
+use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::Layout;
 
@@ -52,7 +53,7 @@ impl<W: Write> Stdout<W> {
     }
 
     fn stream(&self) -> MutexGuard<'_, Stream<W>> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.stream)
     }
 }
 

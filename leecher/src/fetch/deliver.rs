@@ -1,11 +1,12 @@
 //! Chunks on their way from a source to the disk: verified and written off the runtime's threads, in memory that is used
 //! again and again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use blake3::hazmat::ChainingValue;
 use sealift_command::exit::Failure;
 use sealift_platform::disk::Buffer;
+use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, chunk_fits};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -60,7 +61,7 @@ impl Delivery {
         if len < BATCH {
             return vec![0; len].into();
         }
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let spare = lock(&self.spare).pop();
         let mut buffer = spare.unwrap_or_else(|| Buffer::new(CHUNK_LEN));
         buffer.reuse(len);
         buffer
@@ -71,7 +72,7 @@ impl Delivery {
         if buffer.room() < BATCH {
             return;
         }
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = lock(&self.spare);
         if spare.len() < BATCHES {
             spare.push(buffer);
         }

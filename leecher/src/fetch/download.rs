@@ -308,10 +308,7 @@ impl<'a> Download<'a> {
 
     fn open_session(&mut self, online: &Arc<Online>, device: DeviceId) {
         self.running.insert(device);
-        self.names
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .insert(device, online.name_of(&device));
+        sealift_platform::sync::lock(&self.names).insert(device, online.name_of(&device));
         let (online, shared, wrap) = (online.clone(), self.shared.clone(), self.manner.wrap);
         let ways = Ways {
             direct: self.direct.clone(),
@@ -373,7 +370,7 @@ impl<'a> Download<'a> {
 
     /// Name of a device with which there is or was a session, escaped.
     fn name_of(&self, device: &DeviceId) -> String {
-        let names = self.names.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let names = sealift_platform::sync::lock(&self.names);
         names.get(device).cloned().unwrap_or_else(|| device.short())
     }
 

@@ -58,10 +58,10 @@ impl Elsewhere {
             && let Some(looking) = self.looking.take()
         {
             let found = looking.await.unwrap_or_default();
-            let mut schedule = schedule.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut schedule = sealift_platform::sync::lock(&schedule);
             found.into_iter().for_each(|(job, offer)| schedule.add_offer(job, offer));
         }
-        let left = schedule.lock().unwrap_or_else(std::sync::PoisonError::into_inner).bytes_left();
+        let left = sealift_platform::sync::lock(&schedule).bytes_left();
         if left < WORTH || Instant::now() < due || self.looking.is_some() {
             return;
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use sealift_platform::sync::lock;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::SessionMessage;
 use tokio::sync::{mpsc, watch};
@@ -48,7 +49,7 @@ impl Shared {
 
     /// The schedule; never held while anything is waited for.
     pub(super) fn schedule(&self) -> MutexGuard<'_, Schedule> {
-        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.schedule)
     }
 
     /// Something has changed that others may wait for.
@@ -65,31 +66,31 @@ impl Shared {
 
     /// The connection to the relay was lost and is there again: whatever took it may have taken links too.
     pub(super) fn renew(&self) {
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *lock(&self.renewed) = Some(Instant::now());
         self.tell();
     }
 
     /// Seeders have come to the relay at these times: their links may lead to where they were before.
     pub(super) fn set_came(&self, came: BTreeMap<DeviceId, Instant>) {
-        *self.came.lock().unwrap_or_else(PoisonError::into_inner) = came;
+        *lock(&self.came) = came;
     }
 
     /// Nobody is at work: `whom` is waited for, until a time. `None` when somebody is again.
     pub(super) fn wait_for(&self, waiting: Option<(String, Instant)>) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
+        *lock(&self.waiting) = waiting;
     }
 
     /// What is waited for now.
     pub(super) fn waiting(&self) -> Option<Waiting> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waiting = lock(&self.waiting).clone();
         let left = |until: Instant| until.saturating_duration_since(Instant::now());
         waiting.map(|(whom, until)| Waiting { whom, left: left(until) })
     }
 
     /// Whether the connection of this device or of `seeder` to the relay has been made anew since `time`.
     pub(super) fn is_renewed_since(&self, time: Instant, seeder: &DeviceId) -> bool {
-        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner).get(seeder).copied();
+        let renewed = *lock(&self.renewed);
+        let came = lock(&self.came).get(seeder).copied();
         [renewed, came].into_iter().flatten().any(|at| at > time)
     }
 
@@ -116,6 +117,6 @@ impl Shared {
     }
 
     fn senders(&self) -> MutexGuard<'_, BTreeMap<SourceId, mpsc::UnboundedSender<SessionMessage>>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.requests)
     }
 }

@@ -3,13 +3,14 @@
 mod coming;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_peer::path::Way;
 use sealift_peer::session::{
     Incoming, LeecherEnds, LinkReader, LinkWriter, RunReader, SessionError,
 };
+use sealift_platform::sync::lock;
 use sealift_proto::codec::{self, List};
 use sealift_proto::direct::Candidates;
 use sealift_proto::identity::DeviceId;
@@ -159,18 +160,18 @@ impl Source<'_> {
 
     /// Notes whether anything comes: on a slow way a message takes its time, and is no silence.
     fn listen(&self) {
-        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut came = lock(&self.came);
         let now = came.0.load(Ordering::Relaxed);
         if now != std::mem::replace(&mut came.1, now) {
             let time = Instant::now();
-            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = time;
+            *lock(&self.heard) = time;
             self.shared.schedule().stirred(self.id, time);
         }
     }
 
     /// How long it may be silent; `reads` says that it may have to read a file first.
     fn patience(&self, reads: bool) -> Duration {
-        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = *lock(&self.heard);
         if self.shared.is_renewed_since(heard, &self.device) {
             return STALL_RENEWED;
         }
@@ -225,7 +226,7 @@ impl Source<'_> {
 
     /// Reads what comes until the link ends.
     async fn read(&self, mut reader: LinkReader<ToLeecher>) -> Result<(), SessionError> {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner).0 = reader.came();
+        lock(&self.came).0 = reader.came();
         loop {
             match reader.next().await? {
                 Incoming::End => {
@@ -244,7 +245,7 @@ impl Source<'_> {
 
     fn heard(&self, bytes: usize) {
         let now = Instant::now();
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *lock(&self.heard) = now;
         self.shared.schedule().heard(self.id, bytes as u64, now);
     }
 

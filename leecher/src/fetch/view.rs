@@ -1,9 +1,10 @@
 //! What can be seen of a download from outside.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sealift_peer::path::Way;
+use sealift_platform::sync::lock;
 use sealift_proto::identity::DeviceId;
 use tokio::time::Instant;
 
@@ -49,7 +50,7 @@ impl View {
     /// The seeders at work, by name (escaped).
     #[must_use]
     pub fn sources(&self) -> Vec<(String, SourceView)> {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = lock(&self.names);
         let name = |view: &SourceView| names.get(&view.device).cloned().unwrap_or_default();
         let views = self.shared.schedule().sources(Instant::now());
         views.into_iter().map(|view| (name(&view), view)).collect()
@@ -58,7 +59,7 @@ impl View {
     /// Verified bytes by the name of the seeder (escaped) that sent them.
     #[must_use]
     pub fn shares(&self) -> Vec<(String, u64)> {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = lock(&self.names);
         let delivered = self.shared.schedule().delivered().clone();
         let name = |device| names.get(&device).cloned().unwrap_or_default();
         let mut shares = BTreeMap::<_, u64>::new();

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_peer::lan::Browser;
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
+use sealift_platform::sync::lock;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Role;
 use serde_json::json;
@@ -26,7 +27,7 @@ pub(super) struct Neighbours(Mutex<BTreeMap<DeviceId, Vec<SocketAddr>>>);
 
 impl Neighbours {
     fn all(&self) -> MutexGuard<'_, BTreeMap<DeviceId, Vec<SocketAddr>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Where `device` is, if it was heard of.

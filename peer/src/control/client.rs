@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
+use sealift_platform::sync::lock;
 use sealift_proto::codec::{self, Bytes, CodecError, Extensions, List};
 use sealift_proto::control::{
     Address, FromRelay, Hello, HelloBody, Purpose as WirePurpose, Refusal, TOKEN, ToRelay, Welcome,
@@ -349,7 +350,7 @@ async fn read_loop(
 }
 
 fn end_calls(calls: &Mutex<Calls>) {
-    let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut calls = lock(&calls);
     calls.ended = true;
     calls.open.clear();
 }
@@ -362,7 +363,7 @@ enum Sorted {
 }
 
 fn sort(message: FromRelay, calls: &Mutex<Calls>) -> Sorted {
-    let mut calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut calls = lock(&calls);
     let mut finish = |request, answer| {
         if let Some(pending) = calls.open.remove(&request) {
             // A caller that gave up does not want the answer.
@@ -472,7 +473,7 @@ impl Control {
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.shared.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.calls)
     }
 
     /// Sends a request and waits until the relay has done it.

@@ -1,11 +1,12 @@
 //! TLS to the relay: version 1.3, the relay known by the hash of its key alone.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use sealift_platform::sync::lock;
 use sealift_proto::frame::{ALPN, EXPORTER_LABEL};
 use sha2::{Digest, Sha256};
 
@@ -24,7 +25,7 @@ pub(super) struct PinVerifier {
 impl PinVerifier {
     /// Pin of the key that the relay showed, whether or not it was the expected one.
     pub(super) fn seen(&self) -> Option<Pin> {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.seen)
     }
 }
 
@@ -38,7 +39,7 @@ impl ServerCertVerifier for PinVerifier {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let pin = pin_of(end_entity)?;
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(pin);
+        *lock(&self.seen) = Some(pin);
         match self.expected {
             Some(expected) if expected != pin => {
                 Err(Error::General("another key than the pin names".into()))

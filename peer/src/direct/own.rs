@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_platform::Platform;
+use sealift_platform::sync::lock;
 use sealift_proto::direct::{CANDIDATES_MAX, Candidate, Candidates, Origin, Transport};
 use sealift_proto::probe::{Answer, Ask, ProbeKey};
 use tokio::sync::watch;
@@ -71,7 +72,7 @@ impl Own {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// The addresses now, and each change of them.

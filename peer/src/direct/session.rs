@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use sealift_platform::net::BoxStream;
+use sealift_platform::sync::lock;
 use sealift_proto::direct::{Candidate, Ends, Transport};
 use sealift_proto::handshake::SessionId;
 use tokio::sync::{Notify, mpsc};
@@ -47,7 +48,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Weak<Session>>> {
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_id)
     }
 }
 
@@ -89,15 +90,15 @@ impl Session {
     }
 
     pub(super) fn links(&self) -> MutexGuard<'_, Links> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.links)
     }
 
     pub(super) fn report(&self) -> MutexGuard<'_, Report> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.report)
     }
 
     pub(super) fn ways(&self) -> MutexGuard<'_, Ways> {
-        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ways)
     }
 
     /// Takes the addresses that the other end names now.
@@ -118,7 +119,7 @@ impl Session {
     /// A way stands: QUIC is let in from there.
     pub(super) fn stands(&self, at: SocketAddr, round_trip: Duration, leave: Allowed) {
         self.report().tell(Transport::Udp, at, Outcome::Up(round_trip));
-        let mut allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut allowed = lock(&self.allowed);
         if allowed.len() >= ALLOWED {
             let live = self.links().addresses();
             allowed.retain(|at, _| live.contains(&at.ip()));
@@ -138,11 +139,11 @@ impl Session {
         F: Future<Output = ()> + Send + 'static,
     {
         let key = (transport, at);
-        if !self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+        if !lock(&self.under_way).insert(key) {
             return;
         }
         let under_way = UnderWay { session: Arc::clone(self), key };
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tries = lock(&self.tries);
         while tries.try_join_next().is_some() {}
         tries.spawn(async move {
             work.await;
@@ -152,7 +153,7 @@ impl Session {
 
     /// Ends what is under way.
     pub(super) fn stop(&self) {
-        self.tries.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        lock(&self.tries).abort_all();
     }
 
     /// Wakes whoever tries: links came or went, or there are new addresses.
@@ -211,6 +212,6 @@ struct UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.session.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        lock(&self.session.under_way).remove(&self.key);
     }
 }

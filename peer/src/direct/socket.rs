@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::task::{Context, Poll, ready};
 
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
+use sealift_platform::sync::{read, write};
 use sealift_proto::direct::KNOCK_LEN;
 use tokio::sync::mpsc;
 
@@ -76,13 +77,13 @@ impl Socket {
 
     /// Lets QUIC hear `from` until what this gives is dropped.
     pub(super) fn allow(self: &Arc<Self>, from: SocketAddr) -> Allowed {
-        let mut allowed = self.allowed.write().unwrap_or_else(PoisonError::into_inner);
+        let mut allowed = write(&self.allowed);
         *allowed.entry(from).or_default() += 1;
         Allowed { socket: Arc::clone(self), from }
     }
 
     fn allows(&self, from: &SocketAddr) -> bool {
-        self.allowed.read().unwrap_or_else(PoisonError::into_inner).contains_key(from)
+        read(&self.allowed).contains_key(from)
     }
 
     /// Takes out of a buffer what is not for QUIC. The system may have put several datagrams of one sender into it, each
@@ -157,7 +158,7 @@ pub(super) struct Allowed {
 
 impl Drop for Allowed {
     fn drop(&mut self) {
-        let mut allowed = self.socket.allowed.write().unwrap_or_else(PoisonError::into_inner);
+        let mut allowed = write(&self.socket.allowed);
         if let Some(count) = allowed.get_mut(&self.from) {
             *count -= 1;
             if *count == 0 {

@@ -1,13 +1,14 @@
 //! The leecher's side: many sessions over one control connection.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use sealift_platform::net::BoxStream;
 use sealift_platform::random::{Random, RandomRng};
+use sealift_platform::sync::lock;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, Refusal, ToRelay};
 use sealift_proto::handshake::{Acknowledged, Answered, HandshakeError, Message, Offered, Peer};
@@ -130,7 +131,7 @@ impl Sessions {
         match event {
             Event::Deliver { from, body } => self.answer(side, *from, body),
             Event::LinkTicket { ticket, tag, peer, address } => {
-                let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let waiting = lock(&self.waiting);
                 if let Some(waiting) = waiting.get(tag).filter(|waiting| waiting.seeder == *peer) {
                     let _ = waiting.news.try_send(News::Ticket(*ticket, address.clone()));
                 }
@@ -166,7 +167,7 @@ impl Sessions {
             // Perhaps this device's own, sent back.
             return;
         }
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = lock(&self.waiting);
         let hash = message.offer_hash();
         // Nobody else than the seeder can end its handshake.
         let asked = |waiting: &&Waiting| waiting.offer == hash && waiting.seeder == from;
@@ -176,7 +177,7 @@ impl Sessions {
     }
 
     fn fail(&self, which: impl Fn(&Waiting) -> bool, error: impl Fn() -> SessionError) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = lock(&self.waiting);
         for waiting in waiting.values().filter(|waiting| which(waiting)) {
             let _ = waiting.news.try_send(News::Failed(error()));
         }
@@ -240,7 +241,7 @@ impl Sessions {
     }
 
     fn register(&self, tag: [u8; 16], waiting: Waiting) -> Registered<'_> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(tag, waiting);
+        lock(&self.waiting).insert(tag, waiting);
         Registered { sessions: self, tag }
     }
 }
@@ -253,7 +254,7 @@ struct Registered<'a> {
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.sessions.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tag);
+        lock(&self.sessions.waiting).remove(&self.tag);
     }
 }
 

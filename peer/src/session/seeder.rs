@@ -1,11 +1,12 @@
 //! The seeder's side: answers offers, and takes the links that follow.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_platform::net::BoxStream;
 use sealift_platform::random::RandomRng;
+use sealift_platform::sync::lock;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, ToRelay};
 use sealift_proto::handshake::{
@@ -164,11 +165,11 @@ impl Acceptor {
     ) -> Result<Message, HandshakeError> {
         let now = self.millis();
         let nonce = offer.unverified().nonce;
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = lock(&self.pending);
         if let Some(same) = pending.repeated(&from.device, &nonce, now) {
             return Ok(same);
         }
-        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut allowance = lock(&self.allowance);
         if !allowance.take(from.device, now) {
             return Err(HandshakeError::Refused(RefuseCode::Busy));
         }
@@ -189,7 +190,7 @@ impl Acceptor {
             sleep(Duration::from_millis(PENDING_MILLIS)).await;
             if let Some(pending) = pending.upgrade() {
                 let now = millis(start);
-                pending.lock().unwrap_or_else(PoisonError::into_inner).expire(now);
+                lock(&pending).expire(now);
             }
         });
     }
@@ -210,8 +211,8 @@ impl Acceptor {
 
     fn begin_link(&self, ticket: &Ticket) -> Option<Linking<'_>> {
         let now = self.millis();
-        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut linking = self.linking.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = lock(&self.pending);
+        let mut linking = lock(&self.linking);
         let begins = pending.expects(&ticket.peer, &ticket.tag, now) && linking.insert(ticket.tag);
         begins.then(|| Linking { acceptor: self, tag: ticket.tag })
     }
@@ -238,8 +239,7 @@ impl Acceptor {
         stream.read_exact(&mut opening).await?;
         let opening = Opening::from_bytes(&opening);
         let now = self.millis();
-        let taken =
-            self.pending.lock().unwrap_or_else(PoisonError::into_inner).take(&opening.session, now);
+        let taken = lock(&self.pending).take(&opening.session, now);
         let awaiting = taken.ok_or(HandshakeError::Unexpected)?;
         let crossed =
             tag.is_some_and(|tag| *awaiting.link_tag() != tag) || awaiting.peer().address != peer;
@@ -283,7 +283,7 @@ struct Linking<'a> {
 
 impl Drop for Linking<'_> {
     fn drop(&mut self) {
-        self.acceptor.linking.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.tag);
+        lock(&self.acceptor.linking).remove(&self.tag);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Keeps the relay's copy of the log up with the index, as long as one connection lasts.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::control::{CallError, Control};
 use sealift_platform::clock::Clock;
+use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Status;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Hash, Refusal, ToRelay};
@@ -82,7 +83,7 @@ struct Publisher<'a> {
 impl Publication {
     /// The log.
     pub fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.log)
     }
 
     /// Publishes until the connection ends. `shown` is the head that the relay has; `again` tells that it is not the first
@@ -320,7 +321,7 @@ impl Publisher<'_> {
     async fn send_segments(&self, head: &Head, from: u64, to: u64) -> Result<(), Ended> {
         let log = self.publication.log.clone();
         let segments = tokio::task::spawn_blocking(move || {
-            let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            let log = lock(&log);
             (from..to).map(|position| log.segment(position)).collect::<Result<Vec<_>, _>>()
         });
         let segments = segments
@@ -343,7 +344,7 @@ impl Publisher<'_> {
     /// The relay has the newest head: sessions may name it.
     fn acknowledged(&self) {
         let statement = self.publication.log().head().map(Signed::to_bytes).unwrap_or_default();
-        *self.publication.published.lock().unwrap_or_else(PoisonError::into_inner) = statement;
+        *lock(&self.publication.published) = statement;
     }
 
     fn tell(&self, activity: Activity) {

@@ -12,10 +12,11 @@ mod walker;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_platform::Platform;
+use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::message::Missing;
 use tokio::sync::{Notify, mpsc, oneshot, watch as signal};
@@ -59,7 +60,7 @@ pub struct Shared {
 impl Shared {
     /// The index. Never held over an await.
     pub fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.index)
     }
 
     /// Bytes read to hash them, since the start.

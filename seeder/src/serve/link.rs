@@ -1,10 +1,11 @@
 //! One link of a session: its requests are read as they come, queued, and answered one behind the other.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_peer::path::Way;
 use sealift_peer::session::{Incoming, LinkReader, LinkWriter, SessionError};
+use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::{self, List};
 use sealift_proto::control::Hash;
@@ -197,9 +198,7 @@ async fn want(
     jobs: &mpsc::Sender<Job>,
 ) -> SessionMessage {
     let log = library.log.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        log.lock().unwrap_or_else(PoisonError::into_inner).lookup(&log_id, position, index)
-    });
+    let found = tokio::task::spawn_blocking(move || lock(&log).lookup(&log_id, position, index));
     let answer = match found.await.ok().flatten() {
         Some(name) => read_now(library, request, &name, jobs).await,
         None => Err(Missing::Gone),

@@ -8,12 +8,13 @@ mod link;
 mod run;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sealift_peer::control::Control;
 use sealift_peer::direct::{Direct, DirectLink};
 use sealift_peer::path::{Allowed, Way};
 use sealift_peer::session::{Found, Search, SeederEnds, SeederSession, SessionError};
+use sealift_platform::sync::lock;
 use sealift_proto::codec::{Bytes, List};
 use sealift_proto::direct::Candidates;
 use sealift_proto::message::SessionMessage;
@@ -66,7 +67,7 @@ pub async fn serve(
 ) -> Result<(), SessionError> {
     let (aside, mut heard) = mpsc::channel(ASIDE);
     let SeederSession { writer, reader, ends, .. } = session;
-    let head = library.head.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let head = lock(&library.head).clone();
     let head = SessionMessage::Head { statement: Bytes::new(head).unwrap_or_default() };
     let way = if control.is_some() { Way::Relay } else { Way::Tcp };
     let (library, carries) = (library.clone(), way.is_direct() || ways.allowed != Allowed::Direct);

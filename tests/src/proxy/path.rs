@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::lock;
+use sealift_platform::sync::lock;
 
 /// What a bottleneck makes up for when this machine woke it too late.
 const CREDIT: Duration = Duration::from_millis(10);

@@ -1,8 +1,9 @@
 //! Randomness that can be had again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sealift_platform::random::Random;
+use sealift_platform::sync::lock;
 
 /// A stream of bytes that follows from a seed; clones share it.
 #[derive(Clone)]
@@ -46,7 +47,7 @@ impl SimRandom {
 
 impl Random for SimRandom {
     fn fill(&self, out: &mut [u8]) {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner).fill(out);
+        lock(&self.stream).fill(out);
     }
 }
 

@@ -4,8 +4,8 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Parser;
@@ -15,6 +15,7 @@ use sealift_peer::connect::Speaker;
 use sealift_peer::home::Home;
 use sealift_peer::profile::Profile;
 use sealift_platform::net::{Listener, Net};
+use sealift_platform::sync::lock;
 use sealift_proto::place::RelayPlace;
 use sealift_seeder::invite::Terms;
 use sealift_seeder::names::WatchArg;
@@ -57,7 +58,7 @@ impl Scene {
 
     /// What ends take from now on.
     pub fn set_loss(&self, loss: Loss) {
-        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = loss;
+        *lock(&self.loss) = loss;
     }
 
     /// How fast virtual time may pass at most: so many milliseconds of it in a real one. Threads that do not belong to the
@@ -88,7 +89,7 @@ impl Scene {
             machine.disk.power_gone().await;
             self.world.net.drop_host(&machine.host);
             tokio::time::sleep(AWAY).await;
-            let loss = self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let loss = lock(&self.loss).clone();
             machine.disk.restart(&loss);
         }
     }
@@ -251,7 +252,7 @@ pub struct Ended {
 
 impl Ended {
     fn new(result: Result<Exit, Failure>, lines: &Lines) -> Self {
-        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lock(&lines);
         let results = lines.iter().filter(|(channel, _)| *channel == Channel::Result);
         let results = results.map(|(_, text)| text.clone()).collect();
         let mut said: Vec<_> = lines.iter().map(|(_, text)| text.clone()).collect();

@@ -10,11 +10,12 @@ mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::io::Errno;
 use sealift_platform::clock::Clock;
 use sealift_platform::disk::{Disk, Root};
+use sealift_platform::sync::lock;
 use tokio::sync::watch;
 
 use super::random::SimRandom;
@@ -216,7 +217,7 @@ impl SimDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner.state)
     }
 
     /// Nanoseconds since 1970.

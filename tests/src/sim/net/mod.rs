@@ -7,10 +7,11 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_platform::net::{BoxFuture, BoxStream, Listener, Net};
+use sealift_platform::sync::lock;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -158,7 +159,7 @@ impl SimNet {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner.state)
     }
 }
 

@@ -4,11 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use sealift_platform::net::Stream;
+use sealift_platform::sync::lock;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
@@ -71,7 +72,7 @@ impl Lane {
         let now = Instant::now();
         let Some(rate) = self.path.borrow().rate else { return now };
         let nanos = u128::try_from(count).unwrap_or(0) * 1_000_000_000 / u128::from(rate.max(1));
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = lock(&self.free);
         *free = (*free).max(now) + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         *free
     }
