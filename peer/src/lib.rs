@@ -1,5 +1,6 @@
 //! What `seeder` and `leecher` share: the profile on disk, the way to the relay, sessions and links.
 
+mod alike;
 pub mod connect;
 pub mod control;
 pub mod direct;

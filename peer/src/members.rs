@@ -13,6 +13,7 @@ use sealift_proto::space::{Card, CardSecret, Chain, InviteUse, Membership};
 use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
+use crate::alike::skeleton;
 use crate::profile::Profile;
 use crate::profile::file::{FileError, Kept};
 use crate::profile::space::{SpaceState, path};
@@ -49,6 +50,8 @@ pub struct Member {
     pub membership: Membership,
     /// The card as it was published.
     card: Signed<Card>,
+    /// What its name looks like.
+    looks: String,
 }
 
 impl Member {
@@ -221,7 +224,8 @@ impl Members {
         }
         self.remember_name(secret.name.as_str(), &device);
         self.dropped.remove(&device);
-        self.members.insert(device, Member { device, secret, membership, card });
+        let looks = skeleton(secret.name.as_str());
+        self.members.insert(device, Member { device, secret, membership, card, looks });
         self.changed = true;
         if before.is_some() { CardNews::Changed } else { CardNews::New }
     }
@@ -302,7 +306,7 @@ impl Members {
         by_invite && !space.has_lasting(device)
     }
 
-    /// Name of `device`, safe to show; with its short id where another device has the same name, or had it first.
+    /// Name of `device`, safe to show; with its short id where another device has the same name or one that looks so, or had it first.
     #[must_use]
     pub fn display_name(&self, device: &DeviceId) -> String {
         let Some(member) = self.members.get(device) else {
@@ -310,7 +314,8 @@ impl Members {
         };
         let name = member.name();
         let shown = escape(name).into_owned();
-        let alone = self.members.values().filter(|other| other.name() == name).count() == 1;
+        let alike = self.members.values().filter(|other| other.looks == member.looks);
+        let alone = alike.count() == 1;
         let first = self.names.get(name).is_none_or(|first| *first == text::hex(device.as_bytes()));
         // A name may not look like another one, nor like an id.
         let plain = !name.contains(['[', ']'])

@@ -221,3 +221,27 @@ fn equal_names_are_told_apart() {
     assert_eq!(members.find(&members.display_name(&guest.id())), [guest.id()]);
     assert_eq!(members.find("nobody"), []);
 }
+
+#[test]
+fn names_that_look_alike_are_told_apart() {
+    let (_folder, profile) = profile();
+    let owner = own_space(&profile);
+    let key = profile.device_or_new().unwrap().key;
+    let guest = SecretKey::from_seed([21; 32]);
+    let mut members = Members::load(&profile, &owner, NOW).unwrap();
+    members.take_head(&owner, &card(&owner, &key, 1, "ana"), NOW);
+    let invite = SecretKey::from_seed([8; 32]);
+    let chain = invited(&owner, &invite, 1, &guest);
+    // No letter of it is Latin.
+    let foreign = "\u{430}\u{578}\u{430}";
+    for (number, name, alike) in
+        [(1, "\u{430}n\u{430}", true), (2, foreign, true), (3, "anna", false)]
+    {
+        members.take_head(&owner, &card(&chain, &guest, number, name), NOW);
+        for (device, name) in [(key.id(), "ana"), (guest.id(), name)] {
+            let with_id = format!("{name} [{}]", device.short());
+            let shown = members.display_name(&device);
+            assert_eq!(shown, if alike { with_id } else { name.to_owned() });
+        }
+    }
+}
