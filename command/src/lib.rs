@@ -15,3 +15,5 @@ pub mod process;
 pub mod screen;
 pub mod terminal;
 pub mod trace;
+#[cfg(feature = "people")]
+mod words;

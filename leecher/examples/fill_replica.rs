@@ -13,14 +13,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use sealift_leecher::replica::{LogKey, Update};
-use sealift_peer::home::Home;
-use sealift_peer::members::Members;
-use sealift_peer::profile::Profile;
-use sealift_peer::profile::space::SpaceState;
 use sealift_platform::Platform;
 use sealift_proto::catalogue::{Change, Entry, Root, weight};
 use sealift_proto::path::RelativePath;
 use sealift_proto::space::Label;
+use sealift_space::home::Home;
+use sealift_space::members::Members;
+use sealift_space::profile::Profile;
+use sealift_space::profile::space::SpaceState;
 
 /// Entries that each made-up segment holds.
 const SEGMENT: u64 = 700;

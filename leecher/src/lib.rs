@@ -19,9 +19,9 @@ use sealift_command::console::Console;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::manual::{About, ENVIRONMENT};
 use sealift_peer::connect::Speaker;
-use sealift_peer::home::Home;
-use sealift_peer::profile::Profile;
 use sealift_platform::Platform;
+use sealift_space::home::Home;
+use sealift_space::profile::Profile;
 
 use args::{Arguments, Command};
 

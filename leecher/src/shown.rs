@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use sealift_command::exit::Failure;
 use sealift_peer::connect::Speaker;
-use sealift_peer::profile::file::Kept;
-use sealift_peer::profile::space::SpaceState;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::log::Head;
 use sealift_proto::text;
+use sealift_space::profile::file::Kept;
+use sealift_space::profile::space::SpaceState;
 use serde::{Deserialize, Serialize};
 
 /// Most relays remembered for a space; beyond, those that are not in use are forgotten.

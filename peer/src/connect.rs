@@ -15,15 +15,15 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::control::{CallError, Control, Event, Events};
-use crate::members::{CardNews, Members};
 use crate::pace::{Pace, Rate};
-use crate::profile::space::{RecordError, SpaceState};
-use crate::profile::{Device, Profile};
 use crate::unwritten::Unwritten;
 use attempt::Attempt;
 use sealift_command::console::Console;
 use sealift_command::exit::{Exit, Failure};
 use sealift_proto::place::RelayPlace;
+use sealift_space::members::{CardNews, Members};
+use sealift_space::profile::space::{RecordError, SpaceState};
+use sealift_space::profile::{Device, Profile};
 
 pub use attempt::{Patience, jittered};
 
@@ -436,7 +436,7 @@ impl Connected {
         let own = self.members.get(&speaker.device.key.id());
         let says_the_same = own
             .is_some_and(|own| own.secret.name == name && own.secret.chain == *self.space.chain());
-        let number = own.map(crate::members::Member::card_number);
+        let number = own.map(sealift_space::members::Member::card_number);
         if says_the_same && number == self.card_shown {
             return Ok(());
         }

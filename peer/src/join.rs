@@ -1,7 +1,5 @@
 //! Joining a space by an invite (DESIGN section 4; PROTOCOL.md section 11).
 
-pub mod known;
-
 use std::io::BufRead;
 
 use sealift_proto::codec::{self, Extensions, List};
@@ -16,9 +14,10 @@ use zeroize::Zeroizing;
 
 use crate::connect::{Connected, GIVE_UP, Patience, Speaker, clock_words, connect};
 use crate::control::{CallError, Purpose, dial};
-use crate::profile::space::SpaceState;
 use sealift_command::exit::{Exit, Failure};
 use sealift_proto::place::RelayPlace;
+use sealift_space::invites;
+use sealift_space::profile::space::SpaceState;
 
 /// Joins the space that `invite` leads to, keeps it in the profile, and tells the others by publishing this device's
 /// card. Joining a space twice is no error; it brings back a device that was removed or whose certificate has ended.
@@ -46,7 +45,7 @@ pub async fn join(speaker: &Speaker, invite: &Invite) -> Result<Connected, Failu
     speaker.profile.save_space(&space)?;
     let connected = connect(speaker, space, &relay, false, Patience::AtMost(GIVE_UP)).await?;
     // Only now do the others know of this device.
-    speaker.bear(known::remember(&speaker.profile, &connected.space, &keys.id))?;
+    speaker.bear(invites::remember(&speaker.profile, &connected.space, &keys.id))?;
     Ok(connected)
 }
 
@@ -186,7 +185,7 @@ pub async fn command(
         [dash] if dash == "-" => read_line().await?,
         words => Zeroizing::new(words.join(" ")),
     };
-    let invite = Invite::parse(known::invite_in(&line)).map_err(|error| {
+    let invite = Invite::parse(invites::invite_in(&line)).map_err(|error| {
         Failure::new(Exit::Usage, "this is no invite")
             .why(error)
             .next("copy the whole line that `seeder invite` printed")
@@ -194,7 +193,11 @@ pub async fn command(
     if let Some(name) = name {
         speaker.profile.choose_name(name)?;
     }
-    if let Some(space) = known::member_by(speaker, &InviteKeys::derive(&invite.secret.0).id)? {
+    if let Some(space) = invites::member_by(
+        &speaker.profile,
+        &InviteKeys::derive(&invite.secret.0).id,
+        speaker.now(),
+    )? {
         tell_member(speaker, &space, then);
         return Ok(());
     }

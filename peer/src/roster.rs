@@ -6,10 +6,10 @@ use sealift_proto::identity::DeviceId;
 use serde_json::json;
 
 use crate::connect::{GIVE_UP, Patience, Speaker, connect, relay_of};
-use crate::members::Members;
-use crate::profile::space::SpaceState;
 use sealift_command::args::CommonArgs;
 use sealift_command::exit::{Exit, Failure};
+use sealift_space::members::Members;
+use sealift_space::profile::space::SpaceState;
 
 /// Lists the members of each space, with who serves now where the relay answers.
 ///

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use sealift_peer::home::Home;
-use sealift_peer::members::{CardNews, Members};
-use sealift_peer::profile::Profile;
-use sealift_peer::profile::space::{RecordError, SpaceState};
 use sealift_platform::Platform;
 use sealift_proto::codec::{Bytes, Extensions, List};
 use sealift_proto::control::LogHead;
 use sealift_proto::identity::{SecretKey, Signed};
 use sealift_proto::keys::EpochSecret;
 use sealift_proto::space::{Certificate, Chain, HostName, Label, Role};
+use sealift_space::home::Home;
+use sealift_space::members::{CardNews, Members};
+use sealift_space::profile::Profile;
+use sealift_space::profile::space::{RecordError, SpaceState};
 
 const NOW: u64 = 1_800_000_000;
 

@@ -7,13 +7,13 @@ use sealift_command::exit::{Exit, Failure};
 use sealift_command::manual::About;
 use sealift_command::{human, manual};
 use sealift_peer::connect::Speaker;
-use sealift_peer::home::Home;
 use sealift_peer::path::check_lan;
-use sealift_peer::profile::Profile;
-use sealift_peer::profile::space::SpaceState;
 use sealift_peer::{join, roster};
 use sealift_platform::Platform;
 use sealift_proto::text;
+use sealift_space::home::Home;
+use sealift_space::profile::Profile;
+use sealift_space::profile::space::SpaceState;
 use serde_json::json;
 
 use crate::args::{Cli, Command, InviteArgs, WatchArgs, help};

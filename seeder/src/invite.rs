@@ -7,8 +7,6 @@ use std::time::Duration;
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{GIVE_UP, Patience, Speaker, clock_words, connect, relay_of};
 use sealift_peer::control::{CallError, Control};
-use sealift_peer::join::known;
-use sealift_peer::profile::space::SpaceState;
 use sealift_proto::codec::{self, Bytes, Extensions, List};
 use sealift_proto::control::ToRelay;
 use sealift_proto::frame::VERSION;
@@ -18,6 +16,8 @@ use sealift_proto::keys::InviteKeys;
 use sealift_proto::object::{self, Place};
 use sealift_proto::place::RelayPlace;
 use sealift_proto::space::{Certificate, HostName, RelayAddress, Role};
+use sealift_space::invites;
+use sealift_space::profile::space::SpaceState;
 use serde_json::json;
 
 /// How long an invite is good unless told otherwise.
@@ -101,7 +101,7 @@ pub async fn make(
     let put =
         |request| ToRelay::PutInvite { request, id: keys.id, deadline, uses, package: sealed };
     control.call(put).await.map_err(|error| not_taken(error, speaker, control))?;
-    speaker.bear(known::remember(&speaker.profile, space, &keys.id))?;
+    speaker.bear(invites::remember(&speaker.profile, space, &keys.id))?;
     let dialled = control.relay();
     let (host, port) = match &terms.public {
         Some(public) => public.clone(),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use sealift_peer::connect::Speaker;
 use sealift_peer::lan::{Announcement, Caller, Door};
-use sealift_peer::members::Members;
-use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::Acceptor;
 use sealift_proto::control::Address;
 use sealift_proto::handshake::RefuseCode;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Membership;
+use sealift_space::members::Members;
+use sealift_space::profile::space::SpaceState;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

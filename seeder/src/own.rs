@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sealift_peer::home::Home;
 use sealift_platform::disk::Disk;
 use sealift_platform::private::MARKER;
+use sealift_space::home::Home;
 
 use crate::folder::identity_at;
 

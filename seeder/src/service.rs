@@ -7,7 +7,7 @@ use clap::Subcommand;
 use sealift_command::args::CommonArgs;
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
-use sealift_peer::home::configuration;
+use sealift_space::home::configuration;
 use serde_json::json;
 
 use crate::sharing;

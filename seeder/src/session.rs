@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use sealift_peer::connect::Speaker;
 use sealift_peer::control::Control;
-use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{Acceptor, SeederSession, SessionError, Side};
 use sealift_proto::control::Address;
 use sealift_proto::space::Membership;
 use sealift_proto::wrap::Suite;
+use sealift_space::profile::space::SpaceState;
 use serde_json::json;
 use tokio::sync::watch;
 

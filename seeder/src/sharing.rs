@@ -6,9 +6,9 @@ use std::ffi::{OsStr, OsString};
 use clap::Parser;
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::path::Allowed;
-use sealift_peer::profile::Profile;
-use sealift_peer::profile::file::Kept;
 use sealift_proto::text;
+use sealift_space::profile::Profile;
+use sealift_space::profile::file::Kept;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Cli, WatchArgs};

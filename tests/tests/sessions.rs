@@ -7,10 +7,7 @@ use sealift_command::console::Console;
 use sealift_command::exit::Exit;
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
 use sealift_peer::control::Event;
-use sealift_peer::home::Home;
 use sealift_peer::join::join;
-use sealift_peer::profile::Profile;
-use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::{
     Acceptor, Incoming, SeederSession, Sessions, Side, Ticket, WrapChoice,
 };
@@ -26,6 +23,9 @@ use sealift_proto::place::RelayPlace;
 use sealift_proto::space::{Certificate, HostName, Label, RelayAddress, Role};
 use sealift_proto::wrap::Suite;
 use sealift_relay::{Config, Relay};
+use sealift_space::home::Home;
+use sealift_space::profile::Profile;
+use sealift_space::profile::space::SpaceState;
 use tokio::sync::oneshot;
 
 struct Running {

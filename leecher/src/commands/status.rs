@@ -5,9 +5,9 @@ use sealift_command::escape::escape_path;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_peer::connect::{Speaker, relay_of};
-use sealift_peer::members::Members;
-use sealift_peer::profile::space::SpaceState;
 use sealift_proto::invite::host_port;
+use sealift_space::members::Members;
+use sealift_space::profile::space::SpaceState;
 use serde_json::json;
 
 use crate::freshen::synced;

@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Speaker;
 use crate::control::{Control, DialError, Events, Purpose, dial};
-use crate::profile::space::SpaceState;
 use sealift_command::exit::{Exit, Failure};
 use sealift_proto::place::RelayPlace;
+use sealift_space::profile::space::SpaceState;
 
 /// When a person is told that the relay does not answer yet.
 const TELL_AFTER: Duration = Duration::from_secs(3);

@@ -30,8 +30,8 @@ use super::alive::{Doubt, next_message};
 use super::error::{CallError, DialError};
 use super::events::{self, Event, EventSender, Events};
 use super::tls::{self, Pin};
-use crate::profile::tokens::RelayToken;
 use sealift_proto::place::RelayPlace;
+use sealift_space::profile::tokens::RelayToken;
 
 /// How long dialling may take in all.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -23,9 +23,9 @@ pub use link::{Incoming, LinkReader, LinkWriter, RunReader, RunWriter};
 pub use search::{Found, Search};
 pub use seeder::{Acceptor, SeederSession, Ticket};
 
-use crate::profile::space::SpaceState;
 use sealift_command::exit::{Exit, Failure};
 use sealift_proto::place::RelayPlace;
+use sealift_space::profile::space::SpaceState;
 
 /// Why there is no session, or why it ended.
 #[derive(Debug, thiserror::Error)]

@@ -27,7 +27,7 @@ use super::paced::{Way, paced};
 use super::{Place, SessionError, Side, link_place};
 use crate::control::{Control, Event};
 use crate::pace::Pace;
-use crate::profile::space::SpaceState;
+use sealift_space::profile::space::SpaceState;
 
 /// How long the ACK may take from the ticket on.
 const ACK: Duration = Duration::from_secs(limits::ACK_TIME);

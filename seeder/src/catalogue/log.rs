@@ -12,7 +12,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use sealift_peer::profile::file::{FileError, Folder, Kept, hex};
 use sealift_platform::disk::Root as DiskFolder;
 use sealift_platform::random::Random;
 use sealift_proto::catalogue::{self, CATALOGUE_MAX, Change, Entry, Status, fold_all, unfold};
@@ -23,6 +22,7 @@ use sealift_proto::keys::CatalogueKey;
 use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_next, chain_start, statement_hash};
 use sealift_proto::object::{self, Place};
 use sealift_proto::space::SpaceId;
+use sealift_space::profile::file::{FileError, Folder, Kept, hex};
 use serde::{Deserialize, Serialize};
 
 use crate::index::Name;

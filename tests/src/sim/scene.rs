@@ -12,14 +12,14 @@ use clap::Parser;
 use sealift_command::console::{Channel, Console, Lines};
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::Speaker;
-use sealift_peer::home::Home;
-use sealift_peer::profile::Profile;
 use sealift_platform::net::{Listener, Net};
 use sealift_platform::sync::lock;
 use sealift_proto::place::RelayPlace;
 use sealift_seeder::invite::Terms;
 use sealift_seeder::names::WatchArg;
 use sealift_seeder::watch::Watching;
+use sealift_space::home::Home;
+use sealift_space::profile::Profile;
 
 use super::{Loss, SimMachine, SimWorld};
 

@@ -3,10 +3,7 @@
 
 use sealift_command::console::Console;
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
-use sealift_peer::home::Home;
 use sealift_peer::join::join;
-use sealift_peer::profile::Profile;
-use sealift_peer::profile::space::SpaceState;
 use sealift_peer::session::Incoming;
 use sealift_platform::Platform;
 use sealift_proto::codec::{self, Bytes, List};
@@ -16,6 +13,9 @@ use sealift_proto::message::{Item, Outcome};
 use sealift_proto::object::{self, Place};
 use sealift_proto::place::RelayPlace;
 use sealift_proto::space::SerialNumber;
+use sealift_space::home::Home;
+use sealift_space::profile::Profile;
+use sealift_space::profile::space::SpaceState;
 use sealift_tests::process::User;
 use sealift_tests::stage;
 

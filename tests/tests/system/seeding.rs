@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 use sealift_command::console::{Console, Lines};
 use sealift_command::exit::{Exit, Failure};
 use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
-use sealift_peer::home::Home;
 use sealift_peer::join::join;
-use sealift_peer::profile::Profile;
 use sealift_peer::session::{Incoming, LinkReader, LinkWriter, Sessions, Side, WrapChoice};
 use sealift_platform::Platform;
 use sealift_proto::catalogue::{Change, Entry, Root, unfold};
@@ -31,6 +29,8 @@ use sealift_seeder::Config;
 use sealift_seeder::invite::{Terms, make};
 use sealift_seeder::names::WatchArg;
 use sealift_seeder::watch::Watching;
+use sealift_space::home::Home;
+use sealift_space::profile::Profile;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sealift_command::exit::Failure;
 use sealift_peer::connect::jittered;
-use sealift_peer::members::Members;
+use sealift_space::members::Members;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Download, PAUSE, RELAY, words};

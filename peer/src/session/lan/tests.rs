@@ -3,8 +3,8 @@ use sealift_proto::identity::SecretKey;
 use sealift_proto::space::Label;
 
 use super::*;
-use crate::profile::space::SpaceState;
 use crate::session::{Incoming, LeecherSession, Sessions, WrapChoice};
+use sealift_space::profile::space::SpaceState;
 
 struct Home {
     platform: Platform,

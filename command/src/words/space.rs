@@ -2,15 +2,15 @@
 
 use std::io;
 
-use sealift_command::escape::{escape, escape_path, shell_word};
-use sealift_command::exit::{Exit, Failure};
+use sealift_space::error::Error;
+use sealift_space::home::HomeError;
+use sealift_space::profile::ProfileError;
+use sealift_space::profile::file::FileError;
+use sealift_space::profile::space::SpaceError;
+use sealift_space::profile::tokens::TokenError;
 
-use crate::error::Error;
-use crate::home::HomeError;
-use crate::profile::ProfileError;
-use crate::profile::file::FileError;
-use crate::profile::space::SpaceError;
-use crate::profile::tokens::TokenError;
+use crate::escape::{escape, escape_path, shell_word};
+use crate::exit::{Exit, Failure};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {

@@ -3,7 +3,6 @@
 use sealift_proto::text;
 use serde::{Deserialize, Serialize};
 
-use crate::connect::Speaker;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::profile::file::{FileError, Kept};
@@ -45,12 +44,14 @@ pub fn remember(profile: &Profile, space: &SpaceState, id: &[u8; 16]) -> Result<
 }
 
 /// The space into which the invite `id` was made or taken here, if this device is a member of it now.
-pub(super) fn member_by(speaker: &Speaker, id: &[u8; 16]) -> Result<Option<SpaceState>, Error> {
+///
+/// # Errors
+/// When the profile is damaged or cannot be read.
+pub fn member_by(profile: &Profile, id: &[u8; 16], now: u64) -> Result<Option<SpaceState>, Error> {
     let id = text::hex(id);
-    for space in speaker.profile.spaces()? {
-        let kept: InvitesFile =
-            speaker.profile.folder().read(&file_of(&space))?.unwrap_or_default();
-        let holds = || space.verify_member(space.chain(), speaker.now()).is_ok();
+    for space in profile.spaces()? {
+        let kept: InvitesFile = profile.folder().read(&file_of(&space))?.unwrap_or_default();
+        let holds = || space.verify_member(space.chain(), now).is_ok();
         if kept.ids.contains(&id) && holds() {
             return Ok(Some(space));
         }

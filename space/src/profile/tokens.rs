@@ -64,7 +64,8 @@ impl RelayToken {
     }
 
     /// As it is shown to the relay.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
