@@ -3,16 +3,18 @@
 pub mod args;
 pub mod check;
 pub mod commands;
-pub mod fetch;
+mod elsewhere;
 pub mod freshen;
 pub mod online;
 pub mod progress;
+mod reach;
 pub mod replica;
 pub mod search;
 pub mod select;
 mod shown;
 pub mod sync;
 mod text;
+mod words;
 
 use clap::CommandFactory;
 use sealift_command::console::Console;

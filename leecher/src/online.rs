@@ -3,10 +3,11 @@
 
 mod neighbours;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_command::exit::{Exit, Failure};
+use sealift_content::fetch::space::Presence;
 use sealift_peer::connect::{Connected, Speaker};
 use sealift_peer::control::{Control, Event, Events};
 use sealift_peer::path::Way;
@@ -33,17 +34,6 @@ pub struct Online {
     serving: watch::Sender<Presence>,
     neighbours: Neighbours,
     heads: Mutex<Option<mpsc::Receiver<LogHead>>>,
-}
-
-/// Who serves, and whether the connection still stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Presence {
-    /// Devices that serve now.
-    pub serving: BTreeSet<DeviceId>,
-    /// Those that came while the connection lasted, and when last.
-    pub came: BTreeMap<DeviceId, Instant>,
-    /// The connection to the relay has ended.
-    pub ended: bool,
 }
 
 /// Ends the reading task when dropped.

@@ -15,9 +15,9 @@ use sealift_platform::sync::lock;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::fetch::schedule::SourceView;
 pub use moment::{Moment, Waiting};
 use moment::{Pace, Whole, percent, source_words};
+use sealift_content::fetch::schedule::SourceView;
 
 /// How often the line moves.
 pub const TICK: Duration = Duration::from_millis(100);

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sealift_command::escape::escape_os;
-use sealift_command::exit::{Exit, Failure};
 use sealift_platform::Platform;
 use sealift_platform::disk::{Kind, Root as Folder};
 use sealift_proto::catalogue::Root;
@@ -16,7 +14,7 @@ use super::claim::Wanted;
 use super::folders::Trouble;
 use super::part::Part;
 use super::stage::top_of;
-use super::{Landing, State, Target};
+use super::{Landing, LandingError, State, Target};
 use crate::landing::sink::Begun;
 use crate::naming::numbered;
 
@@ -43,10 +41,10 @@ impl Landing {
     ///
     /// # Errors
     /// What the disk says.
-    pub fn find_there(&self, job: usize, root: Root, size: u64) -> Result<bool, Failure> {
+    pub fn find_there(&self, job: usize, root: Root, size: u64) -> Result<bool, LandingError> {
         let target = self.target(job)?;
         let there = self.same_content(target, root, size);
-        let there = there.map_err(|error| self.disk(&target.path, &error))?;
+        let there = there.map_err(|error| self.disk(&target.path, error))?;
         let found = there.is_some();
         if let Some(path) = there {
             self.jobs().insert(job, State::There(path));
@@ -54,10 +52,14 @@ impl Landing {
         Ok(found)
     }
 
-    pub(super) fn begin_job(&self, job: usize, root: Root, size: u64) -> Result<Begun, Failure> {
+    pub(super) fn begin_job(
+        &self,
+        job: usize,
+        root: Root,
+        size: u64,
+    ) -> Result<Begun, LandingError> {
         let target = self.target(job)?;
-        let layout =
-            Layout::new(size).map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
+        let layout = Layout::new(size)?;
         let state = match self.jobs().remove(&job) {
             Some(State::Part(part)) if part.is_of(root, layout) => Some(State::Part(part)),
             Some(state @ (State::There(_) | State::Landed(_))) => Some(state),
@@ -79,15 +81,15 @@ impl Landing {
         Ok(begun)
     }
 
-    fn begin_at(&self, target: &Target, root: Root, layout: Layout) -> Result<State, Failure> {
-        let fail = |error: &io::Error| self.disk(&target.path, error);
+    fn begin_at(&self, target: &Target, root: Root, layout: Layout) -> Result<State, LandingError> {
+        let fail = |error| self.disk(&target.path, error);
         let there = self.same_content(target, root, layout.size());
-        if let Some(path) = there.map_err(|error| fail(&error))? {
+        if let Some(path) = there.map_err(fail)? {
             return Ok(State::There(path));
         }
         if layout.chunks() == 1 {
             let ready = self.smalls.prepare(&*self.random, &self.targets);
-            ready.map_err(|error| fail(&error))?;
+            ready.map_err(fail)?;
             self.make_room(target)?;
             return Ok(State::Awaited);
         }
@@ -98,7 +100,7 @@ impl Landing {
         self.check_room(promised.saturating_add(needed))?;
         self.make_folder(target.parent())?;
         let part = Part::claim(&self.folder, &wanted, &self.promised);
-        Ok(State::Part(Arc::new(part.map_err(|error| fail(&error))?)))
+        Ok(State::Part(Arc::new(part.map_err(fail)?)))
     }
 
     fn wanted<'a>(&'a self, target: &'a Target, root: Root, layout: Layout) -> Wanted<'a> {
@@ -137,26 +139,21 @@ impl Landing {
     }
 
     /// Makes the folder in which the small file for `target` grows.
-    fn make_room(&self, target: &Target) -> Result<(), Failure> {
+    fn make_room(&self, target: &Target) -> Result<(), LandingError> {
         match top_of(&target.path).filter(|top| self.folders.is_bare(top)) {
             Some(_) => self.smalls.stage(&target.path).map_err(|trouble| self.trouble(trouble)),
             None => self.make_folder(target.parent()),
         }
     }
 
-    pub(super) fn make_folder(&self, path: &Path) -> Result<(), Failure> {
+    pub(super) fn make_folder(&self, path: &Path) -> Result<(), LandingError> {
         self.folders.make(path).map_err(|trouble| self.trouble(trouble))
     }
 
-    fn trouble(&self, trouble: Trouble) -> Failure {
+    fn trouble(&self, trouble: Trouble) -> LandingError {
         match trouble {
-            Trouble::Disk(path, error) => self.disk(&path, &error),
-            Trouble::InTheWay(path) => {
-                let place = escape_os(self.place.join(path).as_os_str());
-                Failure::new(Exit::Disk, format!("{place} is in the way"))
-                    .why("a folder of that name is needed, and it is something else")
-                    .next("move it away, or choose another folder with --out")
-            }
+            Trouble::Disk(path, error) => self.disk(&path, error),
+            Trouble::InTheWay(path) => LandingError::InTheWay { place: self.place.join(path) },
         }
     }
 }

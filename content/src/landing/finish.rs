@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sealift_command::exit::{Exit, Failure};
 use sealift_platform::disk::{Kind, give_name};
 use sealift_platform::sync::lock;
 
 use super::begin::{NAMES, hash_file};
 use super::flush::{MANY_FILES, each};
-use super::{Landing, State, Target};
+use super::{Landing, LandingError, State, Target};
 use crate::naming::numbered;
 
 /// A file on its way to its name.
@@ -30,7 +29,7 @@ struct Named<'a> {
     folder: &'a Path,
 }
 
-type Ends = Vec<(usize, Result<(), Failure>)>;
+type Ends = Vec<(usize, Result<(), LandingError>)>;
 
 impl Landing {
     pub(super) fn finish_jobs(&self, jobs: &[usize]) -> Ends {
@@ -55,12 +54,12 @@ impl Landing {
                 (Some(State::Part(part)), Some(target)) => match part.seal(target, self.executable)
                 {
                     Ok(()) => ready.push(Ready { job, target, state: State::Part(part) }),
-                    Err(error) => self.fail(job, Some(target), &error, ends),
+                    Err(error) => self.fail(job, target, error, ends),
                 },
                 (Some(state @ State::Small(_)), Some(target)) => {
                     ready.push(Ready { job, target, state });
                 }
-                _ => ends.push((job, Err(Failure::new(Exit::Other, "a file that has not come")))),
+                _ => ends.push((job, Err(LandingError::NotCome))),
             }
         }
         ready
@@ -90,7 +89,7 @@ impl Landing {
         for (ready, end) in ready.into_iter().zip(durable) {
             match end {
                 Ok(()) => kept.push(ready),
-                Err(error) => self.fail(ready.job, Some(ready.target), &error, ends),
+                Err(error) => self.fail(ready.job, ready.target, error, ends),
             }
         }
         (kept, matches!(flushed, Ok(true)))
@@ -123,9 +122,9 @@ impl Landing {
         }
         // Until now its folder was somewhere else.
         let made = top.map_or(Ok(()), |_| self.make_folder(target.parent()));
-        if let Err(failure) = made {
+        if let Err(error) = made {
             self.jobs().remove(&ready.job);
-            ends.push((ready.job, Err(failure)));
+            ends.push((ready.job, Err(error)));
             return None;
         }
         match ready.state.hidden().and_then(|hidden| self.name(hidden, &target.path)) {
@@ -134,7 +133,7 @@ impl Landing {
                 Some(Named { ready, path, there, folder: target.parent() })
             }
             Err(error) => {
-                self.fail(ready.job, Some(target), &error, ends);
+                self.fail(ready.job, target, error, ends);
                 None
             }
         }
@@ -187,7 +186,7 @@ impl Landing {
                     self.jobs().insert(ready.job, state);
                     ends.push((ready.job, Ok(())));
                 }
-                Some((_, error)) => self.fail(ready.job, Some(ready.target), error, ends),
+                Some((_, error)) => self.fail(ready.job, ready.target, error.kind().into(), ends),
             }
         }
         let failed: BTreeSet<_> = failed.iter().map(|(folder, _)| folder.to_path_buf()).collect();
@@ -195,10 +194,9 @@ impl Landing {
     }
 
     /// Ends a job whose file could not land.
-    fn fail(&self, job: usize, target: Option<&Target>, error: &io::Error, ends: &mut Ends) {
+    fn fail(&self, job: usize, target: &Target, error: io::Error, ends: &mut Ends) {
         self.jobs().remove(&job);
-        let path = target.map_or(Path::new(""), |target| &target.path);
-        ends.push((job, Err(self.disk(path, error))));
+        ends.push((job, Err(self.disk(&target.path, error))));
     }
 }
 

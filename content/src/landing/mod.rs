@@ -7,6 +7,7 @@
 mod begin;
 mod chunks;
 mod claim;
+mod error;
 mod finish;
 mod flush;
 mod folders;
@@ -27,9 +28,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use sealift_command::escape::escape_os;
-use sealift_command::exit::{Exit, Failure};
-use sealift_command::human;
 use sealift_platform::Platform;
 use sealift_platform::disk::Root as Folder;
 use sealift_platform::random::Random;
@@ -45,6 +43,7 @@ use starts::Starts;
 
 pub use begin::forget_older;
 pub use claim::PREFIX;
+pub use error::LandingError;
 pub(crate) use probe::Probe;
 pub use stdout::Stdout;
 pub use target::Target;
@@ -90,11 +89,15 @@ impl Landing {
     ///
     /// # Errors
     /// When it cannot be made, or is no folder.
-    pub fn open(platform: &Platform, out: &Path, targets: Vec<Target>) -> Result<Self, Failure> {
-        let fail = |error: &io::Error| Failure::disk(escape_os(out.as_os_str()), error);
-        let folder = platform.disk.open_or_create(out, false).map_err(|error| fail(&error))?;
+    pub fn open(
+        platform: &Platform,
+        out: &Path,
+        targets: Vec<Target>,
+    ) -> Result<Self, LandingError> {
+        let fail = |error| LandingError::disk(out, error);
+        let folder = platform.disk.open_or_create(out, false).map_err(fail)?;
         let random = platform.random.clone();
-        Self::within(folder, out, targets, random).map_err(|error| fail(&error))
+        Self::within(folder, out, targets, random).map_err(fail)
     }
 
     fn within(
@@ -142,15 +145,12 @@ impl Landing {
     ///
     /// # Errors
     /// When they do not, with how many are missing.
-    pub fn check_room(&self, bytes: u64) -> Result<(), Failure> {
-        let free = self.folder.free_bytes().map_err(|error| self.disk(Path::new(""), &error))?;
+    pub fn check_room(&self, bytes: u64) -> Result<(), LandingError> {
+        let free = self.folder.free_bytes().map_err(|error| self.disk(Path::new(""), error))?;
         if bytes <= free {
             return Ok(());
         }
-        let place = escape_os(self.place.as_os_str());
-        Err(Failure::new(Exit::Disk, format!("{place} has too little space"))
-            .why(format!("{} are needed, {} are free", human::size(bytes), human::size(free)))
-            .next("free some space, or choose another folder with --out"))
+        Err(LandingError::NoRoom { place: self.place.clone(), needed: bytes, free })
     }
 
     /// Bytes of earlier processes that were verified and did not have to come again.
@@ -189,12 +189,12 @@ impl Landing {
         self.jobs().get(&job).cloned()
     }
 
-    fn disk(&self, path: &Path, error: &io::Error) -> Failure {
-        Failure::disk(escape_os(self.place.join(path).as_os_str()), error)
+    fn disk(&self, path: &Path, error: io::Error) -> LandingError {
+        LandingError::disk(self.place.join(path), error)
     }
 
-    fn target(&self, job: usize) -> Result<&Target, Failure> {
-        self.targets.get(job).ok_or_else(|| Failure::new(Exit::Other, "a file without a target"))
+    fn target(&self, job: usize) -> Result<&Target, LandingError> {
+        self.targets.get(job).ok_or(LandingError::NoTarget)
     }
 
     fn write_part(&self, part: &Arc<Part>, index: u64, chunk: &[u8]) -> io::Result<()> {
@@ -213,7 +213,7 @@ impl Landing {
         }
     }
 
-    fn write_small(&self, job: usize, chunk: &[u8]) -> Result<(), Failure> {
+    fn write_small(&self, job: usize, chunk: &[u8]) -> Result<(), LandingError> {
         let target = self.target(job)?;
         let losses = self.flush.losses();
         let spot = self.smalls.spot(target);
@@ -222,7 +222,7 @@ impl Landing {
             self.make_folder(target.parent())?;
         }
         let small = self.smalls.write(job, target, spot, self.executable, chunk, losses);
-        let small = small.map_err(|error| self.disk(&target.path, &error))?;
+        let small = small.map_err(|error| self.disk(&target.path, error))?;
         self.jobs().insert(job, State::Small(Arc::new(small)));
         Ok(())
     }
@@ -238,18 +238,18 @@ impl State {
 }
 
 impl Sink for Landing {
-    fn begin(&self, job: usize, root: Root, size: u64) -> Result<Begun, Failure> {
+    fn begin(&self, job: usize, root: Root, size: u64) -> Result<Begun, LandingError> {
         self.begin_job(job, root, size)
     }
 
-    fn write(&self, job: usize, index: u64, chunk: &[u8]) -> Result<(), Failure> {
+    fn write(&self, job: usize, index: u64, chunk: &[u8]) -> Result<(), LandingError> {
         match self.state(job) {
             Some(State::Awaited) => self.write_small(job, chunk)?,
             Some(State::Part(part)) => {
                 let written = self.write_part(&part, index, chunk);
-                written.map_err(|error| self.disk(part.path(), &error))?;
+                written.map_err(|error| self.disk(part.path(), error))?;
             }
-            _ => return Err(never_begun()),
+            _ => return Err(LandingError::NotBegun),
         }
         self.written.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed);
         self.starts.forget(job, index);
@@ -266,9 +266,14 @@ impl Sink for Landing {
         self.starts.forget(job, index);
     }
 
-    fn check(&self, job: usize, index: u64, fits: &dyn Fn(&[u8]) -> bool) -> Result<bool, Failure> {
-        let Some(State::Part(part)) = self.state(job) else { return Err(never_begun()) };
-        let len = part.check(index, fits).map_err(|error| self.disk(part.path(), &error))?;
+    fn check(
+        &self,
+        job: usize,
+        index: u64,
+        fits: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<bool, LandingError> {
+        let Some(State::Part(part)) = self.state(job) else { return Err(LandingError::NotBegun) };
+        let len = part.check(index, fits).map_err(|error| self.disk(part.path(), error))?;
         self.resumed.fetch_add(len.unwrap_or(0), Ordering::Relaxed);
         Ok(len.is_some())
     }
@@ -277,13 +282,9 @@ impl Sink for Landing {
         self.written.load(Ordering::Relaxed)
     }
 
-    fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), Failure>)> {
+    fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), LandingError>)> {
         self.finish_jobs(jobs)
     }
-}
-
-fn never_begun() -> Failure {
-    Failure::new(Exit::Other, "a chunk of a file that was never begun")
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use sealift_command::exit::Failure;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
+
+use super::LandingError;
 
 /// The start of a chunk whose end did not come. Nothing of it can be verified before the rest has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,19 +46,24 @@ pub trait Sink: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why it cannot be begun; the job then ends with that.
-    fn begin(&self, job: usize, root: Root, size: u64) -> Result<Begun, Failure>;
+    fn begin(&self, job: usize, root: Root, size: u64) -> Result<Begun, LandingError>;
 
     /// Takes a verified chunk.
     ///
     /// # Errors
     /// When it cannot be written; the job then ends with that.
-    fn write(&self, job: usize, index: u64, chunk: &[u8]) -> Result<(), Failure>;
+    fn write(&self, job: usize, index: u64, chunk: &[u8]) -> Result<(), LandingError>;
 
     /// Reads again what an earlier process left of a chunk. If it `fits` it counts as taken; otherwise it is missing.
     ///
     /// # Errors
     /// When it cannot be read; the job then ends with that.
-    fn check(&self, job: usize, index: u64, fits: &dyn Fn(&[u8]) -> bool) -> Result<bool, Failure>;
+    fn check(
+        &self,
+        job: usize,
+        index: u64,
+        fits: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<bool, LandingError>;
 
     /// Keeps the start of a chunk of `root` for a later process, in place of a shorter one. What cannot be kept has to come
     /// again.
@@ -74,7 +80,7 @@ pub trait Sink: Send + Sync + 'static {
     fn written(&self) -> u64;
 
     /// Gives the files of `jobs`, all of whose chunks were taken or checked, their final names; durable when it returns.
-    fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), Failure>)>;
+    fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), LandingError>)>;
 
     /// How many chunks beyond the first one not taken yet may be asked for; `None` for any. A sink that must hand bytes on
     /// in order keeps those that came early in memory.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use sealift_command::exit::{Exit, Failure};
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::Layout;
 
-use crate::landing::sink::{Begun, Sink};
+use super::LandingError;
+use super::sink::{Begun, Sink};
 
 /// How many chunks beyond the next one to be written are kept in memory at most.
 const WINDOW: u64 = 16;
@@ -29,7 +29,7 @@ struct Stream<W> {
     /// Verified chunks behind it.
     early: BTreeMap<u64, Vec<u8>>,
     /// Why nothing more can be written.
-    broken: Option<Failure>,
+    broken: Option<LandingError>,
 }
 
 #[cfg(unix)]
@@ -59,9 +59,9 @@ impl<W: Write> Stdout<W> {
 
 impl<W: Write> Stream<W> {
     /// Writes what has come in order.
-    fn put(&mut self, index: u64, chunk: &[u8]) -> Result<(), Failure> {
-        if let Some(failure) = &self.broken {
-            return Err(failure.clone());
+    fn put(&mut self, index: u64, chunk: &[u8]) -> Result<(), LandingError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
         }
         if index != self.next {
             self.early.insert(index, chunk.to_vec());
@@ -73,15 +73,18 @@ impl<W: Write> Stream<W> {
             ended = self.writer.write_all(&chunk);
             self.next += 1;
         }
-        ended.map_err(|error| self.break_off(&error))
+        ended.map_err(|error| self.break_off(error))
     }
 
     /// Nothing more is written: what the reader got of a chunk is not known.
-    fn break_off(&mut self, error: &io::Error) -> Failure {
-        let failure = failure(error);
+    fn break_off(&mut self, error: io::Error) -> LandingError {
+        let error = match error.kind() {
+            io::ErrorKind::BrokenPipe => LandingError::StdoutClosed,
+            _ => LandingError::Stdout(Arc::new(error)),
+        };
         self.early.clear();
-        self.broken = Some(failure.clone());
-        failure
+        self.broken = Some(error.clone());
+        error
     }
 
     fn missing(&self, layout: Layout) -> Begun {
@@ -98,18 +101,15 @@ impl<W: Write> Stream<W> {
 }
 
 impl<W: Write + Send + 'static> Sink for Stdout<W> {
-    fn begin(&self, _: usize, root: Root, size: u64) -> Result<Begun, Failure> {
-        let layout =
-            Layout::new(size).map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
+    fn begin(&self, _: usize, root: Root, size: u64) -> Result<Begun, LandingError> {
+        let layout = Layout::new(size)?;
         let mut stream = self.stream();
-        if let Some(failure) = &stream.broken {
-            return Err(failure.clone());
+        if let Some(error) = &stream.broken {
+            return Err(error.clone());
         }
         if stream.file.is_some_and(|file| file != (root, layout)) {
             if stream.next > 0 {
-                return Err(Failure::new(Exit::Other, "the file changed while it was written out")
-                    .why("what has been written to standard output cannot be taken back")
-                    .next("run the command again, or use --out with a folder"));
+                return Err(LandingError::StdoutChanged);
             }
             stream.early.clear();
         }
@@ -117,14 +117,14 @@ impl<W: Write + Send + 'static> Sink for Stdout<W> {
         Ok(stream.missing(layout))
     }
 
-    fn write(&self, _: usize, index: u64, chunk: &[u8]) -> Result<(), Failure> {
+    fn write(&self, _: usize, index: u64, chunk: &[u8]) -> Result<(), LandingError> {
         // Whoever has a chunk that cannot be written yet waits behind a slow reader, too.
         self.stream().put(index, chunk)?;
         self.written.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed);
         Ok(())
     }
 
-    fn check(&self, _: usize, _: u64, _: &dyn Fn(&[u8]) -> bool) -> Result<bool, Failure> {
+    fn check(&self, _: usize, _: u64, _: &dyn Fn(&[u8]) -> bool) -> Result<bool, LandingError> {
         Ok(false)
     }
 
@@ -132,14 +132,13 @@ impl<W: Write + Send + 'static> Sink for Stdout<W> {
         self.written.load(Ordering::Relaxed)
     }
 
-    fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), Failure>)> {
+    fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), LandingError>)> {
         let mut stream = self.stream();
         let complete = stream.file.is_some_and(|(_, layout)| stream.next == layout.chunks());
         let end = if complete {
-            stream.writer.flush().map_err(|error| stream.break_off(&error))
+            stream.writer.flush().map_err(|error| stream.break_off(error))
         } else {
-            let unfinished = || Failure::new(Exit::Other, "a file that has not come");
-            Err(stream.broken.clone().unwrap_or_else(unfinished))
+            Err(stream.broken.clone().unwrap_or(LandingError::NotCome))
         };
         jobs.iter().map(|job| (*job, end.clone())).collect()
     }
@@ -149,18 +148,9 @@ impl<W: Write + Send + 'static> Sink for Stdout<W> {
     }
 }
 
-fn failure(error: &io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Failure::new(Exit::Other, "standard output was closed before the end of the file")
-            .why("the program that reads it has stopped reading");
-    }
-    Failure::disk("standard output", error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     /// A reader that takes so many bytes and then goes away.
     #[derive(Clone)]
@@ -196,13 +186,14 @@ mod tests {
     fn chunks_leave_in_order() {
         for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]] {
             let (pipe, sink) = pipe(usize::MAX);
-            assert_eq!(sink.begin(0, ROOT, SIZE), Ok(Begun::nothing(4)));
+            assert_eq!(sink.begin(0, ROOT, SIZE).unwrap(), Begun::nothing(4));
             for index in order {
                 assert!(sink.finish(&[0])[0].1.is_err());
                 let len = if index == 3 { 7 } else { 1 << 20 };
                 sink.write(0, index, &chunk(index, len)).unwrap();
             }
-            assert_eq!((sink.finish(&[0]), sink.written()), (vec![(0, Ok(()))], SIZE));
+            assert!(matches!(sink.finish(&[0])[..], [(0, Ok(()))]));
+            assert_eq!(sink.written(), SIZE);
             let out = pipe.0.lock().unwrap();
             let expected = [chunk(0, 1 << 20), chunk(1, 1 << 20), chunk(2, 1 << 20), chunk(3, 7)];
             assert!(*out == expected.concat(), "{order:?}");
@@ -212,9 +203,9 @@ mod tests {
     #[test]
     fn an_empty_file_is_nothing_but_its_end() {
         let (pipe, sink) = pipe(usize::MAX);
-        assert_eq!(sink.begin(0, ROOT, 0), Ok(Begun::nothing(1)));
+        assert_eq!(sink.begin(0, ROOT, 0).unwrap(), Begun::nothing(1));
         sink.write(0, 0, &[]).unwrap();
-        assert_eq!(sink.finish(&[0]), [(0, Ok(()))]);
+        assert!(matches!(sink.finish(&[0])[..], [(0, Ok(()))]));
         assert!(pipe.0.lock().unwrap().is_empty());
     }
 
@@ -232,7 +223,7 @@ mod tests {
             sink.begin(0, ROOT, SIZE).unwrap().missing.as_slice(),
             std::slice::from_ref(&(1..4))
         );
-        assert_eq!(sink.begin(0, ROOT, 1).unwrap_err().exit, Exit::Other);
+        assert!(matches!(sink.begin(0, ROOT, 1), Err(LandingError::StdoutChanged)));
     }
 
     #[test]
@@ -246,9 +237,10 @@ mod tests {
                 sink.write(0, index, &chunk(index, len))
             });
             let end = sink.finish(&[0]).remove(0).1.unwrap_err();
-            assert!(end.what.contains("closed"), "{end}");
+            assert!(matches!(end, LandingError::StdoutClosed), "{end}");
             assert_eq!(ended.iter().all(Result::is_ok), takes == SIZE as usize);
-            assert_eq!(sink.begin(0, ROOT, SIZE), Err(end));
+            let again = sink.begin(0, ROOT, SIZE);
+            assert!(matches!(again, Err(LandingError::StdoutClosed)));
             assert_eq!(pipe.0.lock().unwrap().len(), takes);
         }
     }

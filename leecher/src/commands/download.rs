@@ -1,5 +1,6 @@
 //! `leecher download`.
 
+mod begin;
 mod stale;
 mod stream;
 
@@ -13,6 +14,11 @@ use sealift_command::escape::{escape, escape_os};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::meter::rate;
+use sealift_content::fetch::download::Manner;
+use sealift_content::fetch::schedule::{EntryPlace, Offer as Source, Outcome};
+use sealift_content::landing::sink::Sink;
+use sealift_content::landing::{Landing, Target, forget_older};
+use sealift_content::naming::{self, Names as DiskNames};
 use sealift_peer::connect::Speaker;
 use sealift_peer::path::{self, Way};
 use sealift_proto::catalogue::{EXECUTABLE, Root};
@@ -21,15 +27,13 @@ use tokio::time::interval;
 
 use super::choose::{Choices, choose, tell_left_out};
 use crate::args::DownloadArgs;
-use crate::fetch::download::{Download, Manner, Wanted};
-use crate::fetch::schedule::{Offer as Source, Outcome};
-use crate::fetch::view::View;
 use crate::freshen::{Known, News, freshen};
-use crate::progress::{DownloadBar, Moment, TICK};
+use crate::progress::{DownloadBar, TICK};
+use crate::reach::Names;
 use crate::select::{Chosen, Offer};
-use sealift_content::landing::sink::Sink;
-use sealift_content::landing::{Landing, Target, forget_older};
-use sealift_content::naming::{self, Names};
+use crate::words;
+use crate::words::fetch::explain;
+use begin::{Shown, Wanted, begin, moment};
 use stale::{Again, Stale};
 
 /// As `--out`: standard output.
@@ -143,18 +147,17 @@ async fn fetch(
         let connection = known.connection.take();
         let landing = landing(speaker, args, &jobs)?;
         let there = find_there(&landing, &jobs).await?;
-        let wanted = jobs.iter().map(|job| job.wanted.clone()).collect();
+        let wanted: Vec<_> = jobs.iter().map(|job| job.wanted.clone()).collect();
         let space = known.space.clone();
-        let sink = landing.clone();
-        let mut download =
-            Download::new(speaker, common, space, connection, wanted, sink, manner(args));
+        let (mut download, shown) =
+            begin((speaker, common, args), (space, connection), wanted, landing.clone());
         there.into_iter().for_each(|job| download.skip(job));
-        let view = download.view();
         let come = || (landing.written(), landing.resumed());
-        let ends = watch(download.run(), bar, &view, come, tally).await;
+        let ends = watch(download.run(), bar, &shown, come, tally).await;
         landing.record();
-        stale.extend(tally.add(speaker, jobs, ends, &landing));
-        tally.shares.extend(view.shares());
+        stale.extend(tally.add(speaker, jobs, ends, (&landing, &shown.names)));
+        tally.shares.extend(shown.shares());
+        let view = &shown.view;
         tally.ways = merged(&tally.ways, view.ways());
     }
     Ok(stale)
@@ -171,7 +174,7 @@ fn jobs(
     let failed = |error| Failure::disk(escape_os(args.out.as_os_str()), &error);
     let folder = platform.disk.open_or_create(&args.out, false).map_err(failed)?;
     let all = files.iter().flat_map(|file| &file.out).map(String::as_str);
-    let names = Names::of(&*folder, &*platform.random, all).map_err(failed)?;
+    let names = DiskNames::of(&*folder, &*platform.random, all).map_err(failed)?;
     let path = |file: &Chosen| naming::local_path(file.out.iter().map(String::as_str), names);
     let mut paths: Vec<_> = files.iter().map(path).collect();
     naming::separate(&*folder, &*platform.random, &mut paths).map_err(failed)?;
@@ -209,14 +212,7 @@ fn place<'a>(args: &DownloadArgs, jobs: impl Iterator<Item = &'a Job>) -> String
 }
 
 fn manner(args: &DownloadArgs) -> Manner {
-    Manner {
-        wrap: args.wrap,
-        wait: args.wait,
-        patience: args.patience,
-        sources: args.jobs,
-        elsewhere: args.from.is_none(),
-        path: args.path,
-    }
+    Manner { wait: args.wait, patience: args.patience, sources: args.jobs, path: args.path }
 }
 
 fn source(offer: &Offer) -> Source {
@@ -225,8 +221,11 @@ fn source(offer: &Offer) -> Source {
         device: offer.holding.key.device,
         root: stored.root,
         size: stored.size,
-        log_id: offer.log_id,
-        place: stored.place,
+        entry: EntryPlace {
+            log_id: offer.log_id,
+            position: stored.place.position,
+            index: stored.place.index,
+        },
     }
 }
 
@@ -246,13 +245,14 @@ fn space_for(spaces: &[Known], offers: &[Offer]) -> Option<usize> {
 /// Opens the folder to land in, and checks that all of it fits before a byte is asked for.
 fn landing(speaker: &Speaker, args: &DownloadArgs, jobs: &[Job]) -> Result<Arc<Landing>, Failure> {
     let targets = jobs.iter().map(|job| job.target.clone()).collect();
-    let landing = Landing::open(speaker.profile.platform(), &args.out, targets)?;
+    let landing = Landing::open(speaker.profile.platform(), &args.out, targets)
+        .map_err(|error| words::landing::explain(&error))?;
     let missing = jobs
         .iter()
         .enumerate()
         .map(|(number, job)| landing.missing_bytes(number, job.root, job.size))
         .fold(0u64, u64::saturating_add);
-    landing.check_room(missing)?;
+    landing.check_room(missing).map_err(|error| words::landing::explain(&error))?;
     if landing.is_careless() {
         let place = escape_os(args.out.as_os_str());
         speaker.console.warn(
@@ -289,7 +289,7 @@ async fn find_there(landing: &Arc<Landing>, jobs: &[Job]) -> Result<Vec<usize>, 
 async fn watch(
     download: impl Future<Output = Vec<Outcome>>,
     bar: &DownloadBar,
-    view: &View,
+    shown: &Shown,
     come: impl Fn() -> (u64, u64),
     before: &Tally,
 ) -> Vec<Outcome> {
@@ -300,26 +300,10 @@ async fn watch(
             ends = &mut download => Some(ends),
             _ = ticks.tick() => None,
         };
-        bar.set(&moment(view, come(), before));
+        bar.set(&moment(shown, come(), before));
         if let Some(ends) = ends {
             return ends;
         }
-    }
-}
-
-/// How far it is, with what came `before`; `come` is what was written, and what an earlier run left and is verified.
-fn moment(view: &View, (written, resumed): (u64, u64), before: &Tally) -> Moment {
-    let written = before.written + written;
-    let (part, coming) = view.parts();
-    Moment {
-        have: written + before.resumed + resumed + part,
-        fresh: written + coming,
-        found: view.found(),
-        files: usize::try_from(before.files).unwrap_or(0) + view.files_done(),
-        current: view.current(),
-        sources: view.sources(),
-        ways: merged(&before.ways, view.ways()),
-        waiting: view.waiting(),
     }
 }
 
@@ -330,16 +314,20 @@ impl Tally {
         speaker: &Speaker,
         jobs: Vec<Job>,
         ends: Vec<Outcome>,
-        landing: &Landing,
+        (landing, names): (&Landing, &Names),
     ) -> Vec<Stale> {
         let mut stale = Vec::new();
         for (number, (job, end)) in jobs.into_iter().zip(ends).enumerate() {
             match end {
-                Outcome::Stale(failure) => {
+                Outcome::Stale(error) => {
                     let (label, chosen, path) = (job.wanted.label, job.chosen, job.target.path);
+                    let failure = explain(&error, &label, names);
                     stale.push(Stale { label, chosen, path, failure });
                 }
-                Outcome::Failed(failure) => self.failures.push((job.wanted.label.clone(), failure)),
+                Outcome::Failed(error) => {
+                    let failure = explain(&error, &job.wanted.label, names);
+                    self.failures.push((job.wanted.label, failure));
+                }
                 Outcome::Done => {
                     self.files += 1;
                     self.bytes = self.bytes.saturating_add(job.size);

@@ -7,7 +7,7 @@ use sealift_command::line::{Line, elide};
 use sealift_command::terminal::Glyphs;
 use sealift_peer::path::Way;
 
-use crate::fetch::schedule::SourceView;
+use sealift_content::fetch::schedule::SourceView;
 
 /// Most columns of a member's name within a sentence.
 const PERSON: usize = 24;

@@ -10,6 +10,13 @@ use super::*;
 use sealift_platform::random::SystemRandom;
 use sealift_platform::testing::MemoryDisk as Memory;
 
+/// For comparing how things ended.
+impl PartialEq for LandingError {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
 fn content(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i / 7 % 251) as u8 + 1).collect()
 }
@@ -39,12 +46,12 @@ fn chunk(content: &[u8], index: u64) -> &[u8] {
     content.chunks(1 << 20).nth(index as usize).unwrap_or(&[])
 }
 
-fn begin(landing: &Landing, job: usize, content: &[u8]) -> Result<Begun, Failure> {
+fn begin(landing: &Landing, job: usize, content: &[u8]) -> Result<Begun, LandingError> {
     landing.begin(job, root_of(content), content.len() as u64)
 }
 
 /// Begins a job, verifies what an earlier process left, and writes what is missing; how many chunks were written.
-fn try_fill(landing: &Landing, job: usize, content: &[u8]) -> Result<u64, Failure> {
+fn try_fill(landing: &Landing, job: usize, content: &[u8]) -> Result<u64, LandingError> {
     let Begun { mut missing, earlier, .. } = begin(landing, job, content)?;
     for index in earlier.into_iter().flatten() {
         if !landing.check(job, index, &|bytes| bytes == chunk(content, index))? {
@@ -63,7 +70,7 @@ fn fill(landing: &Landing, content: &[u8]) -> u64 {
     try_fill(landing, 0, content).unwrap()
 }
 
-fn finish(landing: &Landing) -> Result<(), Failure> {
+fn finish(landing: &Landing) -> Result<(), LandingError> {
     landing.finish(&[0]).remove(0).1
 }
 

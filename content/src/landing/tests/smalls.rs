@@ -13,7 +13,7 @@ fn many() -> (Vec<String>, Vec<Vec<u8>>) {
     (paths, (0..COUNT).map(bytes).collect())
 }
 
-fn land(landing: &Landing, contents: &[Vec<u8>]) -> Vec<(usize, Result<(), Failure>)> {
+fn land(landing: &Landing, contents: &[Vec<u8>]) -> Vec<(usize, Result<(), LandingError>)> {
     for (job, content) in contents.iter().enumerate() {
         try_fill(landing, job, content).unwrap();
     }

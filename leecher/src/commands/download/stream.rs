@@ -5,15 +5,16 @@ use std::sync::Arc;
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::{escape, shell_word};
 use sealift_command::exit::{Exit, Failure};
+use sealift_content::fetch::schedule::Outcome;
 use sealift_peer::connect::Speaker;
 
-use super::{Tally, manner, source, space_for, watch};
+use super::begin::{Wanted, begin};
+use super::{Tally, source, space_for, watch};
 use crate::args::DownloadArgs;
-use crate::fetch::download::{Download, Wanted};
-use crate::fetch::schedule::Outcome;
 use crate::freshen::Known;
 use crate::progress::DownloadBar;
 use crate::select::Chosen;
+use crate::words::fetch::explain;
 use sealift_content::landing::Stdout;
 use sealift_content::landing::sink::Sink;
 
@@ -39,21 +40,20 @@ pub(super) async fn run(
     let bar = DownloadBar::new(&speaker.console, &label, size, 1).passing();
     let wanted = vec![Wanted { label: label.clone(), offers }];
     let connection = known.connection.take();
-    let download =
-        Download::new(speaker, common, space, connection, wanted, sink.clone(), manner(args));
-    let view = download.view();
+    let (download, shown) =
+        begin((speaker, common, args), (space, connection), wanted, sink.clone());
     let come = || (sink.written(), 0);
-    let ends = watch(download.run(), &bar, &view, come, &Tally::default()).await;
+    let ends = watch(download.run(), &bar, &shown, come, &Tally::default()).await;
     bar.end();
-    if let Some(Outcome::Failed(failure) | Outcome::Stale(failure)) = ends.into_iter().next() {
-        return Err(failure);
+    if let Some(Outcome::Failed(error) | Outcome::Stale(error)) = ends.into_iter().next() {
+        return Err(explain(&error, &label, &shown.names));
     }
     let tally = Tally {
         files: 1,
         bytes: size,
         written: sink.written(),
-        shares: view.shares(),
-        ways: view.ways(),
+        shares: shown.shares(),
+        ways: shown.view.ways(),
         ..Tally::default()
     };
     tally.report(speaker, &label, 1, bar.elapsed())?;

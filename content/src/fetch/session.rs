@@ -1,7 +1,5 @@
 //! One session with a seeder: its first link, mostly through the relay, and the direct ones that come and go beside it.
 
-mod tell;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::event::{Event, Listener};
 use super::shared::Shared;
 use super::source::{Aside, Line, carry};
-pub(super) use tell::Teller;
 
 /// Messages aside from content that may wait.
 const ASIDE: usize = 8;
@@ -39,8 +37,8 @@ pub(super) struct Ways {
     pub(super) direct: Option<Direct>,
     /// The connection to the relay, if there is one.
     pub(super) control: Option<Control>,
-    /// Where it is told.
-    pub(super) teller: Teller,
+    /// Who is told.
+    pub(super) listener: Arc<dyn Listener>,
 }
 
 /// Serves the schedule from the seeder `device` over `session`, until everything has come to an end.
@@ -145,10 +143,14 @@ impl Links {
         });
     }
 
+    fn up(&self, way: Way, place: Option<SocketAddr>) {
+        self.ways.listener.hear(Event::PathUp { device: self.device, way, place });
+    }
+
     fn heard(&mut self, aside: Aside) {
         match aside {
             Aside::Confirmed(ends) => {
-                self.ways.teller.up(self.first, None);
+                self.up(self.first, None);
                 self.ends = Some(ends);
             }
             Aside::Candidates(candidates) => {
@@ -207,7 +209,7 @@ impl Links {
         let (writer, reader) = ends.link(link.stream, link.number);
         let line = Line { device: self.device, way, writer, aside: self.aside.clone() };
         let shared = self.shared.clone();
-        self.ways.teller.up(way, place);
+        self.up(way, place);
         self.direct += 1;
         self.running.spawn(async move {
             let result = carry(&shared, line, std::future::ready(Ok(reader))).await;
@@ -230,7 +232,8 @@ impl Links {
         if self.end.is_ok() {
             return Ok(());
         }
-        self.ways.teller.down(way, place, &error.to_string());
+        let (device, why) = (self.device, error.to_string());
+        self.ways.listener.hear(Event::PathDown { device, way, place, why });
         if way.is_direct() {
             self.direct -= 1;
             self.without = Instant::now();
@@ -263,7 +266,11 @@ impl Links {
         };
         if let Some(rests) = rests.filter(|rests| *rests != self.rests && !needs) {
             self.rests = rests;
-            if rests { self.ways.teller.standby() } else { self.ways.teller.up(Way::Relay, None) }
+            if rests {
+                self.ways.listener.hear(Event::StandsBy { device: self.device });
+            } else {
+                self.up(Way::Relay, None);
+            }
         }
         if needs && self.direct == 0 {
             return self.give_up_in_time();

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex};
 
 use blake3::hazmat::ChainingValue;
-use sealift_command::exit::Failure;
 use sealift_platform::disk::Buffer;
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
@@ -13,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::schedule::{Outcome, SourceId};
 use super::shared::Shared;
+use crate::landing::LandingError;
 
 /// Batches on their way at a time, over all sources; each is a chunk of a large file or many small files.
 const BATCHES: usize = 12;
@@ -39,7 +39,7 @@ pub(super) struct Piece {
 enum Verdict {
     Taken,
     Wrong,
-    Failed(Failure),
+    Failed(LandingError),
 }
 
 /// Room for what is on its way.
@@ -108,7 +108,7 @@ pub(super) fn deliver(
                     schedule.joined_wrongly(id, piece.job, piece.index);
                 }
                 Verdict::Wrong => schedule.refused(id, piece.job, piece.index),
-                Verdict::Failed(failure) => schedule.end(piece.job, Outcome::Failed(failure)),
+                Verdict::Failed(error) => schedule.end(piece.job, Outcome::Failed(error.into())),
             }
         }
         drop(schedule);
@@ -125,6 +125,6 @@ fn verify(piece: &Piece, shared: &Shared) -> Verdict {
     }
     match shared.sink.write(piece.job, piece.index, &piece.bytes) {
         Ok(()) => Verdict::Taken,
-        Err(failure) => Verdict::Failed(failure),
+        Err(error) => Verdict::Failed(error),
     }
 }

@@ -3,54 +3,55 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_command::exit::Failure;
-use sealift_peer::connect::jittered;
-use sealift_space::members::Members;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Download, PAUSE, RELAY, words};
-use crate::freshen::Connection;
-use crate::online::Online;
+use super::{Download, PAUSE, jittered};
+use crate::fetch::error::{FetchError, Trouble, Unreachable};
+use crate::fetch::event::Event;
+use crate::fetch::shared::Whom;
+use crate::fetch::space::{Reached, Space};
 
 /// How long the local network is listened to where there is nothing else.
 const LISTEN: Duration = Duration::from_secs(4);
 
-impl Download<'_> {
+impl<S: Space> Download<S> {
     /// There is no relay: whoever is on the local network has to do. `None` when nobody is there after a moment.
-    pub(super) async fn on_lan(&mut self, failure: Failure) -> Option<Arc<Online>> {
-        let members = Members::load(&self.speaker.profile, &self.space, self.speaker.now());
-        let members = match members {
-            Ok(members) => members,
+    pub(super) async fn on_lan(
+        &mut self,
+        why: Unreachable,
+        near: Result<Arc<S::Reached>, Unreachable>,
+    ) -> Option<Arc<S::Reached>> {
+        let near = match near {
+            Ok(near) => near,
             Err(error) => {
-                self.end_all(&error.into());
+                self.end_all(&FetchError::Space(error));
                 return None;
             }
         };
         if !std::mem::replace(&mut self.told, true) {
-            words::tell_on_lan(self.speaker, &failure);
+            self.listener.hear(Event::LookingNear(why.clone()));
         }
-        let (online, reading) = Online::alone(self.speaker, self.space.clone(), members);
-        let mut presence = online.presence();
+        let mut presence = near.presence();
         if timeout(LISTEN, presence.wait_for(|now| !now.serving.is_empty())).await.is_err() {
             if !self.started && self.manner.wait.is_none() {
-                self.end_all(&words::nobody_near(&failure));
+                self.end_all(&FetchError::NobodyNear(why));
             } else if self.running.is_empty() {
-                self.pause_or_end(&failure, RELAY.to_owned()).await;
+                self.pause_or_end(Trouble::Space(why), Whom::Relay).await;
             }
             return None;
         }
         self.lost.clear();
-        self.connection = Some(Connection { online: online.clone(), reading, short: None });
-        Some(online)
+        self.reached = Some(near.clone());
+        Some(near)
     }
 
     /// The relay is lost, and direct links bring what they can.
-    pub(super) async fn go_on_without_relay(&mut self, failure: &Failure) {
+    pub(super) async fn go_on_without_relay(&mut self, why: Unreachable) {
         if !std::mem::replace(&mut self.told, true) {
-            words::tell_without_relay(self.speaker, failure);
+            self.listener.hear(Event::WithoutRelay(why));
         }
         let mut news = self.shared.news();
-        let until = Instant::now() + jittered(PAUSE.1, self.speaker);
+        let until = Instant::now() + jittered(PAUSE.1, &*self.platform.random);
         // A link that ends may have been the last: that is noticed at the next try.
         while timeout_at(until, news.changed()).await.is_ok() {
             self.reap();

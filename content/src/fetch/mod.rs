@@ -1,13 +1,15 @@
-//! Fetching files from seeders: what to ask whom for, asking, verifying, landing.
+//! Fetching files from those who have them: what to ask whom for, asking, verifying, handing on.
 
 mod background;
 mod deliver;
 pub mod download;
-mod elsewhere;
+pub mod error;
+pub mod event;
 mod pages;
 pub mod ranges;
 pub mod schedule;
 mod session;
 mod shared;
 mod source;
+pub mod space;
 pub mod view;

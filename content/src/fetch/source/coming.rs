@@ -11,7 +11,7 @@ use sealift_proto::manifest::Layout;
 use tokio::time::Instant;
 
 use super::Source;
-use sealift_content::landing::sink::Start;
+use crate::landing::sink::Start;
 
 /// What has come of a chunk is kept on disk, and shown, each time that so long has passed: never where chunks come quickly.
 const KEEP_AFTER: Duration = Duration::from_secs(1);

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_content::fetch::schedule::{EntryPlace, Offer};
+use sealift_content::fetch::space::Offers;
 use sealift_peer::connect::Speaker;
 use sealift_proto::catalogue::Root;
 use sealift_proto::control::LogHead;
@@ -11,7 +13,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::schedule::{Offer, Schedule};
 use crate::freshen::views;
 use crate::online::Online;
 use crate::replica::LogView;
@@ -25,7 +26,7 @@ const WORTH: u64 = 8 * 1024 * 1024;
 type Found = Vec<(usize, Offer)>;
 
 /// Looks through the catalogues beside the download, at its start and when one of them changes.
-pub(super) struct Elsewhere {
+pub(crate) struct Elsewhere {
     /// Which contents are looked for, and for which file.
     wanted: Arc<HashMap<(Root, u64), Vec<usize>>>,
     heads: Option<mpsc::Receiver<LogHead>>,
@@ -35,7 +36,7 @@ pub(super) struct Elsewhere {
 
 impl Elsewhere {
     /// Looks for the contents of the files of `offers`, if `elsewhere` is where they may come from.
-    pub(super) fn new(offers: &[Vec<Offer>], elsewhere: bool) -> Self {
+    pub(crate) fn new(offers: &[Vec<Offer>], elsewhere: bool) -> Self {
         let mut wanted: HashMap<_, Vec<usize>> = HashMap::new();
         for (job, offers) in offers.iter().enumerate() {
             if let Some((Some(root), size)) = offers.first().map(|first| (first.root, first.size)) {
@@ -47,22 +48,15 @@ impl Elsewhere {
     }
 
     /// Takes what was found, and looks again when it is time.
-    pub(super) async fn step(
-        &mut self,
-        speaker: &Speaker,
-        online: &Online,
-        schedule: &std::sync::Mutex<Schedule>,
-    ) {
+    pub(crate) async fn step(&mut self, speaker: &Speaker, online: &Online, offers: &Offers<'_>) {
         let Some(due) = self.due else { return };
         if self.looking.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(looking) = self.looking.take()
         {
             let found = looking.await.unwrap_or_default();
-            let mut schedule = sealift_platform::sync::lock(&schedule);
-            found.into_iter().for_each(|(job, offer)| schedule.add_offer(job, offer));
+            found.into_iter().for_each(|(job, offer)| offers.add(job, offer));
         }
-        let left = sealift_platform::sync::lock(&schedule).bytes_left();
-        if left < WORTH || Instant::now() < due || self.looking.is_some() {
+        if offers.bytes_left() < WORTH || Instant::now() < due || self.looking.is_some() {
             return;
         }
         let first = self.heads.is_none();
@@ -112,8 +106,11 @@ fn find(views: &[LogView], wanted: &HashMap<(Root, u64), Vec<usize>>) -> Found {
                     device: view.key().device,
                     root: stored.root,
                     size: stored.size,
-                    log_id: view.state().log_id,
-                    place: stored.place,
+                    entry: EntryPlace {
+                        log_id: view.state().log_id,
+                        position: stored.place.position,
+                        index: stored.place.index,
+                    },
                 };
                 found.push((*job, offer));
             }

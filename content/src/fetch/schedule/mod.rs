@@ -20,15 +20,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use blake3::hazmat::ChainingValue;
-use sealift_command::exit::Failure;
 use sealift_peer::path::Way;
+use sealift_peer::session::SessionError;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::Layout;
 use sealift_proto::message::{Finished, Item, Missing};
 use tokio::time::Instant;
 
-use crate::replica::Place;
+use super::error::FetchError;
 use file::File;
 use source::{Asked, Flight, Source};
 use standby::Standby;
@@ -37,6 +37,17 @@ pub use source::Page;
 
 /// Names a source; never used again.
 pub type SourceId = u64;
+
+/// Where a catalogue states a file: how one is named whose content is not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryPlace {
+    /// Which log.
+    pub log_id: [u8; 16],
+    /// Position of the segment in it.
+    pub position: u64,
+    /// Place of the change within the segment.
+    pub index: u32,
+}
 
 /// What a device states of a file.
 #[derive(Debug, Clone)]
@@ -47,10 +58,8 @@ pub struct Offer {
     pub root: Option<Root>,
     /// Length as stated, bytes.
     pub size: u64,
-    /// Which log states it, and where.
-    pub log_id: [u8; 16],
-    /// See `log_id`.
-    pub place: Place,
+    /// Where it is stated.
+    pub entry: EntryPlace,
 }
 
 /// Why a device does not serve a file.
@@ -61,7 +70,7 @@ pub enum Reason {
     /// It sent something that is not what it should be.
     Wrong,
     /// There is no session with it.
-    Refused(Failure),
+    Refused(Arc<SessionError>),
 }
 
 /// How a file ended.
@@ -70,9 +79,9 @@ pub enum Outcome {
     /// On disk under its final name.
     Done,
     /// Not, and why.
-    Failed(Failure),
+    Failed(FetchError),
     /// Not, since those who stated it say that it is another or gone.
-    Stale(Failure),
+    Stale(FetchError),
 }
 
 /// What a source is to do next.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use sealift_proto::manifest::{CHUNK, Manifest};
 
 use super::*;
-use sealift_content::landing::sink::Begun;
+use crate::landing::sink::Begun;
 
 const STEP: Duration = Duration::from_millis(10);
 const MB: f64 = 1e6;
@@ -68,8 +68,7 @@ impl Play {
                 device: device(number),
                 root: Some(root),
                 size,
-                log_id: [0; 16],
-                place: Place { position: 0, index: 0 },
+                entry: EntryPlace { log_id: [0; 16], position: 0, index: 0 },
             })
         };
         let (roots, manifests): (Vec<_>, Vec<_>) = files.into_iter().unzip();
@@ -151,8 +150,7 @@ impl Play {
             self.schedule.landed(job, Ok(()));
         }
         for job in self.schedule.hopeless() {
-            let failure = Failure::new(sealift_command::exit::Exit::Tampered, "nobody");
-            self.schedule.end(job, Outcome::Failed(failure));
+            self.schedule.end(job, Outcome::Failed(FetchError::Nobody));
         }
         self.now += STEP;
     }

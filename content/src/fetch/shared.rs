@@ -1,6 +1,6 @@
 //! What all sources of a download have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -12,8 +12,16 @@ use tokio::time::Instant;
 
 use super::deliver::Delivery;
 use super::schedule::{Schedule, SourceId};
-use crate::progress::Waiting;
-use sealift_content::landing::sink::Sink;
+use crate::landing::sink::Sink;
+
+/// What a download waits for while nobody is at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// The relay.
+    Relay,
+    /// Any of those who have what is missing.
+    Devices(BTreeSet<DeviceId>),
+}
 
 /// The schedule, where the bytes go, and a bell that rings when something has changed.
 pub(super) struct Shared {
@@ -26,8 +34,8 @@ pub(super) struct Shared {
     renewed: Mutex<Option<Instant>>,
     /// When seeders came to the relay anew.
     came: Mutex<BTreeMap<DeviceId, Instant>>,
-    /// Who is waited for while nobody is at work (escaped), and until when.
-    waiting: Mutex<Option<(String, Instant)>>,
+    /// What is waited for while nobody is at work, and until when.
+    waiting: Mutex<Option<(Whom, Instant)>>,
     news: watch::Sender<()>,
     requests: Mutex<BTreeMap<SourceId, mpsc::UnboundedSender<SessionMessage>>>,
 }
@@ -76,15 +84,13 @@ impl Shared {
     }
 
     /// Nobody is at work: `whom` is waited for, until a time. `None` when somebody is again.
-    pub(super) fn wait_for(&self, waiting: Option<(String, Instant)>) {
+    pub(super) fn wait_for(&self, waiting: Option<(Whom, Instant)>) {
         *lock(&self.waiting) = waiting;
     }
 
-    /// What is waited for now.
-    pub(super) fn waiting(&self) -> Option<Waiting> {
-        let waiting = lock(&self.waiting).clone();
-        let left = |until: Instant| until.saturating_duration_since(Instant::now());
-        waiting.map(|(whom, until)| Waiting { whom, left: left(until) })
+    /// What is waited for now, and until when.
+    pub(super) fn waiting(&self) -> Option<(Whom, Instant)> {
+        lock(&self.waiting).clone()
     }
 
     /// Whether the connection of this device or of `seeder` to the relay has been made anew since `time`.

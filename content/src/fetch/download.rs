@@ -1,36 +1,32 @@
 //! A download from start to end: sessions with those who have the files, what happens when one is lost, when to give up.
 
 mod relayless;
-mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sealift_command::args::CommonArgs;
-use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::{Speaker, jittered};
 use sealift_peer::direct::Direct;
 use sealift_peer::path::Allowed;
-use sealift_peer::session::{SessionError, WrapChoice};
+use sealift_peer::session::SessionError;
+use sealift_platform::Platform;
+use sealift_platform::random::Random;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::Missing;
-use sealift_space::profile::space::SpaceState;
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::background;
-use super::elsewhere::Elsewhere;
+use super::error::{FetchError, Obstacle, Trouble, Unreachable};
+use super::event::{Event, Listener};
 use super::schedule::{Offer, Outcome, Reason, Schedule};
-use super::session::{self, Teller, Ways};
-use super::shared::Shared;
-use super::view::{Names, View};
-use crate::freshen::{Connection, online};
-use crate::online::{Online, Presence};
-use sealift_content::landing::sink::Sink;
+use super::session::{self, Ways};
+use super::shared::{Shared, Whom};
+use super::space::{Offers, Presence, Reached, Space};
+use super::view::View;
+use crate::landing::sink::Sink;
 
 /// Pause between two tries; doubled up to the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -38,25 +34,12 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const TICK: Duration = Duration::from_millis(250);
 /// One source is enough for so few bytes, as long as it is quick.
 const SMALL: u64 = 8 * 1024 * 1024;
-/// What is waited for while there is no way to anybody.
-const RELAY: &str = "the relay";
 /// After so long it is not quick.
 const QUICK: Duration = Duration::from_secs(1);
-
-/// A file to fetch.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// What to call it in messages, escaped.
-    pub label: String,
-    /// Who has it; the content is the same everywhere, or not stated yet at a single holder.
-    pub offers: Vec<Offer>,
-}
 
 /// How to go about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
-    /// Which suites to offer.
-    pub wrap: WrapChoice,
     /// How long to wait for a seeder that is not there at the start.
     pub wait: Option<Duration>,
     /// How long to go on when all are lost.
@@ -65,8 +48,6 @@ pub struct Manner {
     pub sources: usize,
     /// Which ways content may take.
     pub path: Allowed,
-    /// Whether the content may come from others than those who offer the file under its name.
-    pub elsewhere: bool,
 }
 
 /// A seeder that was lost, and when to try again.
@@ -76,22 +57,19 @@ struct Lost {
 }
 
 /// A download under way.
-pub struct Download<'a> {
-    speaker: &'a Speaker,
-    common: &'a CommonArgs,
-    connection: Option<Connection>,
+pub struct Download<S: Space> {
+    space: S,
+    reached: Option<Arc<S::Reached>>,
+    platform: Platform,
+    listener: Arc<dyn Listener>,
     direct: Option<Direct>,
-    space: SpaceState,
     shared: Arc<Shared>,
-    labels: Arc<[String]>,
-    elsewhere: Elsewhere,
     manner: Manner,
-    names: Names,
     sources: JoinSet<(DeviceId, Result<(), SessionError>)>,
     running: BTreeSet<DeviceId>,
     lost: BTreeMap<DeviceId, Lost>,
     /// What was the matter last.
-    trouble: Option<Failure>,
+    trouble: Option<(DeviceId, Arc<SessionError>)>,
     looked: bool,
     begin: Instant,
     /// Somebody has answered, so that patience applies.
@@ -105,37 +83,30 @@ pub struct Download<'a> {
     refused: bool,
 }
 
-impl<'a> Download<'a> {
-    /// Prepares to fetch `wanted` over `connection`, or a new one. The sink knows each by its place in the list.
+impl<S: Space> Download<S> {
+    /// Prepares to fetch the files that `offers` are of from `space`, which may be reached already. The sink knows each by its
+    /// place in the list: those who have one state the same content, or there is one of them.
     #[must_use]
     pub fn new(
-        speaker: &'a Speaker,
-        common: &'a CommonArgs,
-        space: SpaceState,
-        connection: Option<Connection>,
-        wanted: Vec<Wanted>,
+        platform: &Platform,
+        (space, reached): (S, Option<Arc<S::Reached>>),
+        offers: Vec<Vec<Offer>>,
         sink: Arc<dyn Sink>,
         manner: Manner,
+        listener: Arc<dyn Listener>,
     ) -> Self {
-        let (labels, offers): (Vec<_>, Vec<_>) =
-            wanted.into_iter().map(|wanted| (wanted.label, wanted.offers)).unzip();
-        let elsewhere = Elsewhere::new(&offers, manner.elsewhere);
         let mut schedule = Schedule::new(offers, sink.window());
         schedule.let_relay_carry(manner.path != Allowed::Direct);
-        let platform = speaker.profile.platform();
         let direct = (manner.path != Allowed::Relay).then(|| Direct::new(platform.clone()));
         let now = Instant::now();
         Self {
-            speaker,
-            common,
-            connection,
-            direct,
             space,
+            reached,
+            platform: platform.clone(),
+            listener,
+            direct,
             shared: Arc::new(Shared::new(schedule, sink)),
-            labels: labels.into(),
-            elsewhere,
             manner,
-            names: Arc::default(),
             sources: JoinSet::new(),
             running: BTreeSet::new(),
             lost: BTreeMap::new(),
@@ -159,7 +130,7 @@ impl<'a> Download<'a> {
     /// What can be seen of it from outside.
     #[must_use]
     pub fn view(&self) -> View {
-        View::new(self.shared.clone(), self.names.clone(), self.labels.clone())
+        View::new(self.shared.clone())
     }
 
     /// Fetches until every file has come to an end; in the order of the list.
@@ -178,7 +149,7 @@ impl<'a> Download<'a> {
         if let Some(direct) = &self.direct {
             direct.close().await;
         }
-        let no_end = || Outcome::Failed(Failure::new(Exit::Other, "the download ended early"));
+        let no_end = || Outcome::Failed(FetchError::Ended);
         let outcomes = self.shared.schedule().outcomes();
         outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(no_end)).collect()
     }
@@ -191,27 +162,27 @@ impl<'a> Download<'a> {
     async fn step(&mut self) {
         // Direct links may bring the rest while the relay is being looked for.
         let shared = self.shared.clone();
-        let online = tokio::select! {
-            online = self.connected() => online,
+        let reached = tokio::select! {
+            reached = self.connected() => reached,
             () = shared.over() => None,
         };
-        let Some(online) = online else { return };
-        self.shared.set_came(online.presence().borrow().came.clone());
+        let Some(reached) = reached else { return };
+        self.shared.set_came(reached.presence().borrow().came.clone());
         self.note_progress();
         self.tell_wrong();
-        self.end_hopeless(&online);
+        self.end_hopeless();
         if !std::mem::replace(&mut self.looked, true) && self.manner.wait.is_none() {
-            self.end_absent(&online);
+            self.end_absent(&*reached);
         }
-        self.elsewhere.step(self.speaker, &online, &self.shared.schedule).await;
-        self.open_sessions(&online);
+        self.space.look(&Offers(&self.shared.schedule)).await;
+        self.open_sessions(&reached);
         if self.is_over() {
             return;
         }
         if self.running.is_empty() && !self.is_settling() {
-            self.wait_or_end(&online).await;
+            self.wait_or_end(&*reached).await;
         } else {
-            self.watch(&online).await;
+            self.watch(&*reached).await;
         }
     }
 
@@ -220,47 +191,47 @@ impl<'a> Download<'a> {
         self.shared.schedule().is_under_way()
     }
 
-    /// The connection, made anew if it ended. `None` after a try that failed.
-    async fn connected(&mut self) -> Option<Arc<Online>> {
-        let standing = self.connection.as_ref().filter(|connection| connection.online.is_of_use());
-        if let Some(connection) = standing {
-            return Some(connection.online.clone());
+    /// The space, reached anew if the connection ended. `None` after a try that failed.
+    async fn connected(&mut self) -> Option<Arc<S::Reached>> {
+        let standing = self.reached.as_ref().filter(|reached| reached.is_of_use());
+        if let Some(reached) = standing {
+            return Some(reached.clone());
         }
-        self.connection = None;
-        let found = online(self.speaker, self.common, self.space.clone()).await;
+        self.reached = None;
+        let found = self.space.reach().await;
         // A session that has just broken may have begun all the same.
         self.note_progress();
         match found {
-            Ok(connection) => {
-                let online = connection.online.clone();
-                self.space = online.space().clone();
-                self.connection = Some(connection);
+            Ok(reached) => {
+                self.reached = Some(reached.clone());
                 self.lost.clear();
                 self.shared.renew();
-                return Some(online);
+                Some(reached)
             }
-            Err(failure) if failure.exit == Exit::Relay && self.speaker.lan => {
-                return self.on_lan(failure).await;
-            }
-            Err(failure)
-                if failure.exit == Exit::Disk
-                    || !failure.may_pass()
-                    || !self.started && self.manner.wait.is_none() =>
-            {
-                self.end_all(&words::no_relay(failure));
-            }
-            Err(failure) => {
-                if failure.exit != Exit::Relay && !std::mem::replace(&mut self.refused, true) {
-                    words::tell_refused(self.speaker, &failure);
-                }
-                self.reap();
-                self.note_progress();
-                if self.running.is_empty() {
-                    self.pause_or_end(&failure, RELAY.to_owned()).await;
-                } else {
-                    self.go_on_without_relay(&failure).await;
-                }
-            }
+            Err(why) => self.without_relay(why).await,
+        }
+    }
+
+    /// The relay was not reached: whoever is on the local network may do, or it is tried again.
+    async fn without_relay(&mut self, why: Unreachable) -> Option<Arc<S::Reached>> {
+        let absent = why.obstacle == Obstacle::Relay;
+        if absent && let Some(near) = self.space.near() {
+            return self.on_lan(why, near).await;
+        }
+        let waits = self.started || self.manner.wait.is_some();
+        if why.obstacle == Obstacle::Disk || !why.passing || !waits {
+            self.end_all(&FetchError::NoRelay(why));
+            return None;
+        }
+        if !absent && !std::mem::replace(&mut self.refused, true) {
+            self.listener.hear(Event::Refused(why.clone()));
+        }
+        self.reap();
+        self.note_progress();
+        if self.running.is_empty() {
+            self.pause_or_end(Trouble::Space(why), Whom::Relay).await;
+        } else {
+            self.go_on_without_relay(why).await;
         }
         None
     }
@@ -284,9 +255,9 @@ impl<'a> Download<'a> {
     }
 
     /// Opens a session with everybody who is needed, serves, and is not being waited for.
-    fn open_sessions(&mut self, online: &Arc<Online>) {
+    fn open_sessions(&mut self, reached: &Arc<S::Reached>) {
         let now = Instant::now();
-        let serving = online.presence().borrow().serving.clone();
+        let serving = reached.presence().borrow().serving.clone();
         for device in serving {
             let waits = self.lost.get(&device).is_some_and(|lost| now < lost.until);
             if waits || self.running.contains(&device) || self.running.len() >= self.manner.sources
@@ -294,7 +265,7 @@ impl<'a> Download<'a> {
                 continue;
             }
             if self.is_needed(device) {
-                self.open_session(online, device);
+                self.open_session(reached, device);
             }
         }
     }
@@ -306,17 +277,16 @@ impl<'a> Download<'a> {
         schedule.needs(device, small.then_some(&self.running))
     }
 
-    fn open_session(&mut self, online: &Arc<Online>, device: DeviceId) {
+    fn open_session(&mut self, reached: &Arc<S::Reached>, device: DeviceId) {
         self.running.insert(device);
-        sealift_platform::sync::lock(&self.names).insert(device, online.name_of(&device));
-        let (online, shared, wrap) = (online.clone(), self.shared.clone(), self.manner.wrap);
+        let (reached, shared) = (reached.clone(), self.shared.clone());
         let ways = Ways {
             direct: self.direct.clone(),
-            control: online.relay().ok().cloned(),
-            teller: Teller::new(self.speaker.console.clone(), online.name_of(&device), self.begin),
+            control: reached.relay(),
+            listener: self.listener.clone(),
         };
         self.sources.spawn(async move {
-            let ended = match online.session(device, wrap).await {
+            let ended = match reached.session(device).await {
                 Ok(session) => {
                     shared.met.store(true, Ordering::Relaxed);
                     session::fetch(&shared, device, session, ways).await
@@ -328,8 +298,8 @@ impl<'a> Download<'a> {
     }
 
     /// Waits until a source ends, somebody comes or goes, everything is over, or it is time to look again.
-    async fn watch(&mut self, online: &Online) {
-        let mut presence = online.presence();
+    async fn watch(&mut self, reached: &S::Reached) {
+        let mut presence = reached.presence();
         presence.mark_unchanged();
         let mut news = self.shared.news();
         let tick = Instant::now() + TICK;
@@ -355,29 +325,23 @@ impl<'a> Download<'a> {
         self.running.remove(&device);
         self.note_progress();
         let Err(error) = ended else { return };
-        let failure = error.failure(&self.name_of(&device));
+        let error = Arc::new(error);
         if !error.is_passing() {
-            self.shared.schedule().exclude_all(device, &Reason::Refused(failure));
+            self.shared.schedule().exclude_all(device, &Reason::Refused(error));
             return;
         }
-        self.trouble = Some(failure);
+        self.trouble = Some((device, error));
         let pause = self.lost.get(&device).map_or(PAUSE.0, |lost| (lost.pause * 2).min(PAUSE.1));
         // One that has just delivered is asked again soon.
         let pause = if self.last_progress.elapsed() < PAUSE.1 { PAUSE.0 } else { pause };
-        let until = Instant::now() + jittered(pause, self.speaker);
+        let until = Instant::now() + jittered(pause, &*self.platform.random);
         self.lost.insert(device, Lost { until, pause });
     }
 
-    /// Name of a device with which there is or was a session, escaped.
-    fn name_of(&self, device: &DeviceId) -> String {
-        let names = sealift_platform::sync::lock(&self.names);
-        names.get(device).cloned().unwrap_or_else(|| device.short())
-    }
-
-    fn end_all(&mut self, failure: &Failure) {
+    fn end_all(&mut self, error: &FetchError) {
         let mut schedule = self.shared.schedule();
         for job in schedule.open().collect::<Vec<_>>() {
-            schedule.end(job, Outcome::Failed(failure.clone()));
+            schedule.end(job, Outcome::Failed(error.clone()));
         }
     }
 
@@ -387,121 +351,124 @@ impl<'a> Download<'a> {
     }
 
     /// Nobody is at work: waits for the time to try again or for a seeder, or gives up if that has lasted too long.
-    async fn wait_or_end(&mut self, online: &Online) {
+    async fn wait_or_end(&mut self, reached: &S::Reached) {
         let now = Instant::now();
         let retry = self.lost.values().map(|lost| lost.until).filter(|until| *until > now).min();
         match (self.trouble.take(), retry) {
-            (Some(trouble), _) => self.pause_or_end(&trouble, self.absent(online)).await,
+            (Some((device, why)), _) => {
+                self.pause_or_end(Trouble::Session(device, why), self.absent()).await;
+            }
             (None, Some(retry)) => {
-                let mut presence = online.presence();
+                let mut presence = reached.presence();
                 presence.mark_unchanged();
                 let _ = timeout_at(retry, presence.changed()).await;
             }
-            (None, None) => self.wait_for_seeder(online.presence(), online).await,
+            (None, None) => self.wait_for_seeder(reached.presence()).await,
         }
     }
 
     /// After a loss: waits a little, or gives up if it has lasted too long.
-    async fn pause_or_end(&mut self, failure: &Failure, whom: String) {
-        let why = failure.why.clone().unwrap_or_else(|| failure.what.clone());
+    async fn pause_or_end(&mut self, why: Trouble, whom: Whom) {
         if Instant::now() + self.pause > self.deadline() {
-            let failure = words::lost(self.started, &why);
-            self.end_all(&failure);
+            self.end_all(&FetchError::Lost { started: self.started, why });
             return;
         }
         if !std::mem::replace(&mut self.told, true) {
-            let left = self.deadline().saturating_duration_since(Instant::now());
-            words::tell_interrupted(self.speaker, &why, left);
+            let patience = self.deadline().saturating_duration_since(Instant::now());
+            self.listener.hear(Event::Interrupted { why, patience });
         }
         self.shared.wait_for(Some((whom, self.deadline())));
-        let until = Instant::now() + jittered(self.pause, self.speaker);
+        let until = Instant::now() + jittered(self.pause, &*self.platform.random);
         self.pause = (self.pause * 2).min(PAUSE.1);
         sleep_until(until).await;
     }
 
-    async fn wait_for_seeder(&mut self, mut presence: watch::Receiver<Presence>, online: &Online) {
+    async fn wait_for_seeder(&mut self, mut presence: watch::Receiver<Presence>) {
         let deadline = self.deadline();
         if Instant::now() >= deadline {
             let open: Vec<_> = self.shared.schedule().open().collect();
-            let failure = words::lost(self.started, &self.away(online, &open));
-            self.end_all(&failure);
+            let error = self.away(&open);
+            self.end_all(&error);
             return;
         }
         if !std::mem::replace(&mut self.told, true) {
-            self.speaker.console.note(
-                "waiting for a seeder that has it",
-                &json!({"type": "waiting", "for": "seeder"}),
-            );
+            self.listener.hear(Event::WaitingForSeeder);
         }
-        self.shared.wait_for(Some((self.absent(online), deadline)));
+        self.shared.wait_for(Some((self.absent(), deadline)));
         presence.mark_unchanged();
         // Whatever happens next, the loop looks again.
         let _ = timeout_at(deadline, presence.changed()).await;
     }
 
     /// Ends files that nobody can give any more.
-    fn end_hopeless(&mut self, online: &Online) {
+    fn end_hopeless(&mut self) {
         let mut schedule = self.shared.schedule();
         for job in schedule.hopeless() {
-            let label = self.labels.get(job).map_or("a file", String::as_str);
-            let failure = words::hopeless(label, job, &schedule, online);
+            let error = hopeless(job, &schedule);
             let changed = |why: &Missing| matches!(why, Missing::Gone | Missing::Changed);
-            let end = match schedule.reason(job) {
-                Some((_, Reason::Missing(why))) if changed(why) => Outcome::Stale(failure),
-                _ => Outcome::Failed(failure),
+            let end = match &error {
+                FetchError::NotGiven { why, .. } if changed(why) => Outcome::Stale(error),
+                _ => Outcome::Failed(error),
             };
             schedule.end(job, end);
         }
     }
 
     /// Ends files that nobody serves at the start; the others are fetched meanwhile.
-    fn end_absent(&mut self, online: &Online) {
+    fn end_absent(&mut self, reached: &S::Reached) {
+        let serving = reached.presence().borrow().serving.clone();
         let open: Vec<_> = self.shared.schedule().open().collect();
         for job in open {
-            let served = self.shared.schedule().offering(job).any(|device| online.serves(&device));
+            let served =
+                self.shared.schedule().offering(job).any(|device| serving.contains(&device));
             if !served {
-                let failure = words::lost(self.started, &self.away(online, &[job]));
-                self.shared.schedule().end(job, Outcome::Failed(failure));
+                let error = self.away(&[job]);
+                self.shared.schedule().end(job, Outcome::Failed(error));
             }
         }
     }
 
-    /// Who has the files of `jobs`.
-    fn away(&self, online: &Online, jobs: &[usize]) -> String {
-        format!("away: {}", self.holders(online, jobs))
+    /// Nobody has the files of `jobs` who is there.
+    fn away(&self, jobs: &[usize]) -> FetchError {
+        FetchError::Away { started: self.started, holders: self.holders(jobs) }
     }
 
-    fn holders(&self, online: &Online, jobs: &[usize]) -> String {
+    fn holders(&self, jobs: &[usize]) -> BTreeSet<DeviceId> {
         let schedule = self.shared.schedule();
-        let holders: BTreeSet<_> = jobs.iter().flat_map(|job| schedule.offering(*job)).collect();
-        let names: BTreeSet<_> = holders.iter().map(|device| online.name_of(device)).collect();
-        names.into_iter().collect::<Vec<_>>().join(", ")
+        jobs.iter().flat_map(|job| schedule.offering(*job)).collect()
     }
 
     /// Who has what is not there yet.
-    fn absent(&self, online: &Online) -> String {
+    fn absent(&self) -> Whom {
         let open: Vec<_> = self.shared.schedule().open().collect();
-        self.holders(online, &open)
+        Whom::Devices(self.holders(&open))
     }
 
     /// Names those who sent something wrong.
     fn tell_wrong(&self) {
-        let wrong = self.shared.schedule().take_wrong();
-        for device in wrong {
-            let who = self.name_of(&device);
-            self.speaker.console.warn(
-                format!("{who} sent a wrong chunk; nothing more is taken from it"),
-                &json!({"type": "tampering", "by": "seeder", "seeder": who, "what": "wrong chunk"}),
-            );
-        }
-        let excused = self.shared.schedule().take_excused();
-        for (device, job) in excused {
-            let who = self.name_of(&device);
-            let label = self.labels.get(job).map_or("a file", String::as_str);
-            self.speaker.console.warn(
-                format!("{who} sent something else than {label}, and says that the file has changed there"),
-                &json!({"type": "wrong", "by": "seeder", "seeder": who, "name": label, "excuse": "changed"}),
-            );
-        }
+        let (wrong, excused) = {
+            let mut schedule = self.shared.schedule();
+            (schedule.take_wrong(), schedule.take_excused())
+        };
+        wrong.into_iter().for_each(|by| self.listener.hear(Event::WrongChunk { by }));
+        excused.into_iter().for_each(|(by, job)| self.listener.hear(Event::Excused { by, job }));
     }
+}
+
+/// Why nobody gives the file of `job` any more.
+fn hopeless(job: usize, schedule: &Schedule) -> FetchError {
+    match schedule.reason(job) {
+        Some((by, Reason::Wrong)) => FetchError::WrongChunk { by },
+        Some((with, Reason::Refused(why))) => FetchError::NoSession { with, why: why.clone() },
+        Some((_, Reason::Missing(why))) => {
+            FetchError::NotGiven { holders: schedule.offering(job).collect(), why: *why }
+        }
+        None => FetchError::Nobody,
+    }
+}
+
+/// Half to all of `pause`, so that many do not come back at one moment.
+fn jittered(pause: Duration, random: &dyn Random) -> Duration {
+    let part = u32::from(u16::from_be_bytes(random.bytes()));
+    pause / 2 + pause / 2 * part / u32::from(u16::MAX)
 }

@@ -104,7 +104,7 @@ fn check_some(shared: &Shared) -> bool {
         let mut schedule = shared.schedule();
         match result {
             Ok(fits) => schedule.checked(job, index, fits),
-            Err(failure) => schedule.end(job, Outcome::Failed(failure)),
+            Err(error) => schedule.end(job, Outcome::Failed(error.into())),
         }
     }
     true

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use blake3::hazmat::ChainingValue;
-use sealift_command::exit::Failure;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::Layout;
 use sealift_proto::message::Finished;
@@ -12,16 +11,17 @@ use sealift_proto::message::Finished;
 use super::file::File;
 use super::source::Source;
 use super::{Outcome, Schedule, SourceId, State};
-use sealift_content::landing::sink::Begun;
+use crate::landing::LandingError;
+use crate::landing::sink::Begun;
 
 impl Schedule {
     /// A file was begun: what is there of it, or why not.
-    pub fn begun(&mut self, job: usize, result: Result<Begun, Failure>) {
+    pub fn begun(&mut self, job: usize, result: Result<Begun, LandingError>) {
         let Some(of) = self.jobs.get_mut(job) else { return };
         let State::Beginning(root, size) = of.state else { return };
         let layout = match (result, Layout::new(size)) {
             (Ok(begun), Ok(layout)) => (begun, layout),
-            (Err(failure), _) => return self.end(job, Outcome::Failed(failure)),
+            (Err(error), _) => return self.end(job, Outcome::Failed(error.into())),
             (_, Err(_)) => return self.wrong_size(job),
         };
         let (begun, layout) = layout;
@@ -143,7 +143,7 @@ impl Schedule {
     pub fn landed(
         &mut self,
         job: usize,
-        result: Result<(), Failure>,
+        result: Result<(), LandingError>,
     ) -> Option<(Finished, BTreeSet<SourceId>)> {
         let of = self.jobs.get(job)?;
         let State::Landing(finished) = of.state else { return None };
@@ -155,8 +155,8 @@ impl Schedule {
                 self.end(job, Outcome::Done);
                 Some((finished, told))
             }
-            Err(failure) => {
-                self.end(job, Outcome::Failed(failure));
+            Err(error) => {
+                self.end(job, Outcome::Failed(error.into()));
                 None
             }
         }

@@ -11,7 +11,7 @@ use sealift_proto::manifest::{Layout, PAGE_CHUNKS};
 
 use crate::fetch::pages::Pages;
 use crate::fetch::ranges::Ranges;
-use sealift_content::landing::sink::{Begun, Start};
+use crate::landing::sink::{Begun, Start};
 
 /// A chunk is in one of `missing`, `earlier`, `checking` and `done`, or on its way: asked for, or come and being verified.
 pub(super) struct File {

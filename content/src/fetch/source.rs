@@ -187,9 +187,9 @@ impl Source<'_> {
                 None => return asked,
                 Some(Work::Want { request, offer }) => self.send(SessionMessage::Want {
                     request,
-                    log_id: offer.log_id,
-                    position: offer.place.position,
-                    index: offer.place.index,
+                    log_id: offer.entry.log_id,
+                    position: offer.entry.position,
+                    index: offer.entry.index,
                 }),
                 Some(Work::Begin(files)) => self.begin(files).await,
                 Some(Work::Run { pages, get }) => {

@@ -1,0 +1,84 @@
+//! Where those are who have files: what a download needs of a space.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use sealift_peer::control::Control;
+use sealift_peer::path::Way;
+use sealift_peer::session::{LeecherSession, SessionError};
+use sealift_platform::sync::lock;
+use sealift_proto::identity::DeviceId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::error::Unreachable;
+use super::schedule::{Offer, Schedule};
+
+/// Who serves, and whether the connection still stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Devices that serve now.
+    pub serving: BTreeSet<DeviceId>,
+    /// Those that came while the connection lasted, and when last.
+    pub came: BTreeMap<DeviceId, Instant>,
+    /// The connection to the relay has ended.
+    pub ended: bool,
+}
+
+/// A space as it is reached now.
+pub trait Reached: Send + Sync + 'static {
+    /// Who serves, as it changes.
+    fn presence(&self) -> watch::Receiver<Presence>;
+
+    /// Whether anything can still come of it.
+    fn is_of_use(&self) -> bool;
+
+    /// The connection to the relay, if there is one.
+    fn relay(&self) -> Option<Control>;
+
+    /// Opens a session with `device`; also which way its first link takes.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    fn session(
+        &self,
+        device: DeviceId,
+    ) -> impl Future<Output = Result<(LeecherSession, Way), SessionError>> + Send;
+}
+
+/// A space that can be reached again and again.
+pub trait Space {
+    /// The space, reached.
+    type Reached: Reached;
+
+    /// Reaches it by its relay.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    fn reach(&mut self) -> impl Future<Output = Result<Arc<Self::Reached>, Unreachable>>;
+
+    /// Reaches those on the local network alone; `None` where they are not to be asked.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    fn near(&mut self) -> Option<Result<Arc<Self::Reached>, Unreachable>>;
+
+    /// Looks for others who have the same contents. Asked again and again while a download lasts, and must not take long.
+    fn look(&mut self, offers: &Offers<'_>) -> impl Future<Output = ()>;
+}
+
+/// Takes who else has the files of a download.
+pub struct Offers<'a>(pub(super) &'a Mutex<Schedule>);
+
+impl Offers<'_> {
+    /// Bytes that have not come yet.
+    #[must_use]
+    pub fn bytes_left(&self) -> u64 {
+        lock(self.0).bytes_left()
+    }
+
+    /// Adds somebody who has the very content of the file at this place of the list.
+    pub fn add(&self, job: usize, offer: Offer) {
+        lock(self.0).add_offer(job, offer);
+    }
+}

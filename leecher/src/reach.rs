@@ -1,0 +1,148 @@
+//! A space as a download reaches it: again and again, with names for those who are in it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use sealift_command::args::CommonArgs;
+use sealift_content::fetch::error::Unreachable;
+use sealift_content::fetch::schedule::Offer;
+use sealift_content::fetch::space::{Offers, Presence, Reached, Space};
+use sealift_peer::connect::Speaker;
+use sealift_peer::control::Control;
+use sealift_peer::path::Way;
+use sealift_peer::session::{LeecherSession, SessionError, WrapChoice};
+use sealift_platform::sync::lock;
+use sealift_proto::identity::DeviceId;
+use sealift_space::members::Members;
+use sealift_space::profile::space::SpaceState;
+use tokio::sync::watch;
+
+use crate::elsewhere::Elsewhere;
+use crate::freshen::{Connection, online};
+use crate::online::Online;
+use crate::words::fetch::unreachable;
+
+/// What devices are called, escaped: those of the space as it is reached now, and those that sessions were opened with.
+#[derive(Clone, Default)]
+pub(crate) struct Names(Arc<Mutex<Named>>);
+
+#[derive(Default)]
+struct Named {
+    online: Option<Arc<Online>>,
+    met: BTreeMap<DeviceId, String>,
+}
+
+impl Names {
+    /// What `device` is called; its id where that is not known.
+    pub(crate) fn of(&self, device: &DeviceId) -> String {
+        let named = lock(&self.0);
+        if let Some(name) = named.met.get(device) {
+            return name.clone();
+        }
+        named.online.as_ref().map_or_else(|| device.short(), |online| online.name_of(device))
+    }
+
+    fn know(&self, online: Arc<Online>) {
+        lock(&self.0).online = Some(online);
+    }
+
+    fn meet(&self, device: DeviceId, name: String) {
+        lock(&self.0).met.insert(device, name);
+    }
+}
+
+/// A space, reached.
+pub(crate) struct Joined {
+    online: Arc<Online>,
+    wrap: WrapChoice,
+    names: Names,
+}
+
+impl Reached for Joined {
+    fn presence(&self) -> watch::Receiver<Presence> {
+        self.online.presence()
+    }
+
+    fn is_of_use(&self) -> bool {
+        self.online.is_of_use()
+    }
+
+    fn relay(&self) -> Option<Control> {
+        self.online.relay().ok().cloned()
+    }
+
+    async fn session(&self, device: DeviceId) -> Result<(LeecherSession, Way), SessionError> {
+        self.names.meet(device, self.online.name_of(&device));
+        self.online.session(device, self.wrap).await
+    }
+}
+
+/// Reaches a space.
+pub(crate) struct Reach<'a> {
+    speaker: &'a Speaker,
+    common: &'a CommonArgs,
+    space: SpaceState,
+    /// Ends when another one is made.
+    connection: Option<Connection>,
+    wrap: WrapChoice,
+    names: Names,
+    elsewhere: Elsewhere,
+}
+
+impl<'a> Reach<'a> {
+    /// Reaches `space`, which may be reached by `connection` already. The contents of the files of `offers` are looked for
+    /// under other names too, if `elsewhere`.
+    pub(crate) fn new(
+        (speaker, common): (&'a Speaker, &'a CommonArgs),
+        space: SpaceState,
+        connection: Option<Connection>,
+        wrap: WrapChoice,
+        (offers, elsewhere): (&[Vec<Offer>], bool),
+    ) -> (Self, Option<Arc<Joined>>) {
+        let (elsewhere, names) = (Elsewhere::new(offers, elsewhere), Names::default());
+        let mut reach = Self { speaker, common, space, connection: None, wrap, names, elsewhere };
+        let joined = connection.map(|connection| reach.join(connection));
+        (reach, joined)
+    }
+
+    /// What devices are called.
+    pub(crate) fn names(&self) -> Names {
+        self.names.clone()
+    }
+
+    fn join(&mut self, connection: Connection) -> Arc<Joined> {
+        let online = connection.online.clone();
+        self.names.know(online.clone());
+        self.connection = Some(connection);
+        Arc::new(Joined { online, wrap: self.wrap, names: self.names.clone() })
+    }
+}
+
+impl Space for Reach<'_> {
+    type Reached = Joined;
+
+    async fn reach(&mut self) -> Result<Arc<Joined>, Unreachable> {
+        self.connection = None;
+        let found = online(self.speaker, self.common, self.space.clone()).await;
+        let connection = found.map_err(unreachable)?;
+        self.space = connection.online.space().clone();
+        Ok(self.join(connection))
+    }
+
+    fn near(&mut self) -> Option<Result<Arc<Joined>, Unreachable>> {
+        if !self.speaker.lan {
+            return None;
+        }
+        let members = Members::load(&self.speaker.profile, &self.space, self.speaker.now());
+        Some(members.map_err(|error| unreachable(error.into())).map(|members| {
+            let (online, reading) = Online::alone(self.speaker, self.space.clone(), members);
+            self.join(Connection { online, reading, short: None })
+        }))
+    }
+
+    async fn look(&mut self, offers: &Offers<'_>) {
+        if let Some(connection) = &self.connection {
+            self.elsewhere.step(self.speaker, &connection.online, offers).await;
+        }
+    }
+}
