@@ -11,7 +11,7 @@ use sealift_server::config::{
 };
 use sealift_server::listen::parse_address as parse_listen;
 use sealift_server::log::{Format, Level};
-use sealift_server::reach::{Public, parse_public};
+use sealift_server::reach::{PublicAddress, parse_public};
 
 use crate::limits::Limits;
 
@@ -33,11 +33,11 @@ const LOG: [&str; 2] = ["format", "level"];
 pub(crate) struct File {
     pub(crate) home: Option<PathBuf>,
     pub(crate) listen: Option<Vec<SocketAddr>>,
-    pub(crate) public: Option<Public>,
+    pub(crate) public: Option<PublicAddress>,
     pub(crate) allow_spaces: Option<Vec<String>>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) metrics: Option<SocketAddr>,
-    pub(crate) moved_to: Option<Vec<Public>>,
+    pub(crate) moved_to: Option<Vec<PublicAddress>>,
     pub(crate) log_format: Option<Format>,
     pub(crate) log_level: Option<Level>,
     pub(crate) limits: Limits,

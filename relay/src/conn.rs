@@ -26,12 +26,12 @@ const PREAMBLE_START: u8 = b'S';
 const TICKET: Rejected = Rejected::Other { reason: "ticket", why: "a link without a valid ticket" };
 
 /// What every connection needs.
-pub(crate) struct Door {
+pub(crate) struct RelayService {
     pub(crate) hub: Arc<Hub>,
     pub(crate) tls: TlsAcceptor,
 }
 
-impl Service for Door {
+impl Service for RelayService {
     const NAME: &'static str = PROGRAM.name;
 
     fn entrance(&self) -> &Entrance {

@@ -64,7 +64,7 @@ pub(crate) struct Hub {
     pub(crate) links: Arc<Links>,
     pub(crate) metrics: Metrics,
     /// What waits in all outboxes.
-    pub(crate) waiting: Arc<outbox::Waiting>,
+    pub(crate) waiting: Arc<outbox::QueuedBytes>,
     /// What clients know the relay by.
     pub(crate) pin: String,
     whereabouts: Mutex<Whereabouts>,

@@ -50,7 +50,7 @@ pub(crate) enum Next {
 
 /// Bytes that wait on all connections together.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(AtomicUsize);
+pub(crate) struct QueuedBytes(AtomicUsize);
 
 /// Bytes that one connection may let wait even when too many wait in all: else one crowd of slow readers would cost everybody
 /// else the answer to a ping, and with it the connection.
@@ -59,7 +59,7 @@ const OWN: usize = 16 << 10;
 /// Filled by anybody, emptied by the connection's writer.
 pub(crate) struct Outbox {
     state: Mutex<State>,
-    all: Arc<Waiting>,
+    all: Arc<QueuedBytes>,
     /// The writer sleeps on it.
     filled: Notify,
     /// The reader sleeps on it while too much waits.
@@ -85,7 +85,7 @@ struct State {
 }
 
 impl Outbox {
-    pub(crate) fn new(limits: &Limits, all: &Arc<Waiting>) -> Self {
+    pub(crate) fn new(limits: &Limits, all: &Arc<QueuedBytes>) -> Self {
         Self {
             state: Mutex::default(),
             all: Arc::clone(all),

@@ -18,7 +18,7 @@ use sealift_server::accept;
 use sealift_server::admission::Allowed;
 use sealift_server::identity::Identity;
 
-use crate::conn::Door;
+use crate::conn::RelayService;
 use crate::error::RelayError;
 use crate::handle::Handle;
 use crate::home::Home;
@@ -105,7 +105,7 @@ impl Relay {
     ) -> Result<(), RelayError> {
         let hub = self.hub;
         let tls = TlsAcceptor::from(self.identity.tls);
-        let door = Arc::new(Door { hub: Arc::clone(&hub), tls });
+        let service = Arc::new(RelayService { hub: Arc::clone(&hub), tls });
         let places: Vec<_> =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         hub.set_listening(places.iter().map(ToString::to_string).collect());
@@ -114,7 +114,7 @@ impl Relay {
         let mut tasks = JoinSet::new();
         let ticking = tokio::spawn(tick(Arc::clone(&hub)));
         for listener in listeners {
-            tasks.spawn(accept::accept_all(listener, Arc::clone(&door), closed.clone()));
+            tasks.spawn(accept::accept_all(listener, Arc::clone(&service), closed.clone()));
         }
         for socket in sockets {
             tasks.spawn(udp::serve(socket, Arc::clone(&hub), closed.clone()));
@@ -137,7 +137,7 @@ impl Relay {
         hub.tick();
         hub.remember_traffic().await;
         hub.remember().await;
-        drop((door, hub));
+        drop((service, hub));
         self.closing.wait().await;
         drop(self.lock);
         if failed { Err(RelayError::Failed) } else { Ok(()) }

@@ -15,7 +15,7 @@ use sealift_proto::frame::{ALPN, EXPORTER_LABEL};
 
 use crate::carrier::Carrier;
 use crate::frames::FrameReader;
-use crate::gate::{Gate, Place};
+use crate::gate::{Gate, Slot};
 use crate::metrics::Strangers;
 use crate::partial::Partials;
 use crate::rejected::Rejected;
@@ -92,7 +92,7 @@ pub trait Service: Send + Sync + 'static {
 /// Time and place of a connection that has not shown who it is. Both are over when this is dropped.
 pub struct Probation {
     deadline: Instant,
-    place: Place,
+    place: Slot,
 }
 
 impl Probation {

@@ -6,11 +6,11 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use sealift_proto::frame::{FRAME_HEADER, FrameError, body_len};
 
-use crate::partial::{Ended, Given, Partial};
+use crate::partial::{Aborted, Ended, Partial};
 
 /// Why there is no next frame.
 #[derive(Debug, thiserror::Error)]
-pub enum WireError {
+pub enum FrameReadError {
     /// The stream failed, or ended within a frame.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -19,7 +19,7 @@ pub enum WireError {
     Frame(#[from] FrameError),
     /// It took too long, or others needed the memory.
     #[error("a message that did not come whole: {0}")]
-    Given(Given),
+    Aborted(Aborted),
 }
 
 /// Takes frames off a stream. A call that is given up loses nothing.
@@ -49,8 +49,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// The body of the next frame; `None` when the stream ends between two.
     ///
     /// # Errors
-    /// [`WireError`]: there is no next one then.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, WireError> {
+    /// [`FrameReadError`]: there is no next one then.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, FrameReadError> {
         loop {
             if let Some(body) = self.take()? {
                 return Ok(Some(body));
@@ -59,7 +59,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             self.buffer.reserve(BLOCK);
             let count = tokio::select! {
                 biased;
-                Ok(why) = &mut self.ended => return Err(WireError::Given(why)),
+                Ok(why) = &mut self.ended => return Err(FrameReadError::Aborted(why)),
                 count = self.stream.read_buf(&mut self.buffer) => count?,
             };
             if count == 0 {
@@ -150,7 +150,7 @@ mod tests {
             near.write_all(&header).await.unwrap();
             // The stream stays open: nothing more is waited for.
             let mut reader = reader(far);
-            assert!(matches!(reader.next().await, Err(WireError::Frame(_))));
+            assert!(matches!(reader.next().await, Err(FrameReadError::Frame(_))));
             assert!(reader.buffer.capacity() <= 2 * BLOCK);
         }
     }

@@ -58,7 +58,7 @@ struct State {
 }
 
 /// A place in the gate, given back when dropped.
-pub struct Place {
+pub struct Slot {
     gate: Gate,
     number: u64,
     evicted: Option<oneshot::Receiver<()>>,
@@ -124,7 +124,7 @@ impl Gate {
 
     /// Takes a place, from the oldest holder if there is none left. The oldest and not the newcomer goes: an honest client has shown
     /// who it is within moments, so whoever has stood here longest is the likeliest to be none.
-    pub fn enter(&self, from: IpAddr) -> Place {
+    pub fn enter(&self, from: IpAddr) -> Slot {
         let source = source_of(from);
         let (sender, evicted) = oneshot::channel();
         let bounds = self.0.bounds.get();
@@ -144,7 +144,7 @@ impl Gate {
         let number = state.next;
         state.waiting.insert(number, (source, sender));
         state.sources.entry(source).or_default().insert(number, ());
-        Place { gate: self.clone(), number, evicted: Some(evicted) }
+        Slot { gate: self.clone(), number, evicted: Some(evicted) }
     }
 }
 
@@ -161,7 +161,7 @@ impl State {
     }
 }
 
-impl Place {
+impl Slot {
     /// Waits until the place is taken away.
     pub async fn evicted(&mut self) {
         if let Some(evicted) = self.evicted.as_mut() {
@@ -171,7 +171,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.gate.state().remove(self.number);
     }
@@ -202,7 +202,7 @@ mod tests {
         Gate::new(View::fixed(bounds))
     }
 
-    async fn is_evicted(place: &mut Place) -> bool {
+    async fn is_evicted(place: &mut Slot) -> bool {
         let wait = Duration::from_millis(1);
         tokio::time::timeout(wait, place.evicted()).await.is_ok()
     }

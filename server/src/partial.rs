@@ -28,7 +28,7 @@ pub struct Bounds {
 
 /// Why a connection has to go before its message is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Given {
+pub enum Aborted {
     /// The message took too long.
     #[error("it took too long")]
     Late,
@@ -37,11 +37,11 @@ pub enum Given {
     Crowded,
 }
 
-impl From<Given> for Refusal {
-    fn from(given: Given) -> Self {
-        match given {
-            Given::Late => Self::Idle,
-            Given::Crowded => Self::Busy,
+impl From<Aborted> for Refusal {
+    fn from(aborted: Aborted) -> Self {
+        match aborted {
+            Aborted::Late => Self::Idle,
+            Aborted::Crowded => Self::Busy,
         }
     }
 }
@@ -66,7 +66,7 @@ struct Place {
 }
 
 /// Tells a connection that it is to end, and why.
-pub type Ended = oneshot::Receiver<Given>;
+pub type Ended = oneshot::Receiver<Aborted>;
 
 impl Partials {
     /// Nobody holds anything yet.
@@ -150,7 +150,7 @@ struct Held {
     awaited: bool,
     /// Since when a message that has begun is waited for.
     since: Option<Duration>,
-    tell: oneshot::Sender<Given>,
+    tell: oneshot::Sender<Aborted>,
 }
 
 impl Held {
@@ -164,7 +164,7 @@ impl Held {
 }
 
 impl Table {
-    fn add(&mut self, tell: oneshot::Sender<Given>) -> u64 {
+    fn add(&mut self, tell: oneshot::Sender<Aborted>) -> u64 {
         self.next += 1;
         self.held.insert(self.next, Held { bytes: 0, awaited: true, since: None, tell });
         self.next
@@ -176,7 +176,7 @@ impl Table {
         Some(held)
     }
 
-    fn end(&mut self, number: u64, why: Given) {
+    fn end(&mut self, number: u64, why: Aborted) {
         if let Some(held) = self.remove(number) {
             // The connection may just have ended by itself.
             let _ = held.tell.send(why);
@@ -206,7 +206,7 @@ impl Table {
         let is_late = |held: &Held| held.since.is_some_and(|since| since + limit <= now);
         let late = self.held.iter().filter(|(_, held)| is_late(held));
         let late: Vec<u64> = late.map(|(number, _)| *number).collect();
-        late.into_iter().for_each(|number| self.end(number, Given::Late));
+        late.into_iter().for_each(|number| self.end(number, Aborted::Late));
     }
 
     /// Beyond `most` bytes the connections go whose messages have been waited for longest. Those that nobody waits for come last:
@@ -223,7 +223,7 @@ impl Table {
             if self.bytes <= most - most / PART {
                 return;
             }
-            self.end(number, Given::Crowded);
+            self.end(number, Aborted::Crowded);
         }
     }
 }
@@ -254,14 +254,14 @@ mod tests {
         table.end_late(limit, 34 * SECOND);
         assert!(slow_ended.try_recv().is_err());
         table.end_late(limit, 35 * SECOND);
-        assert_eq!(slow_ended.try_recv(), Ok(Given::Late), "a byte now and then does not help");
+        assert_eq!(slow_ended.try_recv(), Ok(Aborted::Late), "a byte now and then does not help");
         table.end_late(limit, 99 * SECOND);
         assert!(busy_ended.try_recv().is_err() && silent_ended.try_recv().is_err());
         table.awaited(busy, 100 * SECOND);
         table.awaited(busy, 110 * SECOND);
         table.came(silent, 1, 110 * SECOND);
         table.end_late(limit, 130 * SECOND);
-        assert_eq!(busy_ended.try_recv(), Ok(Given::Late));
+        assert_eq!(busy_ended.try_recv(), Ok(Aborted::Late));
         assert!(silent_ended.try_recv().is_err());
         assert_eq!((table.bytes, table.held.len()), (1, 1));
     }
@@ -280,7 +280,7 @@ mod tests {
         table.came(all[9].0, 2, 99 * SECOND);
         table.end_oldest(800);
         let ended: Vec<bool> =
-            all.iter_mut().map(|(_, ended)| ended.try_recv() == Ok(Given::Crowded)).collect();
+            all.iter_mut().map(|(_, ended)| ended.try_recv() == Ok(Aborted::Crowded)).collect();
         assert_eq!(ended, [false, true, true, false, false, false, false, false, false, false]);
         assert_eq!(table.bytes, 641);
         // Those that are not waited for go as well if nothing else helps.
@@ -316,6 +316,6 @@ mod tests {
         assert!(ended.try_recv().is_err());
         tokio::time::advance(SECOND).await;
         partials.end_late();
-        assert_eq!(ended.await, Ok(Given::Late));
+        assert_eq!(ended.await, Ok(Aborted::Late));
     }
 }

@@ -7,7 +7,7 @@ use sealift_proto::text::{host_port, parse_host_port};
 
 /// An address for people outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Public {
+pub struct PublicAddress {
     /// Its host.
     pub host: HostName,
     /// Its port, if it is not the one that is listened on.
@@ -18,18 +18,22 @@ pub struct Public {
 ///
 /// # Errors
 /// Words for whoever wrote it.
-pub fn parse_public(text: &str) -> Result<Public, String> {
+pub fn parse_public(text: &str) -> Result<PublicAddress, String> {
     let (host, port) = parse_host_port(text)
         .filter(|(_, port)| *port != Some(0))
         .ok_or("write it as files.example.org, 192.0.2.7:7743 or [2001:db8::7]:7743")?;
-    Ok(Public { host, port })
+    Ok(PublicAddress { host, port })
 }
 
 /// `HOST:PORT` for each line to print, the most useful first: the public one alone if it was named, else every address that a
 /// listener can be reached at, those of this machine alone last.
 #[must_use]
-pub fn places(public: Option<&Public>, bound: &[SocketAddr], machine: &[IpAddr]) -> Vec<String> {
-    if let Some(Public { host, port }) = public {
+pub fn places(
+    public: Option<&PublicAddress>,
+    bound: &[SocketAddr],
+    machine: &[IpAddr],
+) -> Vec<String> {
+    if let Some(PublicAddress { host, port }) = public {
         let port = port.or_else(|| bound.first().map(SocketAddr::port));
         return port.map(|port| host_port(host, port)).into_iter().collect();
     }
@@ -96,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_public_address_is_shown_alone_with_the_real_port() {
-        let public = |port| Public { host: HostName::new("files.example.org").unwrap(), port };
+        let public =
+            |port| PublicAddress { host: HostName::new("files.example.org").unwrap(), port };
         let bound: Vec<SocketAddr> = parse(&["0.0.0.0:4000"]);
         assert_eq!(places(Some(&public(None)), &bound, &[]), ["files.example.org:4000"]);
         assert_eq!(places(Some(&public(Some(443))), &bound, &[]), ["files.example.org:443"]);

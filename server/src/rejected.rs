@@ -4,8 +4,8 @@ use std::io;
 
 use sealift_proto::control::Refusal;
 
-use crate::frames::WireError;
-use crate::partial::Given;
+use crate::frames::FrameReadError;
+use crate::partial::Aborted;
 use crate::reason;
 
 /// Why a connection was ended before it showed who it is.
@@ -36,7 +36,7 @@ pub enum Rejected {
     Io(#[from] io::Error),
     /// Bytes that are no frames.
     #[error("bad frame: {0}")]
-    Wire(#[from] WireError),
+    Wire(#[from] FrameReadError),
 }
 
 impl Rejected {
@@ -50,8 +50,8 @@ impl Rejected {
             Self::Refused(why) => reason::of(*why),
             Self::Other { reason, .. } => reason,
             Self::Io(_) => "io",
-            Self::Wire(WireError::Given(Given::Crowded)) => "crowded",
-            Self::Wire(WireError::Given(Given::Late)) => "slow",
+            Self::Wire(FrameReadError::Aborted(Aborted::Crowded)) => "crowded",
+            Self::Wire(FrameReadError::Aborted(Aborted::Late)) => "slow",
             Self::Wire(_) => "frame",
         }
     }

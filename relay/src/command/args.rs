@@ -11,7 +11,7 @@ use sealift_command::manual::Manual;
 use sealift_server::admin::parse_address as parse_metrics;
 use sealift_server::listen::parse_address as parse_listen;
 use sealift_server::log::Format;
-use sealift_server::reach::{Public, parse_public};
+use sealift_server::reach::{PublicAddress, parse_public};
 
 /// Carries sealed files between the members of Sealift spaces, without being able to read them.
 #[derive(Debug, Clone, Parser)]
@@ -22,7 +22,7 @@ pub(super) struct Args {
     pub(super) listen: Vec<SocketAddr>,
     /// Print this address, which people use from outside; without a port, the one listened on
     #[arg(long, value_name = "HOST[:PORT]", value_parser = parse_public)]
-    pub(super) public: Option<Public>,
+    pub(super) public: Option<PublicAddress>,
     /// Keep key and store in DIR/relay instead of ~/.local/share/sealift/relay
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, env = "SEALIFT_HOME", hide_env_values = true)]
     pub(super) home: Option<PathBuf>,

@@ -13,7 +13,7 @@ use sealift_server::admission::Allowed;
 use sealift_server::config::{ConfigError, LARGEST, find, read};
 use sealift_server::limits::LimitError;
 use sealift_server::log::{Format, Level};
-use sealift_server::reach::Public;
+use sealift_server::reach::PublicAddress;
 use sealift_server::tokens::{self, TokenError, Tokens};
 
 use super::args::Args;
@@ -27,7 +27,7 @@ pub(super) struct Settings {
     pub(super) file: Option<PathBuf>,
     pub(super) home: PathBuf,
     pub(super) listen: Vec<SocketAddr>,
-    pub(super) public: Option<Public>,
+    pub(super) public: Option<PublicAddress>,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) allowed: Allowed,
     pub(super) moved_to: Vec<(HostName, u16)>,
@@ -132,7 +132,7 @@ pub(super) fn home(args: &Args, disk: &dyn Disk) -> Result<PathBuf, SettingsErro
     }
 }
 
-fn place(public: Public) -> (HostName, u16) {
+fn place(public: PublicAddress) -> (HostName, u16) {
     (public.host, public.port.unwrap_or(DEFAULT_PORT))
 }
 

@@ -11,7 +11,7 @@ use sealift_proto::features::Features;
 use sealift_proto::frame::VERSION;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Membership;
-use sealift_server::frames::{FrameReader, WireError};
+use sealift_server::frames::{FrameReadError, FrameReader};
 use sealift_server::pace::Pace;
 use sealift_server::reason;
 use sealift_server::rejected::Rejected;
@@ -200,7 +200,7 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
 
     fn heard_frame(
         &mut self,
-        frame: Result<Option<Vec<u8>>, WireError>,
+        frame: Result<Option<Vec<u8>>, FrameReadError>,
     ) -> Result<Vec<u8>, Option<Refusal>> {
         let now = Instant::now();
         self.silence.heard(now);
@@ -209,9 +209,9 @@ impl<'a, R: AsyncRead + Unpin> Inbox<'a, R> {
                 self.next = now + self.pace.take(1, frame.len(), self.hub.now());
                 Ok(frame)
             }
-            Ok(None) | Err(WireError::Io(_)) => Err(None),
-            Err(WireError::Frame(_)) => Err(Some(Refusal::Malformed)),
-            Err(WireError::Given(why)) => Err(Some(why.into())),
+            Ok(None) | Err(FrameReadError::Io(_)) => Err(None),
+            Err(FrameReadError::Frame(_)) => Err(Some(Refusal::Malformed)),
+            Err(FrameReadError::Aborted(why)) => Err(Some(why.into())),
         }
     }
 }

@@ -74,9 +74,9 @@ async fn a_stranger_that_says_nothing_has_its_time() {
     let limits = Limits { handshake: 7 * SECOND, ..Limits::default() };
     let (_home, relay) = testing::relay(limits).await;
     let tls = TlsAcceptor::from(Arc::clone(&relay.identity.tls));
-    let door = Arc::new(Door { hub: Arc::clone(&relay.hub), tls });
+    let service = Arc::new(RelayService { hub: Arc::clone(&relay.hub), tls });
     let start = Instant::now();
-    welcome(door, Box::new(Stuck { takes: true }), from()).await;
+    welcome(service, Box::new(Stuck { takes: true }), from()).await;
     let entrance = &relay.hub.entrance;
     assert_eq!(entrance.counts.rejected.get().get("slow"), Some(&1));
     assert_eq!(start.elapsed().as_secs(), 7);
