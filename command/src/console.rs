@@ -219,7 +219,7 @@ impl Console {
         let line = if self.json { json_line(json) } else { text.to_owned() };
         match &self.sink {
             Sink::Memory(lines) => {
-                lock(&lines).push((channel, line));
+                lock(lines).push((channel, line));
             }
             Sink::Process { .. } => self.screen.print_above(|| print(channel, &line)),
         }

@@ -238,7 +238,7 @@ impl DownloadBar {
 
 /// Whether it is time for another line; then it counts from now.
 fn is_time(last: &Mutex<Instant>) -> bool {
-    let mut last = lock(&last);
+    let mut last = lock(last);
     let due = last.elapsed() >= LINE;
     if due {
         *last = Instant::now();

@@ -350,7 +350,7 @@ async fn read_loop(
 }
 
 fn end_calls(calls: &Mutex<Calls>) {
-    let mut calls = lock(&calls);
+    let mut calls = lock(calls);
     calls.ended = true;
     calls.open.clear();
 }
@@ -363,7 +363,7 @@ enum Sorted {
 }
 
 fn sort(message: FromRelay, calls: &Mutex<Calls>) -> Sorted {
-    let mut calls = lock(&calls);
+    let mut calls = lock(calls);
     let mut finish = |request, answer| {
         if let Some(pending) = calls.open.remove(&request) {
             // A caller that gave up does not want the answer.

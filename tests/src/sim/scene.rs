@@ -252,7 +252,7 @@ pub struct Ended {
 
 impl Ended {
     fn new(result: Result<Exit, Failure>, lines: &Lines) -> Self {
-        let lines = lock(&lines);
+        let lines = lock(lines);
         let results = lines.iter().filter(|(channel, _)| *channel == Channel::Result);
         let results = results.map(|(_, text)| text.clone()).collect();
         let mut said: Vec<_> = lines.iter().map(|(_, text)| text.clone()).collect();
