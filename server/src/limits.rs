@@ -27,7 +27,7 @@ pub struct Entry {
     pub name: &'static str,
     /// What it counts.
     pub unit: Unit,
-    /// The value in force, as [`Limits::set`] reads it.
+    /// The value in force, as [`set`] reads it.
     pub value: String,
     /// The value when nothing is said.
     pub default: String,
