@@ -4,6 +4,8 @@
 //! git, what lies in an ignored folder cannot be taken back. Rules that cannot be read, or not wholly understood, close their
 //! folder: what they were to keep out is not known.
 
+mod changing;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +13,10 @@ use std::sync::Arc;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use sealift_platform::disk::{Kind, Root};
+use tokio::time::Instant;
+
+use changing::Content;
+pub use changing::{Memory, RULES_SETTLE};
 
 /// Name of the files with rules.
 pub const RULES_FILE: &str = ".sealiftignore";
@@ -52,28 +58,71 @@ enum Ruling {
 
 /// The rules of one watched folder, read as they are needed and kept for one walk.
 pub struct Rules {
-    folders: HashMap<PathBuf, Ruling>,
+    memory: Arc<Memory>,
+    folders: HashMap<PathBuf, Said>,
     passing: Gitignore,
     problems: Vec<(PathBuf, String)>,
+    changing: bool,
+}
+
+/// What one folder says now, and what it said before, if it changed its mind a moment ago.
+#[derive(Clone)]
+struct Said {
+    now: Ruling,
+    before: Option<Ruling>,
+}
+
+impl Said {
+    fn at(&self, time: Time) -> &Ruling {
+        match (time, &self.before) {
+            (Time::Before, Some(before)) => before,
+            _ => &self.now,
+        }
+    }
+}
+
+/// Whose rules count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Time {
+    Now,
+    Before,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        let passing = build(&PASSING.join("\n")).unwrap_or_else(|_| Gitignore::empty());
-        Self { folders: HashMap::new(), passing, problems: Vec::new() }
+        Self::new(Arc::default())
     }
 }
 
 impl Rules {
+    /// Rules for one walk through the folder whose rules of earlier walks `memory` holds.
+    #[must_use]
+    pub fn new(memory: Arc<Memory>) -> Self {
+        let passing = build(&PASSING.join("\n")).unwrap_or_else(|_| Gitignore::empty());
+        Self { memory, folders: HashMap::new(), passing, problems: Vec::new(), changing: false }
+    }
+
+    /// Whether some rules changed so short a time ago that those before them hold too. A walk after [`RULES_SETTLE`] will
+    /// find what only they keep out.
+    #[must_use]
+    pub const fn is_changing(&self) -> bool {
+        self.changing
+    }
+
     /// Whether the entry at `path` beneath `root` is ruled out, its parents taken as not ruled out.
     pub fn excludes(&mut self, root: &dyn Root, path: &Path, is_folder: bool) -> bool {
         let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes).unwrap_or_default();
         if is_part(name) || !is_folder && name == RULES_FILE.as_bytes() {
             return true;
         }
+        self.excludes_at(Time::Now, root, path, is_folder)
+            || self.changing && self.excludes_at(Time::Before, root, path, is_folder)
+    }
+
+    fn excludes_at(&mut self, time: Time, root: &dyn Root, path: &Path, is_folder: bool) -> bool {
         let mut said = None;
         for folder in path.ancestors().skip(1) {
-            match self.of(root, folder) {
+            match self.of(root, folder).at(time) {
                 Ruling::Free => {}
                 Ruling::Closed => return true,
                 Ruling::Rules(rules) => {
@@ -98,21 +147,37 @@ impl Rules {
         std::mem::take(&mut self.problems)
     }
 
-    fn of(&mut self, root: &dyn Root, folder: &Path) -> Ruling {
+    fn of(&mut self, root: &dyn Root, folder: &Path) -> Said {
         if let Some(known) = self.folders.get(folder) {
             return known.clone();
         }
-        let path = folder.join(RULES_FILE);
-        let ruling = match read(root, &path) {
-            Ok(None) => Ruling::Free,
-            Ok(Some(rules)) => Ruling::Rules(Arc::new(rules)),
+        let (content, now) = self.read(root, folder.join(RULES_FILE));
+        let before = self.memory.before(folder, content, &now, Instant::now());
+        self.changing |= before.is_some();
+        let said = Said { now, before };
+        self.folders.insert(folder.to_owned(), said.clone());
+        said
+    }
+
+    fn read(&mut self, root: &dyn Root, path: PathBuf) -> (Content, Ruling) {
+        match read(root, &path) {
+            Ok(None) => (None, Ruling::Free),
+            Ok(Some(text)) => {
+                let content = Some(blake3::hash(text.as_bytes()));
+                (content, self.usable(path, build(&text)))
+            }
+            Err(why) => (None, self.usable(path, Err(why))),
+        }
+    }
+
+    fn usable(&mut self, path: PathBuf, rules: Result<Gitignore, String>) -> Ruling {
+        match rules {
+            Ok(rules) => Ruling::Rules(Arc::new(rules)),
             Err(why) => {
                 self.problems.push((path, why));
                 Ruling::Closed
             }
-        };
-        self.folders.insert(folder.to_owned(), ruling.clone());
-        ruling
+        }
     }
 }
 
@@ -125,15 +190,15 @@ fn decides<T>(matched: &Match<T>) -> Option<bool> {
     }
 }
 
-/// The rules at `path`, if there are any.
-fn read(root: &dyn Root, path: &Path) -> Result<Option<Gitignore>, String> {
+/// The text of the rules at `path`, if there are any.
+fn read(root: &dyn Root, path: &Path) -> Result<Option<String>, String> {
     let bytes = match sealift_platform::disk::read_all(root, path, RULES_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(explain(root, path, &error)),
     };
     let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
-    build(text.trim_start_matches('\u{feff}')).map(Some)
+    Ok(Some(text.trim_start_matches('\u{feff}').to_owned()))
 }
 
 fn explain(root: &dyn Root, path: &Path, error: &std::io::Error) -> String {
@@ -242,5 +307,33 @@ mod tests {
             assert!(!out(path, false), "{path}");
         }
         assert!(!out("back/film.part", false) && out("back/.DS_Store", false));
+    }
+
+    /// Saving a file often empties it first, or takes the old one away before the new one comes.
+    #[tokio::test(start_paused = true)]
+    async fn rules_that_change_hold_beside_those_before_them_for_a_while() {
+        let share = Share::new();
+        let memory = Arc::new(Memory::default());
+        let out = |path: &str| {
+            let mut rules = Rules::new(memory.clone());
+            let out = rules.excludes(&*share.root(), Path::new(path), false);
+            (out, rules.is_changing())
+        };
+        share.write(".sealiftignore", "secret\n");
+        assert_eq!(out("secret"), (true, false));
+        share.write(".sealiftignore", "");
+        assert_eq!(out("secret"), (true, true));
+        std::fs::remove_file(share.path(".sealiftignore")).unwrap();
+        assert_eq!(out("secret"), (true, true));
+        share.write(".sealiftignore", "other\n");
+        assert_eq!((out("secret"), out("other")), ((true, true), (true, true)));
+        tokio::time::advance(RULES_SETTLE).await;
+        assert_eq!((out("secret"), out("other")), ((false, false), (true, false)));
+        std::fs::remove_file(share.path(".sealiftignore")).unwrap();
+        assert_eq!(out("other"), (true, true));
+        tokio::time::advance(RULES_SETTLE).await;
+        assert_eq!(out("other"), (false, false));
+        share.write(".sealiftignore", "new\n");
+        assert_eq!(out("new"), (true, false));
     }
 }

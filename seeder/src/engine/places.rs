@@ -14,7 +14,7 @@ use super::walker::{Walked, Walker};
 use super::{Engine, Senders};
 use crate::activity::Activity;
 use crate::folder::{Folders, Health};
-use crate::rules::RULES_FILE;
+use crate::rules::{Memory, RULES_FILE, RULES_SETTLE};
 use crate::watch::{Hint, WatchError, Watcher, Watching, watch};
 
 /// A folder that is watched is walked this often all the same.
@@ -45,6 +45,8 @@ pub(super) struct Place {
     /// Paths to look at, each with whether what is there is known to be complete.
     pending: HashMap<PathBuf, bool>,
     looking: bool,
+    /// What its files with rules said.
+    rules: Arc<Memory>,
     /// Paths looked at during a walk of the whole folder: it may have told their past afterwards.
     replay: HashSet<PathBuf>,
     /// What was left out and told.
@@ -55,6 +57,12 @@ impl Place {
     /// When something is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.next_walk.filter(|_| self.here == Some(true) && self.walking.is_none())
+    }
+
+    /// Has the whole folder walked in `time`, if not before.
+    fn walk_within(&mut self, time: Duration) {
+        let due = Instant::now() + time;
+        self.next_walk = Some(self.next_walk.map_or(due, |before| before.min(due)));
     }
 }
 
@@ -201,12 +209,14 @@ impl Engine {
 
     fn start_walk(&mut self, folder: usize, starts: Vec<(PathBuf, bool)>, whole: bool) {
         self.walk += 1;
-        let watcher = self.places[folder].watcher.clone();
+        let (watcher, rules) =
+            (self.places[folder].watcher.clone(), self.places[folder].rules.clone());
         let walker = Walker {
             watcher,
             shared: self.shared.clone(),
             disk: self.platform.disk.clone(),
             folder,
+            rules,
             walk: self.walk,
             starts,
             whole,
@@ -227,7 +237,12 @@ impl Engine {
             Walked::Ended { folder, walk, start, result } => {
                 self.walk_ended(folder, walk, &start, result);
             }
-            Walked::Free { folder, whole } => self.walk_free(folder, whole),
+            Walked::Free { folder, whole, changing } => {
+                self.walk_free(folder, whole);
+                if changing {
+                    self.places[folder].walk_within(RULES_SETTLE);
+                }
+            }
         }
     }
 

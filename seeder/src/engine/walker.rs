@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use crate::index::Name;
-use crate::rules::Rules;
+use crate::rules::{Memory, Rules};
 use crate::scan::{Found, Skipped, Visitor, walk};
 use crate::watch::Watcher;
 use sealift_content::hashes::print::Print;
@@ -39,7 +39,8 @@ pub(super) enum Walked {
     /// All at and beneath `start` has been told, if `result` says so.
     Ended { folder: usize, walk: u64, start: PathBuf, result: io::Result<bool> },
     /// The walk is over.
-    Free { folder: usize, whole: bool },
+    /// `changing`: rules changed so short a time ago that those before them held too.
+    Free { folder: usize, whole: bool, changing: bool },
 }
 
 /// One walk through one folder, of the whole of it or of some paths.
@@ -48,6 +49,7 @@ pub(super) struct Walker {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) watcher: Option<Arc<Watcher>>,
     pub(super) folder: usize,
+    pub(super) rules: Arc<Memory>,
     pub(super) walk: u64,
     /// Each with whether what is there is known to be complete. An empty path is the whole folder.
     pub(super) starts: Vec<(PathBuf, bool)>,
@@ -59,12 +61,13 @@ pub(super) struct Walker {
 impl Walker {
     /// Walks. Blocks.
     pub(super) fn run(mut self) {
-        let mut rules = Rules::default();
+        let mut rules = Rules::new(self.rules.clone());
         for (start, closed) in std::mem::take(&mut self.starts) {
             let result = self.walk(&mut rules, &start, closed);
             self.send(Walked::Ended { folder: self.folder, walk: self.walk, start, result });
         }
-        self.send(Walked::Free { folder: self.folder, whole: self.whole });
+        let (whole, changing) = (self.whole, rules.is_changing());
+        self.send(Walked::Free { folder: self.folder, whole, changing });
     }
 
     fn walk(&self, rules: &mut Rules, start: &Path, closed: bool) -> io::Result<bool> {
