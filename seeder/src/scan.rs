@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sealift_platform::disk::{Kind, Root, Stat};
+use sealift_platform::disk::{Kind, Listed, Root, Stat};
 use sealift_platform::private;
 use sealift_proto::manifest::FILE_MAX;
 use sealift_proto::path::{DEPTH_MAX, RelativePath};
@@ -53,6 +53,9 @@ pub enum Skipped {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
+    /// A folder whose names can be listed and no more.
+    #[error("what is in it cannot be looked at: {0}")]
+    Shut(io::Error),
     /// A file with rules makes no sense.
     #[error("cannot be used as rules: {0}; nothing in its folder is offered until it can")]
     Rules(String),
@@ -105,9 +108,7 @@ pub fn walk(
         }
         walk.visitor.entering(&folder);
         match root.list(&folder) {
-            // Looked for after the listing: whoever keeps files there made the marker before them.
-            Ok(_) if walk.is_marked(&folder) => walk.visitor.skipped(&folder, Skipped::Home),
-            Ok(listed) => walk.enter(&folder, listed),
+            Ok(listed) => walk.enter_unmarked(&folder, listed),
             Err(error) if folder.as_os_str().is_empty() => return Err(error),
             Err(error) => walk.unreadable(&folder, error),
         }
@@ -163,7 +164,17 @@ impl Walk<'_> {
         private::is_marked(self.root, folder).unwrap_or(true)
     }
 
-    fn enter(&mut self, folder: &Path, mut listed: Vec<sealift_platform::disk::Listed>) {
+    /// The marker is looked for after the listing: whoever keeps files there made it before them.
+    fn enter_unmarked(&mut self, folder: &Path, listed: Vec<Listed>) {
+        match private::is_marked(self.root, folder) {
+            Ok(false) => self.enter(folder, listed),
+            Ok(true) => self.visitor.skipped(folder, Skipped::Home),
+            Err(error) if is_absence(&error) => {}
+            Err(error) => self.visitor.skipped(folder, Skipped::Shut(error)),
+        }
+    }
+
+    fn enter(&mut self, folder: &Path, mut listed: Vec<Listed>) {
         // In order of name, last pushed first taken: the same tree always gives the same sequence.
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let below = self.open.len();

@@ -81,9 +81,14 @@ fn a_folder_that_nobody_may_read_is_left_out_alone() {
     owner.write("share/sub/a", b"a");
     let locked = owner.work().join("share/lost+found");
     std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o000)).unwrap();
+    owner.write("share/names only/x", b"x");
+    let listed = owner.work().join("share/names only");
+    std::fs::set_permissions(&listed, PermissionsExt::from_mode(0o444)).unwrap();
     let line = format!("seeder --watch share --relay '{}'", relay.place);
     let mut seeder = owner.type_line(&without_rights(&line));
     seeder.message("lost+found");
+    let told = seeder.message("names only");
+    assert!(told.contains("cannot be looked at: Permission denied"), "{told}");
     offered(&mut seeder);
     let friend = join(&owner, "ben");
     appears(&friend, "a");
