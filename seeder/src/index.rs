@@ -20,6 +20,8 @@ pub use sealift_content::hashes::Name;
 const SAME_MAX: usize = 16;
 /// Files of their owner alone up to this size are named only when they were read, bytes. That does not take long.
 const QUIET_MAX: u64 = 1024 * 1024;
+/// So are files that others may read too, up to this: a copy of a key is that small, and may have got other rights.
+const KEY_MAX: u64 = 1024;
 
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +96,7 @@ impl Index {
         walk: u64,
     ) -> Verdict {
         let executable = mode & 0o100 != 0;
-        let quiet = mode & 0o077 == 0 && print.size <= QUIET_MAX;
+        let quiet = print.size <= if mode & 0o077 == 0 { QUIET_MAX } else { KEY_MAX };
         let before = self.files.find(name);
         if let Some(id) = before
             && let Some(known) = self.files.get_mut(id)
@@ -390,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn small_files_of_their_owner_alone_are_named_only_when_they_were_read() {
+    fn what_may_be_a_copy_of_a_key_is_named_only_when_it_was_read() {
         let mut index = Index::default();
         let (key, large) = (name("s/key"), name("s/large"));
         index.found(&key, print(1), 0o600, None, 1);
@@ -399,6 +401,10 @@ mod tests {
         assert!(index.entry("s/key").is_some());
         index.found(&large, Print { size: QUIET_MAX + 1, ..print(2) }, 0o600, None, 1);
         assert!(index.entry("s/large").is_some());
+        let (copy, letter) = (name("s/copy"), name("s/letter"));
+        index.found(&copy, Print { size: KEY_MAX, ..print(3) }, 0o644, None, 1);
+        index.found(&letter, Print { size: KEY_MAX + 1, ..print(4) }, 0o644, None, 1);
+        assert!(index.entry("s/copy").is_none() && index.entry("s/letter").is_some());
     }
 
     #[test]
