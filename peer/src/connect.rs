@@ -30,8 +30,10 @@ pub use attempt::{Patience, jittered};
 /// How long a one-shot command tries to reach the relay.
 pub const GIVE_UP: Duration = Duration::from_secs(10);
 
-/// How long the relay may be silent while it tells the first news, and how long they may take in all.
+/// How long the relay may be silent at most while it tells the first news, and how long they may take in all.
 const NEWS: (Duration, Duration) = (GIVE_UP, Duration::from_secs(60));
+/// Told meanwhile.
+const SLOW: &str = "it has not told all that is new";
 /// Most messages in the first news: a relay that goes on without end is left.
 const NEWS_MAX: u32 = 200_000;
 /// Most heads of catalogues kept. Each has at most [`HEAD_MAX`] bytes.
@@ -69,6 +71,12 @@ impl Speaker {
         let device = profile.device_or_new()?;
         let unwritten = Unwritten::default();
         Ok(Self { profile, device, console, pace: None, lan: false, unwritten })
+    }
+
+    /// The same, of a program that stays until it is told to end, and writes what it owes the disk when it can.
+    #[must_use]
+    pub fn staying(self) -> Self {
+        Self { unwritten: Unwritten::of_one_that_stays(), ..self }
     }
 
     /// The same, which asks the local network too, if `lan`.
@@ -178,7 +186,8 @@ pub async fn connect(
             record_owed: false,
             warned: BTreeSet::new(),
         };
-        match connected.first_news(speaker).await {
+        let silence = attempt.silence(NEWS.0);
+        match attempt.telling(&relay, SLOW, connected.first_news(speaker, silence)).await {
             Ok(()) => {
                 connected.save(speaker)?;
                 return Ok(connected);
@@ -243,7 +252,7 @@ fn remember(
 
 impl Connected {
     /// Takes everything the relay tells at the start, then puts right what it lacks.
-    async fn first_news(&mut self, speaker: &Speaker) -> Result<(), Failure> {
+    async fn first_news(&mut self, speaker: &Speaker, silence: Duration) -> Result<(), Failure> {
         let (mut heads, mut peers, mut record_seen, mut count) = (false, false, 0, 0);
         let deadline = Instant::now() + NEWS.1;
         while !(heads && peers) {
@@ -252,7 +261,7 @@ impl Connected {
             if count > NEWS_MAX || Instant::now() >= deadline {
                 return Err(self.no_end());
             }
-            let Ok(event) = timeout(NEWS.0, self.events.recv()).await else {
+            let Ok(event) = timeout(silence, self.events.recv()).await else {
                 return Err(self.no_end());
             };
             match event {

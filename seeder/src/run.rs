@@ -51,7 +51,7 @@ pub async fn run(
     let folders = if config.remembered { folders.map_err(absent)? } else { folders? };
     let profile = Profile::open(&platform, &config.home)?;
     let _lock = lock(&profile)?;
-    let speaker = Speaker::new(profile, config.console.clone())?.limited(config.limit);
+    let speaker = Speaker::new(profile, config.console.clone())?.limited(config.limit).staying();
     if let Some(name) = &config.name {
         speaker.profile.choose_name(name)?;
     }

@@ -1,21 +1,25 @@
 //! The way to a connection: how it goes on while the relay does not answer, what is told meanwhile, and when it is given up.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
+use std::pin::pin;
 use std::time::Duration;
 
 use sealift_proto::control::{Refusal, ToRelay};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Speaker;
 use crate::control::{Control, DialError, Events, Purpose, dial};
 use sealift_command::exit::{Exit, Failure};
+use sealift_command::human;
 use sealift_proto::place::RelayPlace;
 use sealift_space::profile::space::SpaceState;
 
 /// When a person is told that the relay does not answer yet.
 const TELL_AFTER: Duration = Duration::from_secs(3);
+/// How long an answer may take even then before it is told that there is none.
+const MOMENT: Duration = Duration::from_secs(1);
 /// Shortest and longest pause between two attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(20));
 /// How long a one-shot command bears that there is no way to the relay at all.
@@ -102,7 +106,7 @@ impl<'a> Attempt<'a> {
     }
 
     async fn dial_once(
-        &self,
+        &mut self,
         space: &SpaceState,
         relay: &RelayPlace,
     ) -> Result<Result<(Control, Events), DialError>, Failure> {
@@ -119,8 +123,36 @@ impl<'a> Attempt<'a> {
             Patience::Begin | Patience::Again => FOR_EVER,
         };
         let dialling = dial(speaker.profile.platform(), relay, &speaker.device.key, purpose, first);
-        let ended = timeout(left, dialling).await;
+        let ended = self.telling(relay, "nothing comes back", timeout(left, dialling)).await;
         Ok(ended.unwrap_or_else(|_| Err(DialError::Unreachable(ErrorKind::TimedOut.into()))))
+    }
+
+    /// Waits for what the relay answers; when that takes longer than a moment, `why` is told.
+    pub(super) async fn telling<T>(
+        &mut self,
+        relay: &RelayPlace,
+        why: &'static str,
+        answer: impl Future<Output = T>,
+    ) -> T {
+        let mut answer = pin!(answer);
+        let moment = (self.start + TELL_AFTER).max(Instant::now() + MOMENT);
+        if let Ok(answer) = timeout_at(moment, &mut answer).await {
+            return answer;
+        }
+        if self.told.insert("waiting") {
+            self.tell_waiting(relay, &DialError::Unreachable(Error::other(why)));
+        }
+        answer.await
+    }
+
+    /// How long the relay may be silent while it tells the first news: with what dialling took, no longer than the patience.
+    pub(super) fn silence(&self, most: Duration) -> Duration {
+        match self.patience {
+            Patience::AtMost(all) => {
+                all.saturating_sub(self.start.elapsed()).clamp(TELL_AFTER.min(most), most)
+            }
+            Patience::Begin | Patience::Again => most,
+        }
     }
 
     /// Tells once why there is no connection yet: after a moment where the relay is only not there, at once where something
@@ -128,11 +160,30 @@ impl<'a> Attempt<'a> {
     fn tell(&mut self, error: DialError, relay: &RelayPlace, space: &SpaceState) {
         if error.is_passing() {
             if self.start.elapsed() + self.pause >= TELL_AFTER && self.told.insert("waiting") {
-                tell_waiting(self.speaker, relay, &error);
+                self.tell_waiting(relay, &error);
             }
         } else if self.told.insert(error.kind()) {
             self.warn(&explain(self.speaker, error, relay, space));
         }
+    }
+
+    fn tell_waiting(&self, relay: &RelayPlace, error: &DialError) {
+        let place = sealift_proto::invite::host_port(&relay.host, relay.port);
+        let until = match self.patience {
+            Patience::AtMost(most) => {
+                format!("trying for {} in all", human::duration(most.as_secs()))
+            }
+            Patience::Begin | Patience::Again => "trying again until it does".to_owned(),
+        };
+        let words = match error {
+            DialError::Refused(why) => {
+                format!("the relay {place} does not take this device yet ({why}); {until}")
+            }
+            error => format!("the relay {place} does not answer yet ({error}); {until}"),
+        };
+        let why = error.to_string();
+        let json = json!({"type": "waiting", "for": "relay", "relay": place, "why": why});
+        self.speaker.console.note(words, &json);
     }
 
     fn warn(&self, failure: &Failure) {
@@ -171,24 +222,6 @@ pub fn jittered(pause: Duration, speaker: &Speaker) -> Duration {
     pause / 2 + pause / 2 * random / u32::from(u16::MAX)
 }
 
-fn tell_waiting(speaker: &Speaker, relay: &RelayPlace, error: &DialError) {
-    let place = sealift_proto::invite::host_port(&relay.host, relay.port);
-    let words = match error {
-        DialError::Refused(why) => {
-            format!(
-                "the relay {place} does not take this device yet ({why}); trying again until it does"
-            )
-        }
-        error => {
-            format!("the relay {place} does not answer yet ({error}); trying again until it does")
-        }
-    };
-    speaker.console.note(
-        words,
-        &json!({"type": "waiting", "for": "relay", "relay": place, "why": error.to_string()}),
-    );
-}
-
 fn explain(speaker: &Speaker, error: DialError, relay: &RelayPlace, space: &SpaceState) -> Failure {
     let failure = error.failure(relay);
     match error {
@@ -212,7 +245,7 @@ fn expired_words(speaker: &Speaker, space: &SpaceState) -> String {
     match space.verify_member(space.chain(), speaker.now()) {
         Ok(member) => format!(
             "the certificate has ended by the relay's clock, but holds for {} by this device's clock: one of the two is wrong",
-            sealift_command::human::duration(member.not_after.saturating_sub(speaker.now()))
+            human::duration(member.not_after.saturating_sub(speaker.now()))
         ),
         Err(error) => error.to_string(),
     }
