@@ -145,7 +145,7 @@ fn limits(report: &Report) -> String {
     let changed: Vec<String> =
         changed.map(|limit| format!("{} = {}", limit.name, limit.value)).collect();
     match &changed[..] {
-        [] => "the defaults; `relay --help` lists them".into(),
+        [] => "the defaults; `relay limits` lists them".into(),
         changed => format!("{}; the others are the defaults", changed.join(", ")),
     }
 }
