@@ -49,7 +49,7 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// There is none of that name.
-    #[error("there is no limit called {name:?}; `{program} --help` lists them")]
+    #[error("there is no limit called {name:?}; `{program} limits` lists them")]
     Unknown {
         /// What it was called.
         name: String,
