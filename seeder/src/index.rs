@@ -360,7 +360,7 @@ mod tests {
     use super::*;
 
     fn print(inode: u64) -> Print {
-        Print { size: 10, modified_ns: -1, changed_ns: 2, inode, device: 1 }
+        Print { size: KEY_MAX + 1, modified_ns: -1, changed_ns: 2, inode, device: 1 }
     }
 
     fn name(text: &str) -> Name {
