@@ -70,8 +70,10 @@ await() {
 }
 
 say 'Build'
-echo "  \$ cargo build --workspace --bins"
-cargo build --quiet --workspace --bins
+# With `--workspace` dependencies are built as the tests want them, so that nothing is built twice.
+build=(cargo build --workspace --bin relay --bin seeder --bin leecher)
+echo "  \$ ${build[*]}"
+"${build[@]}" --quiet
 target=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 PATH=$target/debug:$PATH
 
