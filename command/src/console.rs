@@ -243,7 +243,7 @@ fn print(channel: Channel, line: &str) {
 }
 
 /// Standard output takes nothing more: how the process ends, which is told unless its reader just went away.
-fn unwritten(error: &std::io::Error) -> Exit {
+pub(crate) fn unwritten(error: &std::io::Error) -> Exit {
     if error.kind() == ErrorKind::BrokenPipe {
         return Exit::Done;
     }

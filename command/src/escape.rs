@@ -31,17 +31,6 @@ pub fn escape_os(name: &std::ffi::OsStr) -> String {
         .collect()
 }
 
-/// `text` as one word of a shell command line, safe to paste: quoted if it needs to be, and shown escaped (and then not
-/// usable as typed) if it holds characters that cannot be shown.
-#[must_use]
-pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
-        return text.to_owned();
-    }
-    format!("'{}'", escape(text).replace('\'', r"'\''"))
-}
-
 /// One JSON value in a line, with whatever [`escape`] escapes as `\u` escapes: it reads as the same text, and can be looked at.
 #[must_use]
 pub fn json_line(value: &serde_json::Value) -> String {
@@ -80,13 +69,5 @@ mod tests {
     fn names_that_are_no_text_are_shown() {
         use std::os::unix::ffi::OsStrExt;
         assert_eq!(escape_os(std::ffi::OsStr::from_bytes(b"a\xff\x1bb")), "a\\xff\\u{1b}b");
-    }
-
-    #[test]
-    fn shell_words_paste_as_they_are() {
-        assert_eq!(shell_word("share/a.txt"), "share/a.txt");
-        assert_eq!(shell_word("a b"), "'a b'");
-        assert_eq!(shell_word("it's"), r"'it'\''s'");
-        assert_eq!(shell_word("-x"), "'-x'");
     }
 }

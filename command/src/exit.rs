@@ -84,7 +84,7 @@ impl Failure {
     /// Adds the reason.
     #[must_use]
     pub fn why(mut self, why: impl ToString) -> Self {
-        self.why = Some(why.to_string());
+        self.why = Some(in_words(&why.to_string()));
         self
     }
 
@@ -132,6 +132,16 @@ impl Failure {
     }
 }
 
+/// What the system says, in words alone: a number in brackets helps nobody.
+fn in_words(text: &str) -> String {
+    let mut words = text.replace("Connection reset by peer", "the connection was reset");
+    while let Some(start) = words.find(" (os error ") {
+        let Some(length) = words[start..].find(')') else { break };
+        words.replace_range(start..=start + length, "");
+    }
+    words
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Paths of this machine are in them as they are; whatever they hold moves no cursor.
@@ -147,3 +157,17 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_told_in_words() {
+        let why = |error| Failure::new(Exit::Other, "x").why(error).why.unwrap();
+        let reset = std::io::Error::from_raw_os_error(104);
+        assert_eq!(why(format!("ana: {reset}")), "ana: the connection was reset");
+        assert_eq!(why("a (os error 5): b (os error 6)".into()), "a: b");
+        assert_eq!(why("odd (os error ".into()), "odd (os error ");
+    }
+}

@@ -13,7 +13,9 @@ pub mod meter;
 pub mod paint;
 pub mod process;
 pub mod screen;
+pub mod shell;
 pub mod terminal;
 pub mod trace;
+pub mod usage;
 #[cfg(feature = "people")]
 mod words;

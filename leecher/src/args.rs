@@ -36,7 +36,7 @@ impl Arguments {
     /// What was typed; ends the process with words where that cannot be understood.
     #[must_use]
     pub fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| hinted(error).exit())
+        Self::try_parse().unwrap_or_else(|error| sealift_command::usage::end(&hinted(error)))
     }
 }
 

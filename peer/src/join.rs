@@ -252,7 +252,7 @@ async fn ask() -> Result<Zeroizing<String>, Failure> {
     }
     let mut stderr = std::io::stderr().lock();
     // A terminal that cannot be written to shows nothing; the answer can be typed all the same.
-    let _ = write!(stderr, "Paste the invite (sealift:…): ").and_then(|()| stderr.flush());
+    let _ = write!(stderr, "Paste the invite (sealift:...): ").and_then(|()| stderr.flush());
     drop(stderr);
     read_line().await
 }

@@ -18,41 +18,76 @@ use sealift_space::profile::space::SpaceState;
 pub async fn command(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
     let spaces = speaker.profile.spaces_named(common.space.as_deref())?;
     let several = spaces.len() > 1;
-    for space in spaces {
+    for (space, known) in at_once(speaker, common, spaces).await {
         if several {
             speaker.console.note(
                 format!("{}:", space.display_name()),
                 &json!({"type": "space", "name": space.display_name(), "id": space.id().short()}),
             );
         }
-        one_space(speaker, common, space).await?;
+        let known = known?;
+        if let Some(why) = &known.offline {
+            speaker.console.warn(
+                format!("{why}; this is who was known before"),
+                &json!({"type": "offline", "why": why}),
+            );
+        }
+        for member in known.members.iter() {
+            let serving = known.serving.as_ref();
+            print(speaker, &known.space, &known.members, &member.device, serving);
+        }
     }
     Ok(Exit::Done)
+}
+
+/// What is known of who is in a space.
+struct Known {
+    space: SpaceState,
+    members: Members,
+    /// Who serves now, if the relay told.
+    serving: Option<BTreeSet<DeviceId>>,
+    /// Why it did not.
+    offline: Option<String>,
+}
+
+/// Asks the relays of all `spaces` side by side: one that is down holds up no other.
+async fn at_once(
+    speaker: &Speaker,
+    common: &CommonArgs,
+    spaces: Vec<SpaceState>,
+) -> Vec<(SpaceState, Result<Known, Failure>)> {
+    let asked = spaces.into_iter().map(|space| {
+        let (speaker, common, of) = (speaker.clone(), common.clone(), space.clone());
+        (space, tokio::spawn(async move { one_space(&speaker, &common, of).await }))
+    });
+    let mut all = Vec::new();
+    // All are begun before the first is waited for.
+    for (space, task) in asked.collect::<Vec<_>>() {
+        let lost = |_| Failure::new(Exit::Other, "asking a relay was broken off");
+        all.push((space, task.await.map_err(lost).and_then(|known| known)));
+    }
+    all
 }
 
 async fn one_space(
     speaker: &Speaker,
     common: &CommonArgs,
     space: SpaceState,
-) -> Result<(), Failure> {
+) -> Result<Known, Failure> {
     let relay = relay_of(&speaker.profile, &space, common.relay.as_ref())?;
     let members = Members::load(&speaker.profile, &space, speaker.now())?;
-    let (space, members, serving) =
-        match connect(speaker, space.clone(), &relay, false, Patience::AtMost(GIVE_UP)).await {
-            Ok(connected) => (connected.space, connected.members, Some(connected.serving)),
-            Err(failure) if failure.exit == Exit::Relay => {
-                speaker.console.warn(
-                    format!("{}; this is who was known before", failure.what),
-                    &json!({"type": "offline", "why": failure.what}),
-                );
-                (space, members, None)
-            }
-            Err(failure) => return Err(failure),
-        };
-    for member in members.iter() {
-        print(speaker, &space, &members, &member.device, serving.as_ref());
+    match connect(speaker, space.clone(), &relay, false, Patience::AtMost(GIVE_UP)).await {
+        Ok(connected) => Ok(Known {
+            space: connected.space,
+            members: connected.members,
+            serving: Some(connected.serving),
+            offline: None,
+        }),
+        Err(failure) if failure.exit == Exit::Relay => {
+            Ok(Known { space, members, serving: None, offline: Some(failure.what) })
+        }
+        Err(failure) => Err(failure),
     }
-    Ok(())
 }
 
 fn print(

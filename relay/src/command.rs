@@ -11,7 +11,7 @@ mod status;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use sealift_command::manual::{About, ENVIRONMENT, Manual};
 use sealift_platform::Platform;
@@ -40,7 +40,7 @@ const ABOUT: About =
 /// Runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = sealift_command::usage::read();
     let platform = Platform::system();
     let done = match &args.command {
         Some(Command::Manual(manual)) => return describe(&args, manual),

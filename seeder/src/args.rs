@@ -40,7 +40,7 @@ impl Cli {
     /// What was typed; ends the process with words where that cannot be understood.
     #[must_use]
     pub fn read() -> Self {
-        let mut cli = Self::parse();
+        let mut cli: Self = sealift_command::usage::read();
         for folder in std::mem::take(&mut cli.folders) {
             if let Some(hint) = guess::no_folder(&folder) {
                 Self::command().error(ErrorKind::InvalidSubcommand, hint).exit();

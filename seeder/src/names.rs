@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use sealift_command::escape::{escape, escape_os, shell_word};
+use sealift_command::escape::{escape, escape_os};
 use sealift_command::exit::{Exit, Failure};
+use sealift_command::shell::{shell_os, shell_word};
 use sealift_proto::path::{PathError, RelativePath};
 
 /// A folder to offer, as it was asked for.
@@ -114,7 +115,7 @@ fn same_name(name: &RelativePath, first: &Path, second: &Path) -> Failure {
 /// `path` as a word of a command line.
 #[must_use]
 pub fn shell(path: &Path) -> String {
-    path.to_str().map_or_else(|| escape_os(path.as_os_str()), shell_word)
+    shell_os(path.as_os_str())
 }
 
 /// Why a name cannot be offered.

@@ -9,8 +9,9 @@ use sealift_space::profile::file::FileError;
 use sealift_space::profile::space::SpaceError;
 use sealift_space::profile::tokens::TokenError;
 
-use crate::escape::{escape, escape_path, shell_word};
+use crate::escape::{escape, escape_path};
 use crate::exit::{Exit, Failure};
+use crate::shell::shell_os;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -63,7 +64,7 @@ impl From<ProfileError> for Failure {
             }
             E::KeysVanished => Self::new(Exit::Disk, "the device keys vanished"),
             E::NoSpace => Self::new(Exit::Refused, "this device is not in any space yet").next(
-                "paste the line that the other side printed: leecher join sealift:…; or share a folder: seeder --watch DIR",
+                "paste the line that the other side printed: leecher join INVITE; or share a folder: seeder --watch DIR",
             ),
             E::UnknownSpace { name } => {
                 Self::new(Exit::NotFound, format!("no space is called `{}`", escape(&name)))
@@ -90,7 +91,7 @@ impl From<SpaceError> for Failure {
                     .next("restore this file from a backup; nothing was changed")
             }
             E::Lost { state, space, aside } => {
-                let [from, to] = [space, aside].map(|path| shell_word(&path.to_string_lossy()));
+                let [from, to] = [space, aside].map(|path| shell_os(path.as_os_str()));
                 Self::new(Exit::Disk, format!("{} is missing", escape_path(&state)))
                     .why("the owner's key of this space lies beside it, but not what the space is")
                     .next(format!(

@@ -29,7 +29,7 @@ Examples:
   leecher download film.mkv --wait --limit 10M          when somebody has it online, at 10 MB/s at most
   leecher download notes.txt -o - | less                to standard output
 
-NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a folder as OUT/folder/…, what a \
+NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a folder as OUT/folder/..., what a \
 glob finds below its deepest common folder. Nothing is ever overwritten: a second copy gets a new name, and \
 what is there already with the same content is not fetched again. The same command goes on where an \
 interrupted one stopped.";

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use sealift_command::escape::{escape, escape_os, shell_word};
+use sealift_command::escape::escape;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
+use sealift_command::shell::{shell_os, shell_word};
 use sealift_peer::connect::Speaker;
 use sealift_proto::identity::DeviceId;
 use serde_json::json;
@@ -236,7 +237,7 @@ fn out(folder: &Path) -> String {
     if folder == Path::new(".") {
         return String::new();
     }
-    format!(" --out {}", shell_word(&escape_os(folder.as_os_str())))
+    format!(" --out {}", shell_os(folder.as_os_str()))
 }
 
 /// Lists what was left out, with the lines that would fetch it.

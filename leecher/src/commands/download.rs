@@ -156,9 +156,9 @@ async fn fetch(
         let ends = watch(download.run(), bar, &shown, come, tally).await;
         landing.record();
         stale.extend(tally.add(speaker, jobs, ends, (&landing, &shown.names)));
-        tally.shares.extend(shown.shares());
+        tally.shares = merged(tally.shares.drain(..), shown.shares());
         let view = &shown.view;
-        tally.ways = merged(&tally.ways, view.ways());
+        tally.ways = merged(tally.ways.drain(..), view.ways());
     }
     Ok(stale)
 }
@@ -408,11 +408,11 @@ impl Tally {
     }
 }
 
-/// Bytes by way of two lists together.
-fn merged(before: &[(Way, u64)], now: Vec<(Way, u64)>) -> Vec<(Way, u64)> {
+/// Bytes by way, or by who sent them, of two lists together.
+fn merged<K: Ord>(before: impl Iterator<Item = (K, u64)>, now: Vec<(K, u64)>) -> Vec<(K, u64)> {
     let mut all = BTreeMap::<_, u64>::new();
-    for (way, bytes) in before.iter().copied().chain(now) {
-        *all.entry(way).or_default() += bytes;
+    for (of, bytes) in before.chain(now) {
+        *all.entry(of).or_default() += bytes;
     }
     all.into_iter().collect()
 }
@@ -454,4 +454,15 @@ fn summary(speaker: &Speaker, all: usize, failures: &[(String, Failure)]) -> Fai
     let exit = gravest.into_iter().find(has).unwrap_or(Exit::Other);
     Failure::new(exit, format!("{} of {all} files are missing", failures.len()))
         .next("the same command fetches what is missing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_sends_in_two_rounds_is_named_once() {
+        let (before, now) = ([("ana", 5), ("qi", 3)], vec![("qi", 4)]);
+        assert_eq!(merged(before.into_iter(), now), [("ana", 5), ("qi", 7)]);
+    }
 }

@@ -63,7 +63,11 @@ fn show(speaker: &Speaker, spaces: &[Known], look: Look<'_>) -> Result<bool, Fai
         shown::show(speaker, known, &found.hits, told);
         if found.more > 0 {
             speaker.console.note(
-                format!("… and {} more; --limit N shows more of them", found.more),
+                format!(
+                    "{} and {} more; --limit N shows more of them",
+                    speaker.console.glyphs().ellipsis(),
+                    found.more
+                ),
                 &json!({"type": "more", "count": found.more}),
             );
         }

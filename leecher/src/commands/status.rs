@@ -28,7 +28,7 @@ pub fn run(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
     );
     if common.space.is_none() && speaker.profile.spaces()?.is_empty() {
         speaker.console.note(
-            "in no space yet; join one with the line that the other side printed: leecher join sealift:…",
+            "in no space yet; join one with the line that the other side printed: leecher join INVITE",
             &json!({"type": "hint", "next": "leecher join INVITE"}),
         );
         return Ok(Exit::Done);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sealift_command::args::CommonArgs;
-use sealift_command::escape::{escape, escape_os, shell_word};
+use sealift_command::escape::{escape, escape_os};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
+use sealift_command::shell::{shell_os, shell_word};
 use sealift_peer::connect::Speaker;
 use serde_json::json;
 use tokio::time::interval;
@@ -241,6 +242,6 @@ fn fetch_line(path: &Path, copy: &Copy) -> Option<String> {
     if portable_name(local.file_name()?.to_str()?) != name {
         return None;
     }
-    let out = shell_word(&escape_os(local.parent()?.as_os_str()));
+    let out = shell_os(local.parent()?.as_os_str());
     Some(format!("leecher download {}/ --out {out}", shell_word(&copy.folder)))
 }

@@ -129,7 +129,14 @@ fn a_reader_that_has_enough_is_no_error() {
         let ended = user.type_line(&format!("bash -c '{piped}'")).wait().expect(0);
         assert!(ended.stderr.is_empty(), "{line}\n{ended}");
     }
-    for line in ["relay limits", "relay man", "leecher man"] {
+    for line in [
+        "relay limits",
+        "relay man",
+        "leecher man",
+        "leecher --help",
+        "seeder -h",
+        "relay --version",
+    ] {
         let full = user.type_line(&format!("{line} > /dev/full")).wait().expect(8);
         assert!(full.says("standard output"), "{line}\n{full}");
     }

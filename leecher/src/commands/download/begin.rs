@@ -80,7 +80,7 @@ pub(super) fn moment(
         files: usize::try_from(before.files).unwrap_or(0) + view.files_done(),
         current: view.current().and_then(|job| labels.get(job).cloned()),
         sources: view.sources().into_iter().map(|of| (names.of(&of.device), of)).collect(),
-        ways: merged(&before.ways, view.ways()),
+        ways: merged(before.ways.iter().copied(), view.ways()),
         waiting: view.waiting().map(|(whom, until)| Waiting {
             whom: waited_for(&whom, names),
             left: until.saturating_duration_since(Instant::now()),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use sealift_command::args::CommonArgs;
-use sealift_command::escape::{escape, shell_word};
+use sealift_command::escape::escape;
 use sealift_command::exit::{Exit, Failure};
+use sealift_command::shell::shell_word;
 use sealift_content::fetch::schedule::Outcome;
 use sealift_peer::connect::Speaker;
 
@@ -69,7 +70,7 @@ pub(super) fn check_reader(speaker: &Speaker, args: &DownloadArgs) -> Result<(),
         return Ok(());
     }
     let names: Vec<_> = args.names.iter().map(|name| shell_word(name)).collect();
-    let line = format!("leecher download {} --out", escape(&names.join(" ")));
+    let line = format!("leecher download {} --out", names.join(" "));
     Err(Failure::new(Exit::Usage, "standard output is a terminal, and a file may hold anything")
         .next(format!("{line} - > FILE, or {line} FOLDER")))
 }
