@@ -189,13 +189,20 @@ fn cut(text: &str, len: usize) -> &str {
 
 /// Makes the paths of one batch differ for `folder`, which may take names for the same that differ in letter case or
 /// composition only: of such paths the later get a number. Paths that are equal already get one too, and so does a file whose
-/// path is that of a folder which others lie in.
+/// path is that of a folder, of one of `empty` or of one which others lie in.
 ///
 /// # Errors
 /// What the disk says when it is asked how it takes names.
-pub fn separate(folder: &dyn Folder, random: &dyn Random, paths: &mut [PathBuf]) -> io::Result<()> {
+pub fn separate(
+    folder: &dyn Folder,
+    random: &dyn Random,
+    paths: &mut [PathBuf],
+    empty: &[PathBuf],
+) -> io::Result<()> {
     let key = |path: &Path| collision_key(&path.to_string_lossy());
-    let folders: HashSet<PathBuf> = folders_of(paths).into_iter().map(Path::to_owned).collect();
+    let folders = folders_of(paths).into_iter().chain(folders_of(empty));
+    let folders = folders.chain(empty.iter().map(PathBuf::as_path));
+    let folders: HashSet<PathBuf> = folders.map(Path::to_owned).collect();
     let folder_keys: HashSet<String> = folders.iter().map(|path| key(path)).collect();
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, path) in paths.iter().enumerate() {
@@ -336,11 +343,17 @@ mod tests {
     #[test]
     fn a_file_does_not_have_the_path_of_a_folder() {
         let mut paths = ["s/a", "s/a/b", "s/a (1)", "s/c/d", "S/C"].map(PathBuf::from);
-        separate(&MemoryDisk::new(), &SystemRandom, &mut paths).unwrap();
+        separate(&MemoryDisk::new(), &SystemRandom, &mut paths, &[]).unwrap();
         assert_eq!(paths, ["s/a (2)", "s/a/b", "s/a (1)", "s/c/d", "S/C"].map(PathBuf::from));
         let mut paths = ["s/c/d", "S/C"].map(PathBuf::from);
-        separate(&MemoryDisk::without_case(), &SystemRandom, &mut paths).unwrap();
+        separate(&MemoryDisk::without_case(), &SystemRandom, &mut paths, &[]).unwrap();
         assert_eq!(paths, ["s/c/d", "S/C (1)"].map(PathBuf::from));
+        let (mut paths, empty) = (["s/a", "s/B", "s/e"].map(PathBuf::from), ["s/a", "s/b/c"]);
+        let empty = empty.map(PathBuf::from);
+        separate(&MemoryDisk::new(), &SystemRandom, &mut paths, &empty).unwrap();
+        assert_eq!(paths, ["s/a (1)", "s/B", "s/e"].map(PathBuf::from));
+        separate(&MemoryDisk::without_case(), &SystemRandom, &mut paths, &empty).unwrap();
+        assert_eq!(paths, ["s/a (1)", "s/B (1)", "s/e"].map(PathBuf::from));
     }
 
     #[test]
@@ -362,12 +375,12 @@ mod tests {
         let names = ["d/A.txt", "d/a.txt", "D/a.TXT", "d/a (1).txt", "d/b", "d/b"];
         let paths = || names.map(PathBuf::from);
         let mut plain = paths();
-        separate(&MemoryDisk::new(), &SystemRandom, &mut plain).unwrap();
+        separate(&MemoryDisk::new(), &SystemRandom, &mut plain, &[]).unwrap();
         assert_eq!(plain[..5], paths()[..5]);
         assert_eq!(plain[5], Path::new("d/b (1)"));
         let disk = MemoryDisk::without_case();
         let mut confused = paths();
-        separate(&disk, &SystemRandom, &mut confused).unwrap();
+        separate(&disk, &SystemRandom, &mut confused, &[]).unwrap();
         assert!(disk.files().is_empty());
         let keys: HashSet<_> =
             confused.iter().map(|path| collision_key(path.to_str().unwrap())).collect();

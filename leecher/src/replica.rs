@@ -6,6 +6,7 @@
 
 mod block;
 mod cursor;
+mod empty;
 mod index;
 mod refused;
 mod state;
@@ -13,6 +14,7 @@ mod update;
 mod view;
 
 pub(crate) use block::{Lines, Text};
+pub use empty::Empties;
 pub(crate) use index::Index;
 pub use refused::{Flaw, Refused};
 pub use state::{LogKey, LogState};
@@ -30,9 +32,23 @@ pub struct Place {
     pub index: u32,
 }
 
+/// Whether an entry is a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It is.
+    File,
+    /// It is a folder, which has neither size nor content.
+    Folder {
+        /// How many names right in it could not be shared.
+        unshared: u32,
+    },
+}
+
 /// An entry of the replica; its path is the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
+    /// What it is.
+    pub kind: Kind,
     /// Length in bytes.
     pub size: u64,
     /// Last change of the content, unix milliseconds.
@@ -43,6 +59,23 @@ pub struct Stored {
     pub root: Option<Root>,
     /// Where it was stated.
     pub place: Place,
+}
+
+impl Stored {
+    /// Whether it is a file.
+    #[must_use]
+    pub const fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File)
+    }
+
+    /// How many names right in it could not be shared; of a file none.
+    #[must_use]
+    pub fn unshared(&self) -> u64 {
+        match self.kind {
+            Kind::File => 0,
+            Kind::Folder { unshared } => u64::from(unshared),
+        }
+    }
 }
 
 /// A file of the replica that is not what was written.

@@ -1,4 +1,4 @@
-//! Finding files in the replica: exact name, part of a name, glob, close misspelling, best first.
+//! Finding files and empty folders in the replica: exact name, part of a name, glob, close misspelling, best first.
 
 mod fuzzy;
 mod marks;
@@ -22,7 +22,7 @@ use scan::{Candidate, Scan, Wanted, joined, scan, threads};
 /// So few candidates are looked at by one thread.
 const ALONE: usize = 64;
 
-/// One file of one seeder.
+/// One file or empty folder of one seeder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holding {
     /// Who has it, in which log.
@@ -33,7 +33,7 @@ pub struct Holding {
     pub stored: Stored,
 }
 
-/// A file name with one content, wherever it is.
+/// A file name with one content, or an empty folder, wherever it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
     /// How its best place answers the pattern.
@@ -127,15 +127,14 @@ fn group<V: Borrow<LogView> + Sync>(
         a.cmp(b).then(newer.cmp(&older)).then(natural(&x.path, &y.path)).then(x.key.cmp(&y.key))
     });
     let mut hits: Vec<Hit> = Vec::new();
-    let mut places: HashMap<(Root, String), usize> = HashMap::new();
+    let mut places: HashMap<(Option<Root>, String), usize> = HashMap::new();
     for (rank, holding) in entries {
-        let name = holding.path.rsplit('/').next().unwrap_or_default().to_owned();
-        if let Some(root) = holding.stored.root {
-            if let Some(at) = places.get(&(root, name.clone())) {
+        if let Some(same) = same(&holding) {
+            if let Some(at) = places.get(&same) {
                 hits[*at].holdings.push(holding);
                 continue;
             }
-            places.insert((root, name), hits.len());
+            places.insert(same, hits.len());
         }
         hits.push(Hit { kind: rank.kind, holdings: vec![holding] });
     }
@@ -143,6 +142,16 @@ fn group<V: Borrow<LogView> + Sync>(
     let more = hits.len().saturating_sub(limit) as u64 + unseen;
     hits.truncate(limit);
     Ok(Found { hits, more, damaged: Vec::new() })
+}
+
+/// What a holding has in common with all others of its hit: content and name, or of a folder its path.
+fn same(holding: &Holding) -> Option<(Option<Root>, String)> {
+    let name = || holding.path.rsplit('/').next().unwrap_or_default().to_owned();
+    match holding.stored.root {
+        Some(root) => Some((Some(root), name())),
+        None if holding.stored.is_file() => None,
+        None => Some((None, holding.path.clone())),
+    }
 }
 
 /// Reads the details of `candidates`, block by block, on several threads if there are many.
@@ -167,7 +176,8 @@ fn details<V: Borrow<LogView> + Sync>(
     Ok(entries)
 }
 
-/// The same for candidates in the order of their places.
+/// The same for candidates in the order of their places. Of folders only the empty ones count: others are found by what is in
+/// them.
 fn details_of<V: Borrow<LogView>>(
     views: &[V],
     candidates: &[&Candidate],
@@ -186,6 +196,9 @@ fn details_of<V: Borrow<LogView>>(
             let entry = candidate.spot.entry as usize;
             if let Some(stored) = text.stored(entry, &detail)? {
                 let path = text.path(entry)?.to_owned();
+                if !stored.is_file() && view.beneath(&path)?.next().is_some() {
+                    continue;
+                }
                 entries.push((candidate.rank, Holding { key: *view.key(), path, stored }));
             }
         }

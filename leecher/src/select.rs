@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sealift_proto::identity::DeviceId;
 
-use crate::replica::{LogView, ReplicaError, Stored};
+use crate::replica::{Empties, LogKey, LogView, ReplicaError, Stored};
 use crate::search::{Holding, Match, compile, is_glob, search};
 use crate::text::fold;
 
@@ -22,6 +22,7 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Whether it leaves the entry; of one content no folder is.
     fn allows(&self, view: &LogView, stored: &Stored) -> bool {
         let from = self.from.as_ref().is_none_or(|from| from.contains(&view.key().device));
         let prefix = self.hash.as_deref();
@@ -62,16 +63,44 @@ pub struct LeftOut {
     pub contents: Contents,
 }
 
+/// A folder that is to be made, since nothing is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Empty {
+    /// Names beneath the folder that files land in.
+    pub out: Vec<String>,
+    /// When names in it last changed, unix milliseconds.
+    pub modified: i64,
+}
+
+/// Names of a folder that somebody could not share: what is fetched of it is not all there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unshared {
+    /// Path of the folder.
+    pub folder: String,
+    /// Whose it is, and in which log.
+    pub key: LogKey,
+    /// How many names in it and beneath.
+    pub names: u64,
+}
+
+/// What is to be fetched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    /// To be fetched.
+    pub files: Vec<Chosen>,
+    /// Left out: a choice is needed for each.
+    pub left_out: Vec<LeftOut>,
+    /// Folders to be made.
+    pub folders: Vec<Empty>,
+    /// What is missing of folders that were named.
+    pub unshared: Vec<Unshared>,
+}
+
 /// What a NAME means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selected {
-    /// These files, less those that have several contents.
-    Files {
-        /// To be fetched.
-        files: Vec<Chosen>,
-        /// Left out: a choice is needed for each.
-        left_out: Vec<LeftOut>,
-    },
+    /// These files and folders, less files that have several contents.
+    Files(Files),
     /// One file, but of several contents.
     Several(Contents),
     /// Several folders of that name, by path.
@@ -130,7 +159,7 @@ fn at_path<V: Borrow<LogView> + Sync>(
 ) -> Result<Vec<Offer>, ReplicaError> {
     let mut offers = Vec::new();
     for view in views.iter().map(Borrow::borrow) {
-        let stored = view.find(path)?.filter(|stored| choice.allows(view, stored));
+        let stored = view.find(path)?.filter(|s| s.is_file() && choice.allows(view, s));
         offers.extend(stored.map(|stored| offer(view, path.to_owned(), stored)));
     }
     Ok(offers)
@@ -152,7 +181,11 @@ fn named<V: Borrow<LogView> + Sync>(
             continue;
         };
         // A copy of a hit may be found by its folder only.
-        if choice.allows(view, &holding.stored) && ends_with(&fold(&holding.path), &fold(name)) {
+        let file = holding.stored.is_file();
+        if file
+            && choice.allows(view, &holding.stored)
+            && ends_with(&fold(&holding.path), &fold(name))
+        {
             offers.push(offer(view, holding.path, holding.stored));
         }
     }
@@ -180,9 +213,10 @@ fn folders_named<V: Borrow<LogView> + Sync>(
             if !choice.allows(view, &stored) {
                 continue;
             }
-            for (slash, _) in path.match_indices('/') {
-                if !folders.contains(&path[..slash]) && ends_with(&fold(&path[..slash]), &folded) {
-                    folders.insert(path[..slash].to_owned());
+            let itself = (!stored.is_file()).then_some(path.len());
+            for end in path.match_indices('/').map(|(slash, _)| slash).chain(itself) {
+                if !folders.contains(&path[..end]) && ends_with(&fold(&path[..end]), &folded) {
+                    folders.insert(path[..end].to_owned());
                 }
             }
         }
@@ -198,17 +232,25 @@ fn folder<V: Borrow<LogView> + Sync>(
     folder: &str,
     choice: &Choice,
 ) -> Result<Selected, ReplicaError> {
-    let mut offers = Vec::new();
+    let mut found = Found::default();
     for view in views.iter().map(Borrow::borrow) {
-        for entry in view.beneath(folder)? {
+        let itself = view.find(folder)?.filter(|stored| !stored.is_file());
+        let itself = itself.map(|stored| Ok((folder.to_owned(), stored)));
+        let before = found.names;
+        for entry in itself.into_iter().chain(view.beneath(folder)?) {
             let (path, stored) = entry?;
             if choice.allows(view, &stored) {
-                offers.push(offer(view, path, stored));
+                found.empties.add(&path, &stored);
+                found.add(view, path, stored);
             }
+        }
+        let names = found.names - before;
+        if names > 0 {
+            found.unshared.push(Unshared { folder: folder.to_owned(), key: *view.key(), names });
         }
     }
     let above = folder.rfind('/').map_or(0, |slash| slash + 1);
-    Ok(many(offers, above))
+    Ok(found.at(Some(above)))
 }
 
 /// Everything that fits the glob.
@@ -219,19 +261,69 @@ fn glob<V: Borrow<LogView> + Sync>(
 ) -> Result<Selected, ReplicaError> {
     let on_path = glob.contains('/');
     let Some(matcher) = compile(&fold(glob), on_path) else { return Ok(Selected::Nothing) };
-    let mut offers = Vec::new();
+    let mut found = Found::default();
     for view in views.iter().map(Borrow::borrow) {
         for entry in view.entries("")? {
             let (path, stored) = entry?;
+            if !choice.allows(view, &stored) {
+                continue;
+            }
+            found.empties.add(&path, &stored);
             let folded = fold(&path);
             let subject = if on_path { &*folded } else { folded.rsplit('/').next().unwrap_or("") };
-            if matcher.fits(subject) && choice.allows(view, &stored) {
-                offers.push(offer(view, path, stored));
+            if matcher.fits(subject) {
+                found.add(view, path, stored);
             }
         }
     }
-    let above = common_folder(offers.iter().map(|offer| offer.holding.path.as_str()));
-    Ok(many(offers, above))
+    // What is missing of a folder is told to whoever names the folder.
+    found.unshared.clear();
+    Ok(found.at(None))
+}
+
+/// What was found in several catalogues.
+#[derive(Default)]
+struct Found {
+    offers: Vec<Offer>,
+    folders: BTreeSet<String>,
+    /// Of all that was looked at.
+    empties: Empties,
+    /// How many names could not be shared.
+    names: u64,
+    unshared: Vec<Unshared>,
+}
+
+impl Found {
+    fn add(&mut self, view: &LogView, path: String, stored: Stored) {
+        self.names = self.names.saturating_add(stored.unshared());
+        match stored.is_file() {
+            true => self.offers.push(offer(view, path, stored)),
+            false => drop(self.folders.insert(path)),
+        }
+    }
+
+    /// All of it, by path; `above` bytes of each path are not part of where it goes, or all that is common to them.
+    fn at(self, above: Option<usize>) -> Selected {
+        let Self { offers, folders, empties, unshared, .. } = self;
+        let empties: Vec<_> = empties.found().filter(|(path, _)| folders.contains(path)).collect();
+        if offers.is_empty() && empties.is_empty() {
+            return Selected::Nothing;
+        }
+        let common = || {
+            let files = offers.iter().map(|offer| offer.holding.path.as_str());
+            common_folder(files.chain(empties.iter().map(|(path, _)| path.as_str())))
+        };
+        let above = above.unwrap_or_else(common);
+        let empty = |(path, modified): (String, i64)| Empty { out: out(&path, above), modified };
+        let folders = empties.into_iter().map(empty).collect();
+        let (files, left_out) = many(offers, above);
+        Selected::Files(Files { files, left_out, folders, unshared })
+    }
+}
+
+/// The names of `path` from byte `above` on.
+fn out(path: &str, above: usize) -> Vec<String> {
+    path[above..].split('/').map(str::to_owned).collect()
 }
 
 /// Length of the deepest folder that all `paths` share, with its slash.
@@ -254,7 +346,7 @@ fn one_file(offers: Vec<Offer>) -> Selected {
         Some(offers) if contents.is_empty() => {
             let name = offers.first().and_then(|offer| offer.holding.path.rsplit('/').next());
             let out = vec![name.unwrap_or_default().to_owned()];
-            Selected::Files { files: vec![Chosen { out, offers }], left_out: Vec::new() }
+            Selected::Files(Files { files: vec![Chosen { out, offers }], ..Files::default() })
         }
         Some(last) => {
             contents.push(last);
@@ -264,18 +356,15 @@ fn one_file(offers: Vec<Offer>) -> Selected {
 }
 
 /// Many files, by path; `above` bytes of each path are not part of where it goes.
-fn many(offers: Vec<Offer>, above: usize) -> Selected {
+fn many(offers: Vec<Offer>, above: usize) -> (Vec<Chosen>, Vec<LeftOut>) {
     let mut by_path: BTreeMap<String, Vec<Offer>> = BTreeMap::new();
     for offer in offers {
         by_path.entry(offer.holding.path.clone()).or_default().push(offer);
     }
-    if by_path.is_empty() {
-        return Selected::Nothing;
-    }
     let (mut files, mut left_out) = (Vec::new(), Vec::new());
     for (path, offers) in by_path {
         let mut contents = contents(offers);
-        let out = path[above..].split('/').map(str::to_owned).collect();
+        let out = out(&path, above);
         match contents.pop() {
             Some(offers) if contents.is_empty() => files.push(Chosen { out, offers }),
             Some(last) => {
@@ -285,7 +374,7 @@ fn many(offers: Vec<Offer>, above: usize) -> Selected {
             None => {}
         }
     }
-    Selected::Files { files, left_out }
+    (files, left_out)
 }
 
 /// Puts offers of one content together, the newest first. Where a seeder has not read a file yet, and all who have agree
@@ -321,140 +410,4 @@ fn contents(offers: Vec<Offer>) -> Contents {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use sealift_platform::disk::Root as Folder;
-    use sealift_proto::catalogue::{Change, Entry, Root};
-    use sealift_proto::identity::SecretKey;
-    use sealift_proto::path::RelativePath;
-    use sealift_proto::space::SpaceId;
-
-    use super::*;
-    use crate::replica::{LogKey, Update};
-    use sealift_platform::testing::MemoryDisk;
-
-    fn device(number: u8) -> DeviceId {
-        SecretKey::from_seed([number; 32]).id()
-    }
-
-    /// The catalogue of seeder `number`: paths with contents; 0 is not hashed yet.
-    fn view(number: u8, files: &[(&str, u8)]) -> LogView {
-        let root: Arc<dyn Folder> = MemoryDisk::new().root();
-        let space = SpaceId::from_bytes([1; 32]);
-        let key = LogKey { space, device: device(number), log: 2 };
-        let mut update = Update::begin(&root, &key, [number; 16], 0, 1, false).unwrap().unwrap();
-        let changes = files.iter().map(|(path, content)| {
-            Change::Put(Entry {
-                path: RelativePath::new(*path).unwrap(),
-                size: 9,
-                modified: i64::from(*content),
-                flags: 0,
-                root: (*content > 0).then_some(Root([*content; 32])),
-            })
-        });
-        update.apply([0; 32], 0, changes.collect()).unwrap();
-        update.commit(vec![1]).unwrap();
-        LogView::open(&root, &key).unwrap().unwrap()
-    }
-
-    fn any() -> Choice {
-        Choice::default()
-    }
-
-    /// Where files go and how many have each; and how many are left out.
-    fn files(views: &[LogView], name: &str, choice: &Choice) -> (Vec<(String, usize)>, usize) {
-        match select(views, name, choice).unwrap() {
-            Selected::Files { files, left_out } => (
-                files.iter().map(|file| (file.out.join("/"), file.offers.len())).collect(),
-                left_out.len(),
-            ),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn plain(list: &[&str]) -> (Vec<(String, usize)>, usize) {
-        (list.iter().map(|name| ((*name).to_owned(), 1)).collect(), 0)
-    }
-
-    #[test]
-    fn a_name_is_a_path_a_file_name_or_the_end_of_a_path() {
-        let views = [view(1, &[("s/d/a.txt", 1), ("s/e/b.txt", 2), ("s/B.txt", 3)])];
-        assert_eq!(files(&views, "s/d/a.txt", &any()), plain(&["a.txt"]));
-        assert_eq!(files(&views, "a.txt", &any()), plain(&["a.txt"]));
-        assert_eq!(files(&views, "d/a.txt", &any()), plain(&["a.txt"]));
-        assert_eq!(files(&views, "A.TXT", &any()), plain(&["a.txt"]));
-        assert_eq!(files(&views, "b.txt", &any()), plain(&["b.txt"]), "letter case as typed");
-        assert_eq!(select(&views, ".txt", &any()).unwrap(), Selected::Nothing);
-        assert_eq!(select(&views, "a.txt/", &any()).unwrap(), Selected::Nothing);
-        assert_eq!(select(&views, "", &any()).unwrap(), Selected::Nothing);
-    }
-
-    #[test]
-    fn a_folder_keeps_its_own_name_and_what_is_in_it() {
-        let views = [view(1, &[("s/d/a", 1), ("s/d/x/b", 2), ("s/dd", 3), ("s/e/x/c", 4)])];
-        let whole = plain(&["d/a", "d/x/b"]);
-        assert_eq!(files(&views, "s/d", &any()), whole);
-        assert_eq!(files(&views, "d/", &any()), whole);
-        assert_eq!(files(&views, "D", &any()), whole);
-        assert_eq!(files(&views, "s", &any()).0.len(), 4);
-        assert_eq!(
-            select(&views, "x", &any()).unwrap(),
-            Selected::SeveralFolders(vec!["s/d/x".into(), "s/e/x".into()])
-        );
-    }
-
-    #[test]
-    fn a_glob_lands_below_the_deepest_common_folder() {
-        let views = [
-            view(1, &[("s/d/a.jpg", 1), ("s/d/x/b.JPG", 2), ("s/c.txt", 3)]),
-            view(2, &[("t/c.txt", 4)]),
-        ];
-        assert_eq!(files(&views, "*.jpg", &any()), plain(&["a.jpg", "x/b.JPG"]));
-        assert_eq!(files(&views, "x/*", &any()), plain(&["b.JPG"]));
-        assert_eq!(files(&views, "*.txt", &any()), plain(&["s/c.txt", "t/c.txt"]));
-        assert_eq!(select(&views, "*.png", &any()).unwrap(), Selected::Nothing);
-        assert_eq!(select(&views, "[", &any()).unwrap(), Selected::Nothing);
-    }
-
-    #[test]
-    fn several_contents_are_never_guessed() {
-        let views = [
-            view(1, &[("s/a.txt", 1), ("s/same", 7)]),
-            view(2, &[("s/a.txt", 2), ("s/same", 7), ("s/own", 8)]),
-        ];
-        match select(&views, "a.txt", &any()).unwrap() {
-            Selected::Several(contents) => {
-                assert_eq!(contents.len(), 2);
-                assert_eq!(contents[0][0].holding.key.device, device(2), "the newest first");
-            }
-            other => panic!("{other:?}"),
-        }
-        let (found, left_out) = files(&views, "s", &any());
-        assert_eq!(found, [("s/own".into(), 1), ("s/same".into(), 2)]);
-        assert_eq!(left_out, 1);
-        let from = Choice { from: Some([device(1)].into()), hash: None };
-        assert_eq!(files(&views, "a.txt", &from), plain(&["a.txt"]));
-        let hash = Choice { from: None, hash: Some("0202".into()) };
-        assert_eq!(files(&views, "s/a.txt", &hash), plain(&["a.txt"]));
-        assert_eq!(files(&views, "s", &from), plain(&["s/a.txt", "s/same"]));
-    }
-
-    #[test]
-    fn files_of_one_name_in_two_folders_are_several() {
-        let views = [view(1, &[("s/a/x", 1), ("s/b/x", 2), ("s/a/y", 3), ("s/b/y", 3)])];
-        assert!(matches!(select(&views, "x", &any()).unwrap(), Selected::Several(_)));
-        assert_eq!(files(&views, "y", &any()), (vec![("y".into(), 2)], 0), "one content");
-        assert_eq!(files(&views, "a/x", &any()), plain(&["x"]));
-    }
-
-    #[test]
-    fn what_is_not_read_yet_counts_only_where_it_is_alone_or_differs() {
-        let alone = [view(1, &[("s/a", 0)])];
-        assert_eq!(files(&alone, "a", &any()), plain(&["a"]));
-        let agreed = [view(1, &[("s/a", 0)]), view(2, &[("s/a", 5)])];
-        assert_eq!(files(&agreed, "a", &any()), plain(&["a"]));
-        let two = [view(1, &[("s/a", 0)]), view(2, &[("s/a", 0)])];
-        assert!(matches!(select(&two, "a", &any()).unwrap(), Selected::Several(_)));
-    }
-}
+mod tests;

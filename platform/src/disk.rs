@@ -151,6 +151,14 @@ pub trait Root: Send + Sync {
     /// What the system says.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
 
+    /// Sets the time of last change of the folder at `path`, nanoseconds since 1970; times the file system cannot hold are clamped.
+    ///
+    /// # Errors
+    /// What the system says, or `Unsupported`.
+    fn set_folder_modified(&self, _path: &Path, _nanoseconds: i128) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes everything written on its file system so far survive a power cut: content, lengths and names, of whomever. One
     /// call costs less than flushing many files one by one. A failure is told once and is final, as with [`File::sync`]:
     /// anything written before it must be taken as lost.

@@ -1,4 +1,4 @@
-//! What a seeder offers: entries, changes and segments (PROTOCOL.md section 8).
+//! What a seeder offers: files and folders, changes and segments (PROTOCOL.md section 8).
 
 use serde::{Deserialize, Serialize};
 
@@ -60,13 +60,27 @@ pub struct Entry {
     pub root: Option<Root>,
 }
 
+/// A folder of which the files alone do not tell: it holds nothing offered, or names that could not be shared. It has neither
+/// content nor size, and so none that could be asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Folder {
+    /// Where it is; a shared folder itself has a path of one name.
+    pub path: RelativePath,
+    /// When names in it last changed, unix milliseconds; may be before 1970.
+    pub modified: i64,
+    /// How many names right in it could not be shared, of files and of folders with all they hold.
+    pub unshared: u32,
+}
+
 /// One step from a catalogue to its next state.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Change {
     /// The file is there, new or changed.
     Put(Entry),
-    /// The file is gone.
+    /// What was at the path is gone.
     Remove(RelativePath),
+    /// The folder is there, new or changed.
+    Folder(Folder),
 }
 
 impl Change {
@@ -76,6 +90,7 @@ impl Change {
         match self {
             Self::Put(entry) => &entry.path,
             Self::Remove(path) => path,
+            Self::Folder(folder) => &folder.path,
         }
     }
 }
@@ -176,6 +191,20 @@ mod tests {
         let back: Vec<_> = segments.iter().flat_map(|segment| unfold(segment).unwrap()).collect();
         assert_eq!(back, changes);
         assert!(fold_all(&[]).unwrap().is_empty());
+    }
+
+    /// PROTOCOL.md section 8.2, byte for byte.
+    #[test]
+    fn a_folder_is_its_path_its_time_and_what_is_not_shared_of_it() {
+        let path = RelativePath::new("s/d").unwrap();
+        let folder = Change::Folder(Folder { path, modified: -1, unshared: 300 });
+        let bytes = [2, 3, b's', b'/', b'd', 1, 0xac, 2];
+        assert_eq!(codec::encode(&folder), bytes);
+        assert_eq!(codec::decode::<Change>(&bytes), Ok(folder.clone()));
+        let beyond_u32 = [&bytes[..6], &[0xff, 0xff, 0xff, 0xff, 0x1f]].concat();
+        assert!(codec::decode::<Change>(&beyond_u32).is_err());
+        assert_eq!(weight(0, std::slice::from_ref(&folder)), 3 + CHANGE_WEIGHT);
+        assert_eq!(unfold(&fold(std::slice::from_ref(&folder)).unwrap()), Ok(vec![folder]));
     }
 
     #[test]

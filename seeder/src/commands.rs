@@ -23,7 +23,7 @@ use crate::names::parse_watch;
 use crate::qr;
 use crate::service;
 use crate::sharing;
-use crate::status::{self, Report};
+use crate::status::{self, FolderReport, Report};
 use crate::watch::Watching;
 
 /// What the manual pages say beside what the flags do.
@@ -208,9 +208,19 @@ fn tell_running(common: &CommonArgs, running: Option<&Report>) {
         let place = escape_path(&folder.place);
         let gone = if folder.here { "" } else { "  (gone)" };
         lines.push(format!("folder   {} = {place}{gone}", escape(&folder.name)));
+        lines.extend(unshared(folder));
     }
     let mut json = serde_json::to_value(report).unwrap_or_default();
     json["type"] = "seeder".into();
     json["running"] = true.into();
     console.result(lines.join("\n"), &json);
+}
+
+/// How much of a folder cannot be shared, and a few names of it.
+fn unshared(folder: &FolderReport) -> Option<String> {
+    let few: Vec<_> = folder.unshared_names.iter().map(|name| escape(name)).collect();
+    let more = if folder.unshared > few.len() as u64 { ", …" } else { "" };
+    let count = human::count(folder.unshared, "name");
+    (folder.unshared > 0)
+        .then(|| format!("         {count} in it cannot be shared: {}{more}", few.join(", ")))
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use sealift_command::escape::escape_os;
 use sealift_content::hashes::Places;
 use sealift_platform::disk::{Disk, Root};
 use sealift_platform::sync::lock;
@@ -146,6 +147,18 @@ impl Folder {
         }
         names::offered_path(&self.name, local).ok().map(|path| path.as_str().into())
     }
+
+    /// What `local` is known by here: its path in the catalogue, or where its last name can be in none, a text that is no path
+    /// and no other name has.
+    #[must_use]
+    pub fn key_of(&self, local: &Path) -> Option<Name> {
+        let unsayable = || {
+            let above = self.name_of(local.parent()?)?;
+            let name = escape_os(local.file_name()?);
+            Some(format!("{above}/\\{name}").into())
+        };
+        self.name_of(local).or_else(unsayable)
+    }
 }
 
 fn identity(root: &dyn Root) -> io::Result<(u64, u64)> {
@@ -276,6 +289,20 @@ mod tests {
             let health = folder.check(&disk());
             assert!(matches!(health, Health::Gone(_)), "{place}: {health:?}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_no_catalogue_can_name_is_told_apart_all_the_same() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = Folder::new(RelativePath::new("s").unwrap(), "/x".into(), Vec::new());
+        let key = |bytes: &[u8]| folder.key_of(Path::new(std::ffi::OsStr::from_bytes(bytes)));
+        assert_eq!((key(b"").as_deref(), key(b"a/b").as_deref()), (Some("s"), Some("s/a/b")));
+        let bad = [key(b"a/b\xff"), key(b"a/b\xfe"), key(b"a/b\n"), key(b"a/\\n")];
+        let paths: std::collections::BTreeSet<_> = bad.iter().flatten().collect();
+        assert!(paths.len() == 4 && paths.iter().all(|key| key.starts_with("s/a/\\")));
+        assert!(paths.iter().all(|key| RelativePath::new(&***key).is_err()));
+        assert_eq!(key(b"a\xff/b"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod holders;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sealift_proto::catalogue::{EXECUTABLE, Entry, Root, Status};
+use sealift_proto::catalogue::{Change, EXECUTABLE, Entry, Folder, Root, Status};
 use sealift_proto::path::RelativePath;
 
 use files::Files;
@@ -32,8 +32,14 @@ pub enum State {
     Waiting,
     /// It has been read in the state of its print.
     Hashed(Root),
-    /// It cannot be read and is not offered.
-    Unreadable,
+    /// It cannot be shared: it cannot be read, or is nothing that could be.
+    Unshared,
+}
+
+impl State {
+    const fn is_offered(self) -> bool {
+        !matches!(self, Self::Unshared)
+    }
 }
 
 /// A file.
@@ -75,12 +81,12 @@ pub struct Index {
     holders: Holders,
     /// Files that are dirty, and some that are not any more.
     dirty: VecDeque<Id>,
-    /// Names that are to be compared too, and are no files.
+    /// Names that are to be compared too, and are no files any more.
     gone: BTreeSet<Name>,
     /// Files that wait to be read and were not handed out yet, by the disk they are on.
     put_off: BTreeMap<u64, VecDeque<Id>>,
     waiting: u64,
-    unreadable: u64,
+    unshared: u64,
     /// Whether a folder is still being walked for the first time.
     pub scanning: bool,
 }
@@ -117,12 +123,49 @@ impl Index {
         if known.is_some() { Verdict::Known(is_new) } else { Verdict::Fresh(is_new) }
     }
 
-    /// Takes away what is at or beneath `start` and was not found by walk `walk` or a later one. How many files went.
+    /// Takes away what is at or beneath `start` and was not found by walk `walk` or a later one. How many files went that were
+    /// offered.
     pub fn sweep(&mut self, start: &str, walk: u64) -> u64 {
-        let mut gone = self.files.at_or_beneath(start);
-        gone.retain(|id| self.files.get(*id).is_some_and(|known| known.item.seen < walk));
-        gone.iter().for_each(|id| self.remove_one(*id));
-        gone.len() as u64
+        let mut offered = 0;
+        for id in self.files.at_or_beneath(start) {
+            let item = self.files.get(id).map(|known| known.item);
+            if let Some(item) = item.filter(|item| item.seen < walk) {
+                offered += u64::from(item.state.is_offered());
+                self.remove_one(id);
+            }
+        }
+        self.files.sweep(start, walk);
+        offered
+    }
+
+    /// Walk number `walk` found something called `name` that cannot be shared. It need not be a path: a name that cannot be said
+    /// in a catalogue has one of its own.
+    pub fn unshared(&mut self, name: &Name, walk: u64) {
+        let item = self.get(name).filter(|item| item.print == Print::NONE);
+        let seen = item.map_or(walk, |item| item.seen.max(walk));
+        match item {
+            Some(_) => self.item_mut(name).into_iter().for_each(|item| item.seen = seen),
+            None => {
+                let (print, state) = (Print::NONE, State::Unshared);
+                self.put(name, Item { print, executable: false, quiet: false, state, seen });
+            }
+        }
+    }
+
+    /// Walk number `walk` has told all that is in the folder `name`, whose names last changed at `modified`.
+    pub fn saw_folder(&mut self, name: &str, modified: i64, walk: u64) {
+        self.files.saw(name, modified, walk);
+    }
+
+    /// Names in the folder `name` last changed at `modified`.
+    pub fn changed_folder(&mut self, name: &str, modified: i64) {
+        self.files.changed(name, modified);
+    }
+
+    /// How many names at and beneath the folder `name` cannot be shared, and `max` of them.
+    #[must_use]
+    pub fn unshared_in(&self, name: &str, max: usize) -> (u64, Vec<Name>) {
+        self.files.unshared(name, max, |known| !known.item.state.is_offered())
     }
 
     /// Forgets the file `name`.
@@ -196,7 +239,7 @@ impl Index {
 
     /// The file `name`, in the state `print`, cannot be read. False if that is not its state any more.
     pub fn unreadable(&mut self, name: &Name, print: &Print) -> bool {
-        self.change(name, print, State::Unreadable)
+        self.change(name, print, State::Unshared)
     }
 
     fn change(&mut self, name: &Name, print: &Print, state: State) -> bool {
@@ -224,17 +267,24 @@ impl Index {
         }
         match item.state {
             State::Settling | State::Waiting => self.waiting += 1,
-            State::Unreadable => self.unreadable += 1,
+            State::Unshared => self.unshared += 1,
             State::Hashed(root) => self.holders.add(&root, id),
+        }
+        if item.state.is_offered() {
+            self.files.count(id, true);
         }
         self.set_dirty(id);
     }
 
     fn uncount(&mut self, id: Id) {
-        match self.files.get(id).map(|known| known.item.state) {
+        let state = self.files.get(id).map(|known| known.item.state);
+        if state.is_some_and(State::is_offered) {
+            self.files.count(id, false);
+        }
+        match state {
             None => {}
             Some(State::Settling | State::Waiting) => self.waiting -= 1,
-            Some(State::Unreadable) => self.unreadable -= 1,
+            Some(State::Unshared) => self.unshared -= 1,
             Some(State::Hashed(root)) => self.holders.remove(&root, id),
         }
     }
@@ -275,11 +325,17 @@ impl Index {
         self.files.ids().collect()
     }
 
-    /// The entries of those of `ids` that are offered.
+    /// What the catalogue should say of those of `ids` that are offered.
     #[must_use]
-    pub fn entries(&self, ids: &[Id]) -> Vec<Entry> {
+    pub fn files(&self, ids: &[Id]) -> Vec<Change> {
         let names = ids.iter().filter_map(|id| self.files.name(*id));
-        names.filter_map(|name| self.entry(&name)).collect()
+        names.filter_map(|name| self.entry(&name)).map(Change::Put).collect()
+    }
+
+    /// Folders that the catalogue should state.
+    #[must_use]
+    pub fn folders(&self) -> Vec<Name> {
+        self.files.all_stated()
     }
 
     /// Names of all files, folder by folder.
@@ -287,7 +343,29 @@ impl Index {
         self.files.ids().filter_map(|id| self.files.name(id))
     }
 
-    /// The entry of `name` as the catalogue should say it; `None` if it is not offered.
+    /// How many entries a catalogue has at most.
+    #[must_use]
+    pub fn entries_max(&self) -> usize {
+        self.files.len() + self.files.folders()
+    }
+
+    /// What the catalogue should say of the path `name`; `None` if nothing.
+    #[must_use]
+    pub fn stated(&self, name: &str) -> Option<Change> {
+        let file = self.entry(name).map(Change::Put);
+        file.or_else(|| self.folder(name).map(Change::Folder))
+    }
+
+    /// The folder `name` as the catalogue should state it; `None` if the files tell all of it, or it is not there.
+    #[must_use]
+    pub fn folder(&self, name: &str) -> Option<Folder> {
+        let stated = self.files.stated(name)?;
+        let unshared = u32::try_from(stated.unshared).unwrap_or(u32::MAX);
+        let path = RelativePath::new(name).ok()?;
+        Some(Folder { path, modified: stated.modified, unshared })
+    }
+
+    /// The file `name` as the catalogue should say it; `None` if it is not offered.
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<Entry> {
         let item = self.get(name)?;
@@ -295,7 +373,7 @@ impl Index {
             State::Settling | State::Waiting if item.quiet => return None,
             State::Settling | State::Waiting => None,
             State::Hashed(root) => Some(root),
-            State::Unreadable => return None,
+            State::Unshared => return None,
         };
         Some(Entry {
             path: RelativePath::new(name).ok()?,
@@ -309,7 +387,7 @@ impl Index {
     /// How far the seeder is.
     #[must_use]
     pub fn status(&self) -> Status {
-        let files = self.files.len() as u64 - self.unreadable;
+        let files = self.files.len() as u64 - self.unshared;
         Status { waiting: self.waiting, files, scanning: self.scanning }
     }
 
@@ -330,12 +408,13 @@ impl Index {
     /// Whether anything changed since [`Index::take_dirty`].
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty() || !self.gone.is_empty()
+        !self.dirty.is_empty() || !self.gone.is_empty() || self.files.is_touched()
     }
 
     /// Forgets what changed: all of it is about to be published.
     pub fn clear_dirty(&mut self) {
         self.gone.clear();
+        while self.files.next_touched().is_some() {}
         for id in std::mem::take(&mut self.dirty) {
             self.files.get_mut(id).into_iter().for_each(|known| known.dirty = false);
         }
@@ -343,7 +422,8 @@ impl Index {
 
     /// At most `max` names of what changed, in order.
     pub fn take_dirty(&mut self, max: usize) -> Vec<Name> {
-        let mut names: Vec<Name> = std::iter::from_fn(|| self.gone.pop_first()).take(max).collect();
+        let others = || self.gone.pop_first().or_else(|| self.files.next_touched());
+        let mut names: Vec<Name> = std::iter::from_fn(others).take(max).collect();
         while names.len() < max
             && let Some(id) = self.dirty.pop_front()
         {
@@ -351,6 +431,7 @@ impl Index {
             names.extend(dirty.filter(|dirty| *dirty).and_then(|_| self.files.name(id)));
         }
         names.sort_unstable();
+        names.dedup();
         names
     }
 }
@@ -458,6 +539,35 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_is_stated_while_the_files_do_not_tell_of_it() {
+        let mut index = Index::default();
+        let (a, link) = (name("s/d/a"), name("s/d/link"));
+        index.saw_folder("s/d", -7, 1);
+        index.saw_folder("s", 1, 1);
+        let stated = |unshared| {
+            let path = RelativePath::new("s/d").unwrap();
+            Some(Change::Folder(Folder { path, modified: -7, unshared }))
+        };
+        assert_eq!(index.take_dirty(9), [name("s"), name("s/d")]);
+        assert_eq!((index.stated("s"), index.stated("s/d")), (None, stated(0)));
+        index.found(&a, print(1), 0o644, None, 1);
+        assert_eq!(index.take_dirty(9), [name("s/d"), a.clone()]);
+        assert_eq!(index.stated("s/d"), None);
+        index.unshared(&link, 1);
+        index.unshared(&link, 2);
+        assert_eq!((index.stated("s/d"), index.stated("s/d/link")), (stated(1), None));
+        assert_eq!(index.unshared_in("s", 9), (1, vec![link.clone()]));
+        assert_eq!(index.status().files, 1);
+        // It became a file, and the other one cannot be read.
+        index.found(&link, print(2), 0o644, None, 2);
+        assert_eq!(index.stated("s/d"), None);
+        index.unreadable(&a, &print(1));
+        assert_eq!(index.stated("s/d"), stated(1));
+        assert_eq!(index.sweep("s/d", 3), 1, "one of them was offered");
+        assert_eq!((index.folders(), index.stated("s/d")), (vec![name("s")], None));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_not_offered_until_it_changes() {
         let mut index = Index::default();
         let a = name("s/a");
@@ -465,7 +575,7 @@ mod tests {
         assert!(index.unreadable(&a, &print(1)));
         assert!(index.entry("s/a").is_none());
         assert_eq!(index.status(), Status::default());
-        assert_eq!(index.found(&a, print(1), 0o644, None, 2), Verdict::Same(State::Unreadable));
+        assert_eq!(index.found(&a, print(1), 0o644, None, 2), Verdict::Same(State::Unshared));
         assert_eq!(index.found(&a, print(2), 0o644, None, 3), Verdict::Fresh(false));
         assert_eq!(index.status().files, 1);
     }

@@ -42,6 +42,8 @@ pub struct Progress {
     added: Vec<(Name, u64)>,
     changed: Vec<(Name, u64)>,
     removed: u64,
+    /// What is left out, shown, each with the reason.
+    skipped: Vec<(String, String)>,
     offered: bool,
     /// Since when files have been waiting.
     reading_since: Option<Instant>,
@@ -61,6 +63,7 @@ impl Progress {
             added: Vec::new(),
             changed: Vec::new(),
             removed: 0,
+            skipped: Vec::new(),
             offered: false,
             reading_since: None,
             last_plain: None,
@@ -81,6 +84,7 @@ impl Progress {
                 _ = ticks.tick() => self.tick(),
             }
         }
+        self.tell_skipped();
     }
 
     fn hear(&mut self, activity: Activity) {
@@ -89,7 +93,7 @@ impl Progress {
             Activity::Added(name, size) => self.added.push((name, size)),
             Activity::Changed(name, size) => self.changed.push((name, size)),
             Activity::Removed(count) => self.removed += count,
-            Activity::Skipped { place, why } => self.skipped(&place, &why),
+            Activity::Skipped { place, why } => self.skipped.push((shown(&place), why)),
             Activity::FolderGone { place, why } => self.console.warn(
                 format!(
                     "{} is gone ({why}); nothing of it is offered until it is back",
@@ -116,10 +120,24 @@ impl Progress {
         }
     }
 
-    fn skipped(&self, place: &Path, why: &str) {
+    /// Names each thing left out, or of many at once a few.
+    fn tell_skipped(&mut self) {
+        let skipped = std::mem::take(&mut self.skipped);
+        if skipped.len() <= NAMED || self.console.is_json() {
+            for (place, why) in skipped {
+                let json = json!({"type": "skipped", "path": place, "why": why});
+                self.console.warn(format!("not offered: {place}: {}", escape(&why)), &json);
+            }
+            return;
+        }
+        let few: Vec<_> = skipped.iter().take(NAMED).map(|(place, _)| place.as_str()).collect();
         self.console.warn(
-            format!("not offered: {}: {}", shown(place), escape(why)),
-            &json!({"type": "skipped", "path": shown(place), "why": why}),
+            format!(
+                "not offered: {}, such as {}; whoever fetches their folders is told how many",
+                human::count(skipped.len() as u64, "name"),
+                few.join(", ")
+            ),
+            &json!({"type": "skipped", "count": skipped.len(), "paths": few}),
         );
     }
 
@@ -231,6 +249,7 @@ impl Progress {
 
     fn tick(&mut self) {
         self.tell_files();
+        self.tell_skipped();
         let status = self.shared.index().status();
         self.meter.note(Instant::now(), self.shared.bytes_read());
         self.show_reading(status);

@@ -61,10 +61,22 @@ pub enum Skipped {
     Rules(String),
 }
 
+impl Skipped {
+    /// Whether it is something that others miss. They do not miss what Sealift keeps for itself.
+    #[must_use]
+    pub const fn is_lack(&self) -> bool {
+        !matches!(self, Self::Home)
+    }
+}
+
 /// Takes what a walk finds.
 pub trait Visitor {
     /// The folder at `local` is about to be listed.
     fn entering(&mut self, _local: &Path) {}
+    /// All that is in the folder at `local`, which was as `stat` says before it was listed, has been told, and all beneath it.
+    fn leaving(&mut self, _local: &Path, _stat: &Stat) {}
+    /// The folder at `local`, in which the walk began with one entry, is as `stat` says.
+    fn passing(&mut self, _local: &Path, _stat: &Stat) {}
     /// A file to offer.
     fn found(&mut self, found: Found);
     /// Something left out, at `local` beneath the folder.
@@ -102,13 +114,17 @@ pub fn walk(
     let mut walk = Walk { root, bounds, rules, visitor, top, open: Vec::new() };
     walk.begin(start)?;
     walk.tell_problems();
-    while let Some(folder) = walk.open.pop() {
+    while let Some(Open { folder, stat, told }) = walk.open.pop() {
+        if told {
+            walk.visitor.leaving(&folder, &stat);
+            continue;
+        }
         if walk.visitor.cancelled() {
             return Ok(false);
         }
         walk.visitor.entering(&folder);
         match root.list(&folder) {
-            Ok(listed) => walk.enter_unmarked(&folder, listed),
+            Ok(listed) => walk.enter_unmarked(folder, stat, listed),
             Err(error) if folder.as_os_str().is_empty() => return Err(error),
             Err(error) => walk.unreadable(&folder, error),
         }
@@ -122,14 +138,22 @@ struct Walk<'a> {
     rules: &'a mut Rules,
     visitor: &'a mut dyn Visitor,
     top: Stat,
-    open: Vec<PathBuf>,
+    open: Vec<Open>,
+}
+
+/// A folder that the walk has not left yet.
+struct Open {
+    folder: PathBuf,
+    stat: Stat,
+    /// Whether what is in it has been told, or is open above it.
+    told: bool,
 }
 
 impl Walk<'_> {
     /// Looks at `start` as a walk from the top would have come to it: nothing is offered below something left out.
     fn begin(&mut self, start: &Path) -> io::Result<()> {
         if start.as_os_str().is_empty() {
-            self.open.push(PathBuf::new());
+            self.open.push(Open { folder: PathBuf::new(), stat: self.top, told: false });
             return Ok(());
         }
         // Before the markers are looked for, as with a listing.
@@ -143,6 +167,11 @@ impl Walk<'_> {
             // Gone, or never there: the caller sees that it was not found.
             Err(error) if is_absence(&error) => {}
             Err(error) => self.unreadable(start, error),
+        }
+        let above = start.parent().unwrap_or(Path::new(""));
+        // Afterwards: what is told of a folder is never older than what is in it.
+        if let Ok(stat) = self.root.stat(above) {
+            self.visitor.passing(above, &stat);
         }
         Ok(())
     }
@@ -165,18 +194,19 @@ impl Walk<'_> {
     }
 
     /// The marker is looked for after the listing: whoever keeps files there made it before them.
-    fn enter_unmarked(&mut self, folder: &Path, listed: Vec<Listed>) {
-        match private::is_marked(self.root, folder) {
-            Ok(false) => self.enter(folder, listed),
-            Ok(true) => self.visitor.skipped(folder, Skipped::Home),
+    fn enter_unmarked(&mut self, folder: PathBuf, stat: Stat, listed: Vec<Listed>) {
+        match private::is_marked(self.root, &folder) {
+            Ok(false) => self.enter(folder, stat, listed),
+            Ok(true) => self.visitor.skipped(&folder, Skipped::Home),
             Err(error) if is_absence(&error) => {}
-            Err(error) => self.visitor.skipped(folder, Skipped::Shut(error)),
+            Err(error) => self.visitor.skipped(&folder, Skipped::Shut(error)),
         }
     }
 
-    fn enter(&mut self, folder: &Path, mut listed: Vec<Listed>) {
+    fn enter(&mut self, folder: PathBuf, stat: Stat, mut listed: Vec<Listed>) {
         // In order of name, last pushed first taken: the same tree always gives the same sequence.
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        self.open.push(Open { folder: folder.clone(), stat, told: true });
         let below = self.open.len();
         for entry in listed {
             self.look(&folder.join(&entry.name), entry.kind);
@@ -243,7 +273,7 @@ impl Walk<'_> {
             Err(error) => return Err(Skipped::Unreadable(error)),
         };
         self.may_enter(path, &stat)?;
-        self.open.push(path.to_owned());
+        self.open.push(Open { folder: path.to_owned(), stat, told: false });
         Ok(())
     }
 

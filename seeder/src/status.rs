@@ -6,16 +6,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use sealift_command::escape::escape;
 use sealift_peer::path::Way;
 use sealift_platform::sync::lock;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Shared;
+use crate::folder::Folder;
 use crate::online::Live;
 use crate::sent::Sent;
 
 /// Name of the socket in the profile's folder.
 pub const SOCKET: &str = "seeder.sock";
+
+/// How many names that cannot be shared are named.
+const FEW: usize = 5;
 
 /// What a running seeder says of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,6 +68,12 @@ pub struct FolderReport {
     pub place: PathBuf,
     /// Whether it is there.
     pub here: bool,
+    /// How many names in it cannot be shared.
+    #[serde(default)]
+    pub unshared: u64,
+    /// A few of them, as they are shown.
+    #[serde(default)]
+    pub unshared_names: Vec<String>,
 }
 
 /// Where a running seeder's answers come from.
@@ -82,12 +93,7 @@ impl Source {
     #[must_use]
     pub fn report(&self) -> Report {
         let live = lock(&self.live).clone();
-        let folders = self.shared.folders.iter().map(|(_, folder)| FolderReport {
-            name: folder.name.as_str().to_owned(),
-            place: folder.dir.clone(),
-            here: folder.is_here(),
-        });
-        let folders = folders.collect();
+        let folders = self.shared.folders.iter().map(|(_, folder)| self.folder(folder)).collect();
         let carried = |(way, bytes): (Way, u64)| Carried { path: way.name().to_owned(), bytes };
         let sent = self.sent.list().into_iter().map(carried).collect();
         let index = self.shared.index();
@@ -105,6 +111,28 @@ impl Source {
             sessions: live.sessions,
             sent,
         }
+    }
+}
+
+impl Source {
+    fn folder(&self, folder: &Folder) -> FolderReport {
+        let name = folder.name.as_str();
+        let (unshared, names) = self.shared.index().unshared_in(name, FEW);
+        FolderReport {
+            name: name.to_owned(),
+            place: folder.dir.clone(),
+            here: folder.is_here(),
+            unshared,
+            unshared_names: names.iter().map(|name| shown(name)).collect(),
+        }
+    }
+}
+
+/// A name that cannot be shared, for people. One that is no path has a `\` before its last name here, and is escaped already.
+fn shown(name: &str) -> String {
+    match name.split_once("/\\") {
+        Some((above, last)) => format!("{}/{last}", escape(above)),
+        None => escape(name).into_owned(),
     }
 }
 

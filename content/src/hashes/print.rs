@@ -19,6 +19,9 @@ pub struct Print {
 }
 
 impl Print {
+    /// The print of what is no file.
+    pub const NONE: Self = Self { size: 0, modified_ns: 0, changed_ns: 0, inode: 0, device: 0 };
+
     /// The print of a file in the state `stat`. Times beyond the year 2262 count as that year.
     #[must_use]
     pub fn of(stat: &Stat) -> Self {

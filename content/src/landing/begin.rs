@@ -151,10 +151,7 @@ impl Landing {
     }
 
     fn trouble(&self, trouble: Trouble) -> LandingError {
-        match trouble {
-            Trouble::Disk(path, error) => self.disk(&path, error),
-            Trouble::InTheWay(path) => LandingError::InTheWay { place: self.place.join(path) },
-        }
+        trouble.at(&self.place)
     }
 }
 

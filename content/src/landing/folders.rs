@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_platform::disk::{Kind, Root as Folder};
+
+use super::LandingError;
 use sealift_platform::sync::lock;
 
 /// What is known of the folders beneath `--out`.
@@ -33,6 +35,16 @@ pub(super) enum Trouble {
     InTheWay(PathBuf),
     /// What the disk says.
     Disk(PathBuf, io::Error),
+}
+
+impl Trouble {
+    /// The same of folders beneath `place`.
+    pub(super) fn at(self, place: &Path) -> LandingError {
+        match self {
+            Self::InTheWay(path) => LandingError::InTheWay { place: place.join(path) },
+            Self::Disk(path, error) => LandingError::disk(place.join(path), error),
+        }
+    }
 }
 
 impl Folders {

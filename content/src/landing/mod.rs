@@ -7,6 +7,7 @@
 mod begin;
 mod chunks;
 mod claim;
+mod empty;
 mod error;
 mod finish;
 mod flush;
@@ -43,6 +44,7 @@ use starts::Starts;
 
 pub use begin::forget_older;
 pub use claim::PREFIX;
+pub use empty::{EmptyTarget, make_folders};
 pub use error::LandingError;
 pub(crate) use probe::Probe;
 pub use stdout::Stdout;

@@ -74,7 +74,7 @@ Exit codes: 0 all that is known is the same; 1 something differs, is missing, un
 /// The same of all commands.
 pub(crate) const EXIT: &str = "  \
 0    done
-  1    other, part left out, or `verify` found differences
+  1    other, part left out or not shared, or `verify` found differences
   2    usage
   3    not found
   4    no seeder of it is online

@@ -15,12 +15,12 @@ use std::path::PathBuf;
 
 use sealift_proto::catalogue::Root;
 
-use crate::replica::{LogView, ReplicaError, Stored};
+use crate::replica::{Empties, LogView, ReplicaError, Stored};
 use hash::Outcome;
 use places::{Copy, local_text, survey};
 use walk::{Local, LocalFile};
 
-/// What became of one file.
+/// What became of one file or empty folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// It is what a catalogue states.
@@ -37,11 +37,13 @@ pub enum State {
     Unknown,
 }
 
-/// One file, and what it was found to be.
+/// One file or empty folder, and what it was found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Where it is or should be, beneath the folder looked at.
     pub path: PathBuf,
+    /// Whether it is a folder.
+    pub folder: bool,
     /// What it is.
     pub state: State,
     /// Path in a catalogue that it was compared with.
@@ -68,6 +70,8 @@ pub struct Plan {
     stated: Vec<Vec<Stated>>,
     /// What is stated and not here, by path beneath the folder looked at: path in the catalogue, and length.
     missing: BTreeMap<String, (String, u64)>,
+    /// Empty folders stated, by path beneath the folder looked at, each with its path in a catalogue.
+    folders: BTreeMap<String, String>,
     sizes: HashSet<u64>,
 }
 
@@ -90,14 +94,14 @@ impl Plan {
             None => survey.copies,
         };
         let stated = local.files.iter().map(|_| Vec::new()).collect();
-        let (missing, sizes) = (BTreeMap::new(), survey.sizes);
-        let mut plan = Self { local, copies, stated, missing, sizes };
+        let (missing, folders, sizes) = (BTreeMap::new(), BTreeMap::new(), survey.sizes);
+        let mut plan = Self { local, copies, stated, missing, folders, sizes };
         plan.compare_places(views)?;
         Ok(plan)
     }
 
     fn compare_places<V: Borrow<LogView>>(&mut self, views: &[V]) -> Result<(), ReplicaError> {
-        let Self { local, copies, stated, missing, .. } = self;
+        let Self { local, copies, stated, missing, folders, .. } = self;
         let here: HashMap<&str, usize> = local
             .files
             .iter()
@@ -105,15 +109,20 @@ impl Plan {
             .filter_map(|(n, f)| Some((f.text.as_deref()?, n)))
             .collect();
         for copy in copies {
+            let mut empties = Empties::default();
             for view in views.iter().map(Borrow::borrow) {
                 if local.single {
-                    let stored = view.find(&copy.folder)?;
+                    let stored = view.find(&copy.folder)?.filter(Stored::is_file);
                     let found = stored.map(|stored| Stated { path: copy.folder.clone(), stored });
                     stated.iter_mut().zip(found).for_each(|(list, found)| list.push(found));
                     continue;
                 }
                 for entry in view.beneath(&copy.folder)? {
                     let (path, stored) = entry?;
+                    empties.add(&path, &stored);
+                    if !stored.is_file() {
+                        continue;
+                    }
                     let place = local_place(copy, &path);
                     match here.get(&*place).and_then(|number| stated.get_mut(*number)) {
                         Some(list) => list.push(Stated { path, stored }),
@@ -121,6 +130,7 @@ impl Plan {
                     }
                 }
             }
+            folders.extend(empties.found().map(|(path, _)| (local_place(copy, &path), path)));
         }
         Ok(())
     }
@@ -128,7 +138,8 @@ impl Plan {
     /// Whether any catalogue has something at the places compared.
     #[must_use]
     pub fn states_anything(&self) -> bool {
-        !self.missing.is_empty() || self.stated.iter().any(|stated| !stated.is_empty())
+        let folders = !self.missing.is_empty() || !self.folders.is_empty();
+        folders || self.stated.iter().any(|stated| !stated.is_empty())
     }
 
     /// The files whose content has to be known, by number. A length that nobody states needs no reading.
@@ -173,10 +184,11 @@ impl Plan {
                 (outcome, stated) => by_place(file, stated, outcome.and_then(Result::ok)),
             };
             let (path, size) = (file.path.clone(), file.size);
-            findings.push(Finding { path, state, shared, size, why });
+            findings.push(Finding { path, folder: false, state, shared, size, why });
         }
         findings.extend(self.local.unreadable.iter().map(|(path, error)| Finding {
             path: path.clone(),
+            folder: false,
             state: State::Unreadable,
             shared: None,
             size: 0,
@@ -184,9 +196,18 @@ impl Plan {
         }));
         findings.extend(self.missing.into_iter().map(|(place, (shared, size))| Finding {
             path: PathBuf::from(place),
+            folder: false,
             state: State::Missing,
             shared: Some(shared),
             size,
+            why: None,
+        }));
+        findings.extend(self.folders.into_iter().map(|(place, shared)| Finding {
+            state: if self.local.folders.contains(&place) { State::Same } else { State::Missing },
+            path: PathBuf::from(place),
+            folder: true,
+            shared: Some(shared),
+            size: 0,
             why: None,
         }));
         findings.sort_by(|a, b| a.path.cmp(&b.path));

@@ -49,6 +49,9 @@ pub fn survey<V: Borrow<LogView>>(views: &[V], local: &Local) -> Result<Survey, 
     for view in views.iter().map(Borrow::borrow) {
         for entry in view.entries("")? {
             let (path, stored) = entry?;
+            if !stored.is_file() {
+                continue;
+            }
             if sizes.contains(&stored.size) {
                 survey.sizes.insert(stored.size);
             }

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sealift_platform::disk::Root as Folder;
-use sealift_proto::catalogue::{Change, Entry};
+use sealift_proto::catalogue::{self, Change, Entry};
 use sealift_proto::identity::SecretKey;
 use sealift_proto::path::RelativePath;
 use sealift_proto::space::SpaceId;
@@ -11,7 +11,8 @@ use super::*;
 use crate::replica::{LogKey, Update};
 use sealift_platform::testing::{MemoryDisk, Node};
 
-/// The catalogue of seeder `number`: paths with contents; an empty one is not hashed yet and said to be 3 bytes long.
+/// The catalogue of seeder `number`: paths with contents, or of folders with a `/` at the end; an empty content is not hashed yet
+/// and said to be 3 bytes long.
 fn view(number: u8, files: &[(&str, &str)]) -> LogView {
     let root: Arc<dyn Folder> = MemoryDisk::new().root();
     let space = SpaceId::from_bytes([1; 32]);
@@ -20,6 +21,10 @@ fn view(number: u8, files: &[(&str, &str)]) -> LogView {
     let mut files = files.to_vec();
     files.sort_unstable();
     let changes = files.iter().map(|(path, content)| {
+        if let Some(folder) = path.strip_suffix('/') {
+            let path = RelativePath::new(folder).unwrap();
+            return Change::Folder(catalogue::Folder { path, modified: 0, unshared: 1 });
+        }
         Change::Put(Entry {
             path: RelativePath::new(*path).unwrap(),
             size: if content.is_empty() { 3 } else { content.len() as u64 },
@@ -37,9 +42,11 @@ fn view(number: u8, files: &[(&str, &str)]) -> LogView {
 fn local(above: &str, files: &[(&str, &str)]) -> Local {
     let disk = MemoryDisk::new();
     let mut found = Vec::new();
+    let mut folders = HashSet::new();
     for (path, content) in files {
         for folder in Path::new(path).ancestors().skip(1).filter(|p| !p.as_os_str().is_empty()) {
             disk.put(folder.to_str().unwrap(), Node::Folder);
+            folders.insert(folder.to_str().unwrap().to_owned());
         }
         disk.put_file(path, content.as_bytes());
         let (path, text, size) =
@@ -52,6 +59,7 @@ fn local(above: &str, files: &[(&str, &str)]) -> Local {
         above: above.split('/').map(str::to_owned).collect(),
         single: false,
         files: found,
+        folders,
         skipped: Vec::new(),
         unreadable: Vec::new(),
     }
@@ -114,6 +122,20 @@ async fn what_is_not_here_is_missing() {
     assert_eq!(shared, ["share/photos/late.jpg", "share/photos/new.jpg", "share/photos/x/b.jpg"]);
     assert_eq!(missing[2].path, Path::new("x/b.jpg"));
     assert_eq!(missing[2].size, 4);
+}
+
+#[tokio::test]
+async fn empty_folders_are_there_or_missing() {
+    let shared = [("s/d/a", "one"), ("s/d/e/", ""), ("s/d/f/g/", ""), ("s/d/", ""), ("s/d/x/", "")];
+    let views = [view(1, &shared), view(2, &[("s/d/x/b", "b")])];
+    let here = [("a", "one"), ("e/own", "o")];
+    let expected = ["a Same", "e Same", "e/own Unknown", "f/g Missing", "x/b Missing"];
+    assert_eq!(found(&views, local("d", &here), None).await, expected);
+    // A file is none.
+    let expected = ["a Same", "e Unknown", "e Missing", "f/g Missing", "x/b Missing"];
+    assert_eq!(found(&views, local("d", &[("a", "one"), ("e", "?")]), None).await, expected);
+    let only = [view(1, &[("s/d/", "")])];
+    assert!(Plan::new(&only, local("x", &[]), Some("s")).unwrap().states_anything());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What lies at a path of this machine: every regular file beneath it, links not followed.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct Local {
     pub single: bool,
     /// Regular files, by path.
     pub files: Vec<LocalFile>,
+    /// Folders, as the text that is compared.
+    pub folders: HashSet<String>,
     /// Links, pipes and the like, which are not looked at.
     pub skipped: Vec<PathBuf>,
     /// What cannot be read, and why.
@@ -83,7 +86,8 @@ fn names(path: &Path) -> Vec<String> {
 impl Local {
     fn new(folder: Arc<dyn Folder>, above: Vec<String>, single: bool) -> Self {
         let (files, skipped, unreadable) = (Vec::new(), Vec::new(), Vec::new());
-        Self { folder, above, single, files, skipped, unreadable }
+        let folders = HashSet::new();
+        Self { folder, above, single, files, folders, skipped, unreadable }
     }
 
     fn add_folders(&mut self) -> io::Result<()> {
@@ -95,7 +99,10 @@ impl Local {
                         let path = folder.join(&entry.name);
                         match entry.kind {
                             Kind::File | Kind::Folder if is_own(&entry.name) => {}
-                            Kind::Folder => folders.push(path),
+                            Kind::Folder => {
+                                self.folders.extend(text_of(&path));
+                                folders.push(path);
+                            }
                             Kind::File => self.add_file(path),
                             Kind::Link | Kind::Other => self.skipped.push(path),
                         }
@@ -113,9 +120,7 @@ impl Local {
     fn add_file(&mut self, path: PathBuf) {
         match self.folder.stat(&path) {
             Ok(stat) => {
-                let name = |name: &OsStr| name.to_str().map(naming::portable_name);
-                let names: Option<Vec<_>> = path.iter().map(name).collect();
-                let text = names.map(|names| names.join("/"));
+                let text = text_of(&path);
                 self.files.push(LocalFile { path, text, size: stat.len });
             }
             // Removed since it was listed.
@@ -123,6 +128,13 @@ impl Local {
             Err(error) => self.unreadable.push((path, error)),
         }
     }
+}
+
+/// `path` as the text that is compared, names separated by `/`; `None` if a name is no UTF-8, as no name of a catalogue is.
+fn text_of(path: &Path) -> Option<String> {
+    let name = |name: &OsStr| name.to_str().map(naming::portable_name);
+    let names: Option<Vec<_>> = path.iter().map(name).collect();
+    names.map(|names| names.join("/"))
 }
 
 /// Whether `name` is that of a download that is not finished.

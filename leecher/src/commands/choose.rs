@@ -15,7 +15,7 @@ use crate::args::DownloadArgs;
 use crate::freshen::{Known, excuse, tell_unread, unreadable};
 use crate::replica::LogView;
 use crate::search::near_misses;
-use crate::select::{Choice, Chosen, Contents, LeftOut, Offer, Selected, select};
+use crate::select::{Choice, Contents, Files, LeftOut, Offer, Selected, select};
 use sealift_content::naming::{self, Names};
 
 /// How many similar names are suggested.
@@ -25,32 +25,24 @@ const DIGITS: usize = 8;
 /// Fewest digits taken as a choice: fewer are a slip.
 const DIGITS_MIN: usize = 4;
 
-/// What a command line of `download` means.
-pub(super) struct Choices {
-    /// To be fetched.
-    pub(super) files: Vec<Chosen>,
-    /// In folders and globs, files with several contents.
-    pub(super) left_out: Vec<LeftOut>,
-}
-
 /// Understands all names, or fails before anything is fetched.
 pub(super) fn choose(
     speaker: &Speaker,
     spaces: &[Known],
     args: &DownloadArgs,
-) -> Result<Choices, Failure> {
+) -> Result<Files, Failure> {
     let choice = choice(spaces, args)?;
     let views: Vec<&LogView> = spaces.iter().flat_map(|known| &known.views).collect();
-    let mut choices = Choices { files: Vec::new(), left_out: Vec::new() };
+    let mut chosen = Files::default();
     for name in &args.names {
         let selected = select(&views, name, &choice)
             .map_err(|error| unreadable(speaker, views.iter().copied(), &error))?;
         match selected {
-            Selected::Files { files, left_out } => {
-                let new = |file: &Chosen| !choices.files.contains(file);
-                let files: Vec<_> = files.into_iter().filter(new).collect();
-                choices.files.extend(files);
-                choices.left_out.extend(left_out);
+            Selected::Files(found) => {
+                add_new(&mut chosen.files, found.files);
+                add_new(&mut chosen.folders, found.folders);
+                add_new(&mut chosen.unshared, found.unshared);
+                chosen.left_out.extend(found.left_out);
             }
             Selected::Several(contents) => {
                 return Err(several(speaker, spaces, args, name, &contents));
@@ -61,7 +53,13 @@ pub(super) fn choose(
             Selected::Nothing => return Err(nothing(speaker, spaces, &views, name, args)),
         }
     }
-    Ok(choices)
+    Ok(chosen)
+}
+
+/// Adds what is not there yet.
+fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+    let more: Vec<_> = more.into_iter().filter(|one| !all.contains(one)).collect();
+    all.extend(more);
 }
 
 /// The choice that `--from` and `--hash` make.

@@ -1,6 +1,7 @@
 //! `leecher download`.
 
 mod begin;
+mod folders;
 mod stale;
 mod stream;
 
@@ -17,7 +18,7 @@ use sealift_command::meter::rate;
 use sealift_content::fetch::download::Manner;
 use sealift_content::fetch::schedule::{EntryPlace, Offer as Source, Outcome};
 use sealift_content::landing::sink::Sink;
-use sealift_content::landing::{Landing, Target, forget_older};
+use sealift_content::landing::{EmptyTarget, Landing, Target, forget_older};
 use sealift_content::naming::{self, Names as DiskNames};
 use sealift_peer::connect::Speaker;
 use sealift_peer::path::{self, Way};
@@ -25,12 +26,12 @@ use sealift_proto::catalogue::{EXECUTABLE, Root};
 use serde_json::json;
 use tokio::time::interval;
 
-use super::choose::{Choices, choose, tell_left_out};
+use super::choose::{choose, tell_left_out};
 use crate::args::DownloadArgs;
 use crate::freshen::{Known, News, freshen};
 use crate::progress::{DownloadBar, TICK};
 use crate::reach::Names;
-use crate::select::{Chosen, Offer};
+use crate::select::{Chosen, Empty, Files, Offer};
 use crate::words;
 use crate::words::fetch::explain;
 use begin::{Shown, Wanted, begin, moment};
@@ -87,11 +88,12 @@ pub async fn run(
         spaces = freshen(speaker, common, News::All).await?;
         chosen = choose(speaker, &spaces, &args);
     }
-    let Choices { files, left_out } = chosen?;
+    let chosen = chosen?;
     if args.out == Path::new(STDOUT) {
-        return stream::run(speaker, common, spaces, files, &args).await;
+        return stream::run(speaker, common, spaces, chosen, &args).await;
     }
-    let jobs = jobs(speaker, &spaces, files, &args)?;
+    let Files { files, left_out, folders, unshared } = chosen;
+    let (jobs, empty) = jobs(speaker, &spaces, files, &folders, &args)?;
     let all: usize = jobs.values().map(Vec::len).sum();
     let total = jobs.values().flatten().map(|job| job.size).fold(0u64, u64::saturating_add);
     let what = match jobs.values().flatten().collect::<Vec<_>>()[..] {
@@ -99,7 +101,7 @@ pub async fn run(
         ref many => format!("{} files", many.len()),
     };
     let bar = DownloadBar::new(&speaker.console, &what, total, all);
-    let place = Some(place(&args, jobs.values().flatten()));
+    let place = Some(place(&args, jobs.values().flatten(), &empty));
     let mut tally = Tally { place, ..Tally::default() };
     let (mut again, mut older) = (Again::new(), Vec::new());
     let mut jobs = jobs;
@@ -117,7 +119,7 @@ pub async fn run(
         older.retain(|(path, ..)| lost.iter().all(|lost| lost.path != *path));
         tally.failures.extend(lost.into_iter().map(|lost| (lost.label, lost.failure)));
         spaces = news;
-        jobs = self::jobs(speaker, &spaces, files, &args)?;
+        (jobs, _) = self::jobs(speaker, &spaces, files, &folders, &args)?;
     }
     if tally.failures.is_empty() {
         for (path, root, size) in older {
@@ -127,8 +129,13 @@ pub async fn run(
     }
     bar.end();
     tell_left_out(speaker, &spaces, &left_out, &args);
+    let (folder_failures, all) =
+        (folders::make(speaker, &args, &empty, all == 0)?, all + empty.len());
+    tally.failures.extend(folder_failures);
+    folders::tell_unshared(speaker, &spaces, &unshared);
     tally.report(speaker, &what, all, bar.elapsed())?;
-    Ok(if left_out.is_empty() { Exit::Done } else { Exit::Other })
+    let whole = left_out.is_empty() && unshared.is_empty();
+    Ok(if whole { Exit::Done } else { Exit::Other })
 }
 
 /// Fetches the files of `all`, space by space; those that are no longer what was stated.
@@ -163,21 +170,29 @@ async fn fetch(
     Ok(stale)
 }
 
-/// The files by the space they come from, each with the name it gets here.
+/// Files by the space that they come from, and empty folders.
+type Placed = (BTreeMap<usize, Vec<Job>>, Vec<EmptyTarget>);
+
+/// The files by the space they come from, and empty folders, each with the name it gets here.
 fn jobs(
     speaker: &Speaker,
     spaces: &[Known],
     files: Vec<Chosen>,
+    folders: &[Empty],
     args: &DownloadArgs,
-) -> Result<BTreeMap<usize, Vec<Job>>, Failure> {
+) -> Result<Placed, Failure> {
     let platform = speaker.profile.platform();
     let failed = |error| Failure::disk(escape_os(args.out.as_os_str()), &error);
     let folder = platform.disk.open_or_create(&args.out, false).map_err(failed)?;
-    let all = files.iter().flat_map(|file| &file.out).map(String::as_str);
+    let outs = files.iter().map(|file| &file.out).chain(folders.iter().map(|empty| &empty.out));
+    let all = outs.flatten().map(String::as_str);
     let names = DiskNames::of(&*folder, &*platform.random, all).map_err(failed)?;
-    let path = |file: &Chosen| naming::local_path(file.out.iter().map(String::as_str), names);
-    let mut paths: Vec<_> = files.iter().map(path).collect();
-    naming::separate(&*folder, &*platform.random, &mut paths).map_err(failed)?;
+    let path = |out: &[String]| naming::local_path(out.iter().map(String::as_str), names);
+    let mut paths: Vec<_> = files.iter().map(|file| path(&file.out)).collect();
+    let empty: Vec<_> = folders.iter().map(|empty| path(&empty.out)).collect();
+    naming::separate(&*folder, &*platform.random, &mut paths, &empty).map_err(failed)?;
+    let target = |(path, of): (PathBuf, &Empty)| EmptyTarget { path, modified_ms: of.modified };
+    let empty = empty.into_iter().zip(folders).map(target).collect();
     let mut jobs: BTreeMap<usize, Vec<Job>> = BTreeMap::new();
     for (file, path) in files.into_iter().zip(paths) {
         let Some(number) = space_for(spaces, &file.offers) else { continue };
@@ -199,13 +214,18 @@ fn jobs(
             chosen: file,
         });
     }
-    Ok(jobs)
+    Ok((jobs, empty))
 }
 
 /// The folder that all of it is in, escaped: a shared folder that was named, or where such folders go.
-fn place<'a>(args: &DownloadArgs, jobs: impl Iterator<Item = &'a Job>) -> String {
-    let top = |job: &'a Job| job.target.path.parent()?.iter().next();
-    let tops: BTreeSet<_> = jobs.map(top).collect();
+fn place<'a>(
+    args: &DownloadArgs,
+    jobs: impl Iterator<Item = &'a Job>,
+    empty: &'a [EmptyTarget],
+) -> String {
+    let folders =
+        jobs.map(|job| job.target.path.parent()).chain(empty.iter().map(|e| Some(&*e.path)));
+    let tops: BTreeSet<_> = folders.map(|folder| folder?.iter().next()).collect();
     let top = tops.first().copied().flatten().filter(|_| tops.len() == 1);
     let place = top.map_or_else(|| args.out.clone(), |top| args.out.join(top));
     escape_os(place.as_os_str())

@@ -23,6 +23,8 @@ struct Line {
     files: u64,
     bytes: u64,
     waiting: u64,
+    /// Names in it that could not be shared.
+    unshared: u64,
     newest: i64,
     hash: Option<String>,
     owners: Vec<Owner>,
@@ -105,7 +107,8 @@ fn lines(known: &Known, path: Option<&str>) -> Result<Vec<(String, Line)>, Repli
     if let Some(path) = path.filter(|_| lines.0.is_empty()) {
         for view in &known.views {
             if let Some(stored) = view.find(path)? {
-                lines.add(path, false, &stored, &Owner::new(known, &view.key().device));
+                let owner = Owner::new(known, &view.key().device);
+                lines.add(path, !stored.is_file(), &stored, &owner);
             }
         }
     }
@@ -140,7 +143,7 @@ impl Lines {
             let rest = path.get(above..).unwrap_or(&path);
             match rest.split_once('/') {
                 Some((name, _)) => self.add(name, true, &stored, owner),
-                None => self.add(rest, false, &stored, owner),
+                None => self.add(rest, !stored.is_file(), &stored, owner),
             }
             Ok(())
         })
@@ -160,7 +163,8 @@ impl Lines {
                 let (path, stored) = entry?;
                 let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
                 if let Some(end) = ends.into_iter().find(|end| fits(&path[..*end])) {
-                    self.add(&path[..end], end < path.len(), &stored, &owner);
+                    let folder = end < path.len() || !stored.is_file();
+                    self.add(&path[..end], folder, &stored, &owner);
                 }
             }
         }
@@ -170,10 +174,11 @@ impl Lines {
 
 impl Line {
     fn add(&mut self, stored: &Stored, owner: &Owner) {
-        self.files += 1;
+        self.files += u64::from(stored.is_file());
+        self.unshared = self.unshared.saturating_add(stored.unshared());
         // Sizes are what somebody states.
         self.bytes = self.bytes.saturating_add(stored.size);
-        self.waiting += u64::from(stored.root.is_none());
+        self.waiting += u64::from(stored.is_file() && stored.root.is_none());
         self.newest = self.newest.max(stored.modified);
         self.hash = stored.root.map(|root| root.hex());
         if self.owners.last().is_none_or(|last| last != owner) {

@@ -153,7 +153,7 @@ fn tell(speaker: &Speaker, place: &Path, finding: &Finding) {
     let (word, here) = (word(finding.state), escape_os(place.as_os_str()));
     let event = json!({
         "type": "checked", "path": here, "state": word.replace(' ', "_"), "shared": finding.shared,
-        "bytes": finding.size, "why": finding.why,
+        "bytes": finding.size, "folder": finding.folder, "why": finding.why,
     });
     let shared = finding.shared.as_deref().map(escape);
     let tail = match (finding.state, shared, &finding.why) {
@@ -167,7 +167,8 @@ fn tell(speaker: &Speaker, place: &Path, finding: &Finding) {
         (State::Missing, Some(shared), _) => format!("  of {shared}"),
         _ => String::new(),
     };
-    let line = format!("{word:<14}  {here}{tail}");
+    let slash = if finding.folder { "/" } else { "" };
+    let line = format!("{word:<14}  {here}{slash}{tail}");
     if finding.state == State::Same && !speaker.console.is_json() {
         speaker.console.detail(line, &event);
     } else {

@@ -3,7 +3,7 @@
 //! ```text
 //! text    u32 count ‖ u32 path bytes ‖ u32 folded bytes ‖ i64 modified × count ‖ u8 flags × count
 //!         ‖ u32 start × count ‖ paths, each with a newline ‖ [u32 folded start × count ‖ folded paths]
-//! detail  per entry: u64 size ‖ root [32] ‖ u64 segment ‖ u32 place in it
+//! detail  per entry: u64 size, of a folder the names not shared ‖ root [32] ‖ u64 segment ‖ u32 place in it
 //! ```
 //!
 //! A newline cannot be part of a path, so that one search over the text never matches across two of them. The folded
@@ -11,7 +11,7 @@
 
 use sealift_proto::catalogue::Root;
 
-use super::{Corrupt, Place, Stored};
+use super::{Corrupt, Kind, Place, Stored};
 use crate::text;
 
 /// Entries after which a block is full.
@@ -26,8 +26,9 @@ pub(super) const DETAIL: usize = 52;
 const HEADER: usize = 12;
 const REMOVED: u8 = 0x80;
 const HASHED: u8 = 0x40;
+const FOLDER: u8 = 0x20;
 /// Bits of an entry's own flags that are kept.
-const OWN: u8 = 0x3f;
+const OWN: u8 = 0x1f;
 
 /// Collects entries until a block is full.
 #[derive(Default)]
@@ -68,7 +69,8 @@ impl Builder {
             Some(stored) => {
                 self.modified.push(stored.modified);
                 let hashed = if stored.root.is_some() { HASHED } else { 0 };
-                self.flags.push((stored.flags & OWN) | hashed);
+                let folder = if stored.is_file() { 0 } else { FOLDER };
+                self.flags.push((stored.flags & OWN) | hashed | folder);
                 write_detail(&mut detail, stored);
             }
         }
@@ -114,7 +116,8 @@ fn fold_lines(paths: &[u8]) -> (Vec<u32>, Vec<u8>) {
 }
 
 fn write_detail(out: &mut [u8; DETAIL], stored: &Stored) {
-    out[..8].copy_from_slice(&stored.size.to_be_bytes());
+    let number = if stored.is_file() { stored.size } else { stored.unshared() };
+    out[..8].copy_from_slice(&number.to_be_bytes());
     if let Some(root) = stored.root {
         out[8..40].copy_from_slice(&root.0);
     }
@@ -289,8 +292,15 @@ impl<'a> Text<'a> {
             .ok_or(Corrupt("detail"))?;
         let flags = self.flags.get(entry).copied().unwrap_or(0);
         let root = (flags & HASHED != 0).then(|| Root(part(detail, 8)));
+        let number = u64::from_be_bytes(part(detail, 0));
+        let unshared = u32::try_from(number).unwrap_or(u32::MAX);
+        let (kind, size) = match flags & FOLDER {
+            0 => (Kind::File, number),
+            _ => (Kind::Folder { unshared }, 0),
+        };
         Ok(Some(Stored {
-            size: u64::from_be_bytes(part(detail, 0)),
+            kind,
+            size,
             modified: self.modified(entry),
             flags: flags & OWN,
             root,

@@ -15,7 +15,7 @@ use super::index::{Summary, read_exact_at};
 use super::{Corrupt, ReplicaError};
 
 /// Version of the replica's files; another one is built anew.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// Longest state file accepted, bytes.
 const STATE_MAX: u64 = 64 * 1024;
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use sealift_platform::disk::Root as Folder;
-use sealift_proto::catalogue::{Change, Entry, Root};
+use sealift_proto::catalogue::{self, Change, Entry, Root};
 use sealift_proto::identity::SecretKey;
 use sealift_proto::path::RelativePath;
 use sealift_proto::space::SpaceId;
@@ -28,6 +28,12 @@ fn put(path: &str, size: u64) -> Change {
     })
 }
 
+fn folder(path: &str, unshared: u64) -> Change {
+    let path = RelativePath::new(path).unwrap();
+    let unshared = u32::try_from(unshared).unwrap();
+    Change::Folder(catalogue::Folder { path, modified: 3, unshared })
+}
+
 fn remove(path: &str) -> Change {
     Change::Remove(RelativePath::new(path).unwrap())
 }
@@ -37,7 +43,15 @@ fn begin(root: &Arc<dyn Folder>, base: u64, position: u64) -> Update {
 }
 
 fn paths(view: &LogView) -> Vec<(String, u64)> {
-    view.entries("").unwrap().map(|step| step.map(|(path, e)| (path, e.size)).unwrap()).collect()
+    view.entries("")
+        .unwrap()
+        .map(|step| step.map(|(path, e)| (path, number(&e))).unwrap())
+        .collect()
+}
+
+/// Its size, or how many names in it are not shared.
+fn number(stored: &Stored) -> u64 {
+    stored.size + stored.unshared()
 }
 
 fn open(root: &Arc<dyn Folder>) -> LogView {
@@ -243,7 +257,7 @@ fn a_stopped_writer_harms_nothing() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever the order of changes and syncs, the replica equals a plain map.
+    /// Whatever the order of changes and syncs, the replica equals a plain map, of files and of folders.
     #[test]
     fn equals_a_map(
         syncs in prop::collection::vec(
@@ -259,7 +273,7 @@ proptest! {
                 let path = format!("s/d{}/É{name}", name % 4);
                 if *present {
                     model.insert(path.clone(), *size);
-                    put(&path, *size)
+                    if size % 5 == 0 { folder(&path, *size) } else { put(&path, *size) }
                 } else {
                     model.remove(&path);
                     remove(&path)
@@ -278,8 +292,9 @@ proptest! {
         }
         for name in 0..40 {
             let path = format!("s/d{}/É{name}", name % 4);
-            let found = view.find(&path).unwrap().map(|stored| stored.size);
-            prop_assert_eq!(found, model.get(&path).copied());
+            let found = view.find(&path).unwrap();
+            prop_assert_eq!(found.as_ref().map(number), model.get(&path).copied());
+            prop_assert!(found.is_none_or(|stored| stored.is_file() != number(&stored).is_multiple_of(5)));
         }
     }
 }

@@ -16,7 +16,7 @@ use sealift_proto::catalogue::Change;
 use super::cursor::{Cursor, Merge, Source};
 use super::index::{Index, Writer};
 use super::state::{Level, LogKey, LogState, create_folders, level_path};
-use super::{Place, ReplicaError, Stored};
+use super::{Kind, Place, ReplicaError, Stored};
 
 /// What the changes held in memory weigh before they are written: some 30 MB, 128 Ki usual ones.
 const PENDING_MAX: u64 = 16 * 1024 * 1024;
@@ -134,21 +134,26 @@ impl Update {
                 position: self.state.position,
                 index: u32::try_from(index).unwrap_or(u32::MAX),
             };
-            match change {
-                Change::Put(entry) => {
-                    let stored = Stored {
-                        size: entry.size,
-                        modified: entry.modified,
-                        flags: entry.flags,
-                        root: entry.root,
-                        place,
-                    };
-                    self.pending.insert(entry.path.as_str().to_owned(), Some(stored));
-                }
-                Change::Remove(path) => {
-                    self.pending.insert(path.as_str().to_owned(), None);
-                }
-            }
+            let stored = match &change {
+                Change::Put(entry) => Some(Stored {
+                    kind: Kind::File,
+                    size: entry.size,
+                    modified: entry.modified,
+                    flags: entry.flags,
+                    root: entry.root,
+                    place,
+                }),
+                Change::Folder(folder) => Some(Stored {
+                    kind: Kind::Folder { unshared: folder.unshared },
+                    size: 0,
+                    modified: folder.modified,
+                    flags: 0,
+                    root: None,
+                    place,
+                }),
+                Change::Remove(_) => None,
+            };
+            self.pending.insert(change.path().as_str().to_owned(), stored);
         }
         self.state.position += 1;
         self.state.chain = chain;

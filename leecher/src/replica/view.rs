@@ -89,7 +89,7 @@ impl LogView {
         &self.levels
     }
 
-    /// The entry at `path`.
+    /// The file or folder stated at `path`.
     ///
     /// # Errors
     /// What the disk says, or that files are damaged.
@@ -109,7 +109,7 @@ impl LogView {
         Ok(None)
     }
 
-    /// The entries from `from` on, in the order of their paths.
+    /// The files and folders stated from `from` on, in the order of their paths.
     ///
     /// # Errors
     /// What the disk says, or that files are damaged.
@@ -128,7 +128,7 @@ impl LogView {
         }))
     }
 
-    /// The entries beneath the folder `folder`, in the order of their paths.
+    /// What is stated beneath the folder `folder`, in the order of their paths.
     ///
     /// # Errors
     /// What the disk says, or that files are damaged.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use sealift_platform::disk::Root as Folder;
-use sealift_proto::catalogue::{Change, Entry};
+use sealift_proto::catalogue::{self, Change, Entry};
 use sealift_proto::identity::SecretKey;
 use sealift_proto::path::RelativePath;
 use sealift_proto::space::SpaceId;
@@ -35,6 +35,26 @@ fn found(views: &[LogView], pattern: &str) -> Vec<String> {
     let found = search(views, pattern, 100).unwrap();
     assert_eq!(found.more, 0);
     found.hits.into_iter().map(|hit| hit.holdings[0].path.clone()).collect()
+}
+
+fn folder(path: &str, unshared: u32) -> Change {
+    let path = RelativePath::new(path).unwrap();
+    Change::Folder(catalogue::Folder { path, modified: 5, unshared })
+}
+
+#[test]
+fn of_folders_the_empty_ones_are_found_once_for_all_who_have_them() {
+    let root = MemoryDisk::new().root();
+    let full = [put("s/drafts/a", 1, 1), folder("s/drafts", 2)];
+    sync(&root, 1, [&full[..], &[folder("s/old drafts", 0)]].concat());
+    sync(&root, 2, vec![folder("s/old drafts", 1), put("s/x", 1, 1), folder("s/gone", 0)]);
+    sync(&root, 2, vec![Change::Remove(RelativePath::new("s/gone").unwrap())]);
+    let views = [view(&root, 1), view(&root, 2)];
+    let found = search(&views, "drafts", 9).unwrap().hits;
+    let paths: Vec<_> = found.iter().map(|hit| &*hit.holdings[0].path).collect();
+    assert_eq!(paths, ["s/old drafts", "s/drafts/a"]);
+    assert!(found[0].holdings.len() == 2 && !found[0].holdings[0].stored.is_file());
+    assert!(search(&views, "gone", 9).unwrap().hits.is_empty());
 }
 
 #[test]

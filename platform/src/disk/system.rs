@@ -190,6 +190,10 @@ impl Root for SystemRoot {
         Ok(rustix::fs::fsync(self.open_folder(path)?)?)
     }
 
+    fn set_folder_modified(&self, path: &Path, nanoseconds: i128) -> io::Result<()> {
+        SystemFile::new(self.open_folder(path)?).set_modified(nanoseconds)
+    }
+
     fn sync_all(&self) -> io::Result<()> {
         flush::file_system(self.beneath.root())
     }

@@ -57,6 +57,8 @@ struct Inner {
     /// This operation fails, and no other.
     fail_at: Mutex<Option<u64>>,
     inodes: AtomicU64,
+    /// Times that folders were given.
+    times: Mutex<BTreeMap<PathBuf, i128>>,
 }
 
 impl MemoryDisk {
@@ -146,6 +148,13 @@ impl MemoryDisk {
             Some(Node::File(content)) => alter(&mut content.lock().unwrap().bytes),
             _ => panic!("no file {path}"),
         }
+    }
+
+    /// All folders, each with the time it was given.
+    pub fn folders(&self) -> Vec<(String, Option<i128>)> {
+        let (nodes, times) = (self.0.nodes.lock().unwrap(), self.0.times.lock().unwrap());
+        let folders = nodes.iter().filter(|(_, node)| matches!(node, Node::Folder));
+        folders.map(|(at, _)| (at.to_str().unwrap().to_owned(), times.get(at).copied())).collect()
     }
 
     /// All files, without the hidden ones of a store.
@@ -356,6 +365,17 @@ impl Root for MemoryDisk {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.alters()?;
         self.get(path).map(drop)
+    }
+
+    fn set_folder_modified(&self, path: &Path, nanoseconds: i128) -> io::Result<()> {
+        self.alters()?;
+        match self.get(path)? {
+            Node::Folder => {
+                self.0.times.lock().unwrap().insert(self.key(path), nanoseconds);
+                Ok(())
+            }
+            _ => Err(ErrorKind::NotADirectory.into()),
+        }
     }
 
     fn sync_all(&self) -> io::Result<()> {

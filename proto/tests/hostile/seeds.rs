@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sealift_proto::catalogue::{Change, Entry, Root};
+use sealift_proto::catalogue::{Change, Entry, Folder, Root};
 use sealift_proto::codec::{self, Bytes, Extensions, List};
 use sealift_proto::control::{HelloBody, Purpose, Welcome};
 use sealift_proto::features::Features;
@@ -51,12 +51,15 @@ fn parts() -> Vec<Vec<u8>> {
     let refuse = Refuse { version: 1, offer: [3; 32], code: 2, extensions };
     let path = RelativePath::new("share/a.txt").unwrap();
     let entry = Entry { path, size: 3_000_000, modified: -1, flags: 1, root: Some(Root([5; 32])) };
+    let path = RelativePath::new("share/empty").unwrap();
+    let folder = Folder { path, modified: -1, unshared: 70_000 };
     vec![
         codec::encode(&hello),
         codec::encode(&welcome),
         Signed::sign(refuse, &key).unwrap().to_bytes(),
         codec::encode(&entry),
         codec::encode(&Change::Put(entry)),
+        codec::encode(&Change::Folder(folder)),
         vec![0],
         Preamble { kind: LinkKind::Relay, value: [9; 32] }.to_bytes().to_vec(),
         [&3_000_000_u64.to_be_bytes()[..], &[0; 8], &[1; 32], &[2; 96]].concat(),

@@ -78,9 +78,9 @@ impl Author {
     }
 }
 
-/// What was last published of a file: enough to see whether it differs.
+/// What was last published of a path: enough to see whether it differs.
 type Digest = u64;
-/// Which file it is of, a number made of its path: the paths themselves are in the segments.
+/// Which one it is of, a number made of its path: the paths themselves are in the segments.
 pub type PathNumber = u64;
 
 struct Stored {
@@ -196,7 +196,7 @@ impl Log {
             .is_ok_and(|head| (head.device, head.space) == (device, self.author.space))
     }
 
-    /// Whether the log must be written anew, given that `live` files are offered.
+    /// Whether the log must be written anew, given that there are `live` entries at most.
     #[must_use]
     pub fn is_stale(&self, live: usize) -> bool {
         self.broken
@@ -217,7 +217,7 @@ impl Log {
         self.broken
     }
 
-    /// Numbers of the files published that are none of `offered`.
+    /// Numbers of the paths published that are none of `offered`.
     pub fn published_but<N: AsRef<str>>(
         &self,
         offered: impl Iterator<Item = N>,
@@ -226,7 +226,7 @@ impl Log {
         self.published.keys().filter(|number| !offered.contains(number)).copied().collect()
     }
 
-    /// Names of the files published that have these numbers. Blocks, and reads the log until it has them.
+    /// Names of what is published under these numbers. Blocks, and reads the log until it has them.
     ///
     /// # Errors
     /// When a segment cannot be read.
@@ -239,23 +239,22 @@ impl Log {
             }
             let sealed = self.segment(position)?;
             for change in open_segment(&self.author, position, &sealed).unwrap_or_default() {
-                if let Change::Put(entry) = change
-                    && numbers.remove(&number(entry.path.as_str()))
-                {
-                    names.push(entry.path.as_str().into());
+                let path = change.path().as_str();
+                if !matches!(change, Change::Remove(_)) && numbers.remove(&number(path)) {
+                    names.push(path.into());
                 }
             }
         }
         Ok(names)
     }
 
-    /// What has to be published of the file `name`, now `entry`, if anything.
+    /// What has to be published of the path `name`, of which `stated` is to be said now, if anything.
     #[must_use]
-    pub fn change(&self, name: &Name, entry: Option<Entry>) -> Option<Change> {
+    pub fn change(&self, name: &Name, stated: Option<Change>) -> Option<Change> {
         let before = self.published.get(&number(name));
-        match entry {
-            Some(entry) if before == Some(&digest(&entry)) => None,
-            Some(entry) => Some(Change::Put(entry)),
+        match stated {
+            Some(stated) if before == Some(&digest(&stated)) => None,
+            Some(stated) => Some(stated),
             None if before.is_none() => None,
             None => sealift_proto::path::RelativePath::new(&**name).ok().map(Change::Remove),
         }
@@ -316,7 +315,7 @@ impl Log {
     /// [`LogError`]; then the log is begun anew next time.
     pub fn rebase(
         &mut self,
-        batches: impl Iterator<Item = Vec<Entry>>,
+        batches: impl Iterator<Item = Vec<Change>>,
         status: &Status,
         now: u64,
     ) -> Result<(), LogError> {
@@ -434,7 +433,7 @@ impl Log {
         let changes = open_segment(&self.author, position, &self.segment(position).ok()?)?;
         match changes.into_iter().nth(usize::try_from(index).ok()?)? {
             Change::Put(entry) => Some(entry.path.as_str().into()),
-            Change::Remove(_) => None,
+            Change::Remove(_) | Change::Folder(_) => None,
         }
     }
 }
@@ -470,17 +469,18 @@ fn open_segment(author: &Author, position: u64, sealed: &[u8]) -> Option<Vec<Cha
 }
 
 fn note(published: &mut HashMap<PathNumber, Digest>, change: &Change) {
+    let path = number(change.path().as_str());
     match change {
-        Change::Put(entry) => published.insert(number(entry.path.as_str()), digest(entry)),
-        Change::Remove(path) => published.remove(&number(path.as_str())),
+        Change::Put(_) | Change::Folder(_) => published.insert(path, digest(change)),
+        Change::Remove(_) => published.remove(&path),
     };
 }
 
 /// Of a file that has not been read only its path matters: one that grows is not published again and again.
-fn digest(entry: &Entry) -> Digest {
-    let bytes = match entry.root {
-        Some(_) => codec::encode(entry),
-        None => codec::encode(&entry.path),
+fn digest(change: &Change) -> Digest {
+    let bytes = match change {
+        Change::Put(Entry { root: None, path, .. }) => codec::encode(path),
+        _ => codec::encode(change),
     };
     first_number(&bytes)
 }

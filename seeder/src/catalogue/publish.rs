@@ -7,7 +7,7 @@ use sealift_command::exit::{Exit, Failure};
 use sealift_peer::control::{CallError, Control};
 use sealift_platform::clock::Clock;
 use sealift_platform::sync::lock;
-use sealift_proto::catalogue::Status;
+use sealift_proto::catalogue::{Change, Status};
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Hash, Refusal, ToRelay};
 use sealift_proto::identity::Signed;
@@ -369,7 +369,7 @@ impl Publication {
     /// Makes the next head, on disk; false if there is nothing to say. Blocks.
     fn make_head(&self, status: &Status, status_unchanged: bool) -> Result<bool, LogError> {
         let now = self.clock.unix_millis();
-        let live = usize::try_from(status.files).unwrap_or(usize::MAX);
+        let live = self.shared.index().entries_max();
         if !status.scanning && self.log().is_stale(live) {
             return self.write_anew(status, now).map(|()| true);
         }
@@ -394,15 +394,18 @@ impl Publication {
         status_unchanged: bool,
         now: u64,
     ) -> Result<bool, LogError> {
-        let (names, entries) = {
+        let (names, stated) = {
             let mut index = self.shared.index();
             let names = index.take_dirty(CHANGES);
-            let entries: Vec<_> = names.iter().map(|name| index.entry(name)).collect();
-            (names, entries)
+            let stated: Vec<_> = names.iter().map(|name| index.stated(name)).collect();
+            (names, stated)
         };
         let mut log = self.log();
-        let changes: Vec<_> =
-            names.iter().zip(entries).filter_map(|(name, entry)| log.change(name, entry)).collect();
+        let changes: Vec<_> = names
+            .iter()
+            .zip(stated)
+            .filter_map(|(name, stated)| log.change(name, stated))
+            .collect();
         if changes.is_empty() && status_unchanged && log.head().is_some() {
             return Ok(false);
         }
@@ -416,7 +419,10 @@ impl Publication {
 
     fn mark_left_over(&self) -> std::io::Result<()> {
         let log = self.log();
-        let numbers = log.published_but(self.shared.index().names());
+        let numbers = {
+            let index = self.shared.index();
+            log.published_but(index.names().chain(index.folders()))
+        };
         let names = log.names_of(numbers)?;
         drop(log);
         let mut index = self.shared.index();
@@ -425,12 +431,16 @@ impl Publication {
     }
 
     fn write_anew(&self, status: &Status, now: u64) -> Result<(), LogError> {
-        let ids = {
+        let (ids, folders) = {
             let mut index = self.shared.index();
             index.clear_dirty();
-            index.ids()
+            (index.ids(), index.folders())
         };
-        let batches = ids.chunks(ANEW).map(|ids| self.shared.index().entries(ids));
-        self.log().rebase(batches, status, now)
+        let files = ids.chunks(ANEW).map(|ids| self.shared.index().files(ids));
+        let folders = folders.chunks(ANEW).map(|names| {
+            let index = self.shared.index();
+            names.iter().filter_map(|name| index.folder(name)).map(Change::Folder).collect()
+        });
+        self.log().rebase(files.chain(folders), status, now)
     }
 }

@@ -6,7 +6,7 @@ use sealift_proto::catalogue::Root;
 use sealift_proto::message::Missing;
 use tokio::time::Instant;
 
-use super::walker::WalkedFile;
+use super::walker::{Item, WalkedFile, WalkedFolder};
 use super::{Engine, Waiter};
 use crate::activity::Activity;
 use crate::index::{Name, State, Verdict};
@@ -18,13 +18,23 @@ use sealift_content::hashes::print::Print;
 
 impl Engine {
     /// Takes what a walk found.
-    pub(super) fn found(&mut self, folder: usize, walk: u64, files: Vec<WalkedFile>) {
+    pub(super) fn found(&mut self, folder: usize, walk: u64, items: Vec<Item>) {
         let first = !self.places[folder].walked;
         let shared = self.shared.clone();
         let mut index = shared.index();
         let mut fresh = Vec::new();
-        for file in files {
-            let WalkedFile { name, print, mode, known, closed } = file;
+        for item in items {
+            let WalkedFile { name, print, mode, known, closed } = match item {
+                Item::File(file) => file,
+                Item::Folder(WalkedFolder { name, modified, whole: true }) => {
+                    index.saw_folder(&name, modified, walk);
+                    continue;
+                }
+                Item::Folder(WalkedFolder { name, modified, whole: false }) => {
+                    index.changed_folder(&name, modified);
+                    continue;
+                }
+            };
             match index.found(&name, print, mode, known, walk) {
                 Verdict::Same(State::Settling) if closed => {
                     self.settle.closed(&name, print.size, Instant::now());
@@ -166,7 +176,7 @@ impl Engine {
         let item = self.shared.index().get(&name).copied();
         let now = match item.map(|item| (item.state, item.print)) {
             None => Err(Missing::Gone),
-            Some((State::Unreadable, _)) => Err(Missing::Unreadable),
+            Some((State::Unshared, _)) => Err(Missing::Unreadable),
             Some((State::Hashed(root), print)) => Ok((root, print.size)),
             Some((State::Settling | State::Waiting, print)) => {
                 self.settle.forget(&name);
@@ -188,10 +198,15 @@ impl Engine {
 
     /// Takes away what walk number `walk` did not find at or beneath `start`.
     pub(super) fn sweep(&mut self, start: &str, walk: u64) {
-        let gone = self.shared.index().sweep(start, walk);
+        let (gone, news) = {
+            let mut index = self.shared.index();
+            (index.sweep(start, walk), index.is_dirty())
+        };
+        if news {
+            self.shared.changed.notify_one();
+        }
         if gone > 0 {
             self.teller.tell(Activity::Removed(gone));
-            self.shared.changed.notify_one();
             self.forget_gone();
         }
     }

@@ -14,6 +14,7 @@ use super::walker::{Walked, Walker};
 use super::{Engine, Senders};
 use crate::activity::Activity;
 use crate::folder::{Folders, Health};
+use crate::index::Name;
 use crate::rules::{Memory, RULES_FILE, RULES_SETTLE};
 use crate::watch::{Hint, WatchError, Watcher, Watching, watch};
 
@@ -228,12 +229,17 @@ impl Engine {
 
     pub(super) fn walked(&mut self, walked: Walked) {
         match walked {
-            Walked::Files { folder, walk, files } => {
+            Walked::Found { folder, walk, items } => {
                 if self.places[folder].here == Some(true) {
-                    self.found(folder, walk, files);
+                    self.found(folder, walk, items);
                 }
             }
-            Walked::Skipped { folder, local, why } => self.skipped(folder, local, &why.to_string()),
+            Walked::Skipped { folder, walk, local, why } => {
+                if why.is_lack() && self.places[folder].here == Some(true) {
+                    self.unshared(folder, walk, &local);
+                }
+                self.skipped(folder, local, &why.to_string());
+            }
             Walked::Ended { folder, walk, start, result } => {
                 self.walk_ended(folder, walk, &start, result);
             }
@@ -255,15 +261,25 @@ impl Engine {
     ) {
         match result {
             Ok(true) => {
-                let named =
-                    self.shared.folders.get(folder).and_then(|folder| folder.name_of(start));
-                if let Some(name) = named {
-                    self.sweep(&name, walk);
+                if let Some(key) = self.key_of(folder, start) {
+                    self.sweep(&key, walk);
                 }
             }
             Ok(false) => {}
             // The folder as a whole cannot be looked at.
             Err(_) => self.next_check = Instant::now(),
+        }
+    }
+
+    fn key_of(&self, folder: usize, local: &Path) -> Option<Name> {
+        self.shared.folders.get(folder)?.key_of(local)
+    }
+
+    /// Counts what cannot be shared: those who fetch the folder are told that it is not whole.
+    fn unshared(&self, folder: usize, walk: u64, local: &Path) {
+        if let Some(key) = self.key_of(folder, local) {
+            self.shared.index().unshared(&key, walk);
+            self.shared.changed.notify_one();
         }
     }
 

@@ -1,3 +1,5 @@
+mod folders;
+
 use super::*;
 use std::path::Path;
 
@@ -19,8 +21,12 @@ struct Running {
 }
 
 fn start_at(share: &Share, home: Share, watching: Watching) -> Running {
+    start_in(share.dir.path(), home, watching)
+}
+
+fn start_in(dir: &Path, home: Share, watching: Watching) -> Running {
     let name = RelativePath::new("s").unwrap();
-    let folder = Folder::new(name, share.dir.path().into(), Vec::new());
+    let folder = Folder::new(name, dir.into(), Vec::new());
     let (cache, problem) = Cache::open(&home.root());
     assert!(problem.is_none());
     let (teller, activity) = Teller::new();
@@ -179,17 +185,7 @@ async fn what_somebody_wants_is_read_at_once() {
 async fn goes_and_comes_back(watching: Watching) {
     let outer = Share::new();
     outer.write("share/a", "x");
-    let share = Share::new();
-    let name = RelativePath::new("s").unwrap();
-    let folder = Folder::new(name, outer.path("share"), Vec::new());
-    let (teller, activity) = Teller::new();
-    let cache = Arc::new(Cache::open(&share.root()).0);
-    let folders = Folders::new(vec![folder]);
-    let (engine, inbox, handle) = Engine::new(Platform::system(), folders, cache, watching, teller);
-    let (stop, stopped) = signal::channel(false);
-    let hints = engine.sender.hints.clone();
-    let task = tokio::spawn(engine.run(inbox, stopped));
-    let mut running = Running { handle, activity, stop, task, home: share, hints };
+    let mut running = start_in(&outer.path("share"), Share::new(), watching);
     let long = Duration::from_secs(10);
     running.until_hash("s/a", b"x", long).await;
     std::fs::rename(outer.path("share"), outer.path("away")).unwrap();

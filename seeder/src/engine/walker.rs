@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sealift_platform::disk::Disk;
+use sealift_platform::disk::{Disk, Stat};
 use sealift_proto::catalogue::Root;
 use tokio::sync::mpsc;
 
 use super::Shared;
+use crate::folder::Folder;
 use crate::index::Name;
 use crate::rules::{Memory, Rules};
 use crate::scan::{Found, Skipped, Visitor, walk};
 use crate::watch::Watcher;
 use sealift_content::hashes::print::Print;
 
-/// Files told at once.
+/// Files and folders told at once.
 const BATCH: usize = 512;
 
 /// A file that a walk found.
@@ -30,12 +31,27 @@ pub(super) struct WalkedFile {
     pub(super) closed: bool,
 }
 
+/// A folder that a walk found.
+pub(super) struct WalkedFolder {
+    pub(super) name: Name,
+    /// When names in it last changed, unix milliseconds.
+    pub(super) modified: i64,
+    /// Whether all that is in it has been told.
+    pub(super) whole: bool,
+}
+
+/// Something that a walk found.
+pub(super) enum Item {
+    File(WalkedFile),
+    Folder(WalkedFolder),
+}
+
 /// From a walk to the engine.
 pub(super) enum Walked {
-    /// Files found.
-    Files { folder: usize, walk: u64, files: Vec<WalkedFile> },
+    /// Files and folders found.
+    Found { folder: usize, walk: u64, items: Vec<Item> },
     /// Something is left out.
-    Skipped { folder: usize, local: PathBuf, why: Skipped },
+    Skipped { folder: usize, walk: u64, local: PathBuf, why: Skipped },
     /// All at and beneath `start` has been told, if `result` says so.
     Ended { folder: usize, walk: u64, start: PathBuf, result: io::Result<bool> },
     /// The walk is over.
@@ -73,7 +89,7 @@ impl Walker {
     fn walk(&self, rules: &mut Rules, start: &Path, closed: bool) -> io::Result<bool> {
         let folder = self.shared.folders.get(self.folder).ok_or(io::ErrorKind::NotFound)?;
         let root = folder.root().ok_or(io::ErrorKind::NotFound)?;
-        let mut gather = Gather { walker: self, dir: &folder.dir, closed, files: Vec::new() };
+        let mut gather = Gather { walker: self, of: folder, closed, items: Vec::new() };
         let bounds = folder.bounds(&*self.disk);
         let result = walk(&*root, &bounds, rules, start, &mut gather);
         gather.hand_over();
@@ -88,17 +104,31 @@ impl Walker {
 
 struct Gather<'a> {
     walker: &'a Walker,
-    dir: &'a Path,
+    of: &'a Folder,
     closed: bool,
-    files: Vec<WalkedFile>,
+    items: Vec<Item>,
 }
 
 impl Gather<'_> {
     fn hand_over(&mut self) {
-        if !self.files.is_empty() {
-            let files = std::mem::take(&mut self.files);
+        if !self.items.is_empty() {
+            let items = std::mem::take(&mut self.items);
             let Walker { folder, walk, .. } = *self.walker;
-            self.walker.send(Walked::Files { folder, walk, files });
+            self.walker.send(Walked::Found { folder, walk, items });
+        }
+    }
+
+    fn take(&mut self, item: Item) {
+        self.items.push(item);
+        if self.items.len() >= BATCH {
+            self.hand_over();
+        }
+    }
+
+    fn take_folder(&mut self, local: &Path, stat: &Stat, whole: bool) {
+        if let Some(name) = self.of.name_of(local) {
+            let modified = Print::of(stat).modified_ms();
+            self.take(Item::Folder(WalkedFolder { name, modified, whole }));
         }
     }
 }
@@ -106,7 +136,7 @@ impl Gather<'_> {
 impl Visitor for Gather<'_> {
     fn entering(&mut self, local: &Path) {
         if let Some(watcher) = &self.walker.watcher {
-            watcher.enter(&self.dir.join(local));
+            watcher.enter(&self.of.dir.join(local));
         }
     }
 
@@ -115,15 +145,20 @@ impl Visitor for Gather<'_> {
         let print = Print::of(&found.stat);
         let known = self.walker.shared.cache.find(&print, &name);
         let mode = found.stat.mode;
-        self.files.push(WalkedFile { name, print, mode, known, closed: self.closed });
-        if self.files.len() >= BATCH {
-            self.hand_over();
-        }
+        self.take(Item::File(WalkedFile { name, print, mode, known, closed: self.closed }));
+    }
+
+    fn leaving(&mut self, local: &Path, stat: &Stat) {
+        self.take_folder(local, stat, true);
+    }
+
+    fn passing(&mut self, local: &Path, stat: &Stat) {
+        self.take_folder(local, stat, false);
     }
 
     fn skipped(&mut self, local: &Path, why: Skipped) {
-        let folder = self.walker.folder;
-        self.walker.send(Walked::Skipped { folder, local: local.to_owned(), why });
+        let Walker { folder, walk, .. } = *self.walker;
+        self.walker.send(Walked::Skipped { folder, walk, local: local.to_owned(), why });
     }
 
     fn cancelled(&self) -> bool {

@@ -1,10 +1,12 @@
 //! Something for each file, found by its path. The path of each folder is kept once, and of each file its last name alone.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
+mod folders;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Name;
+use folders::Seen;
 
 /// A file, as long as it is there. Later another file may have the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +28,10 @@ struct Folder {
     path: Arc<str>,
     /// In order of their names.
     files: Vec<Id>,
+    /// How many of them are offered.
+    offered: usize,
+    /// What walks saw of the folder itself; `None` if none has seen all of it.
+    seen: Option<Seen>,
 }
 
 /// Numbered places that are used again.
@@ -39,6 +45,8 @@ pub(super) struct Files<T> {
     files: Slots<File<T>>,
     folders: Slots<Folder>,
     by_path: BTreeMap<Arc<str>, Id>,
+    /// Folders of which something else may be to be said than before.
+    touched: BTreeSet<Name>,
 }
 
 impl<T> Default for Slots<T> {
@@ -84,7 +92,8 @@ impl<T> Slots<T> {
 
 impl<T> Default for Files<T> {
     fn default() -> Self {
-        Self { files: Slots::default(), folders: Slots::default(), by_path: BTreeMap::new() }
+        let (files, folders) = (Slots::default(), Slots::default());
+        Self { files, folders, by_path: BTreeMap::new(), touched: BTreeSet::new() }
     }
 }
 
@@ -108,13 +117,15 @@ impl<T> Files<T> {
         folder.files.binary_search_by(|id| name_of(id).cmp(leaf))
     }
 
-    /// Holds `held` for the file at `path`, which is not there yet; its number, unless there are more than four billion.
+    /// Holds `held` for the file at `path`, which is not there yet and not offered; its number, unless there are more than four
+    /// billion.
     pub(super) fn add(&mut self, path: &str, held: T) -> Option<Id> {
         let (above, leaf) = split(path);
         let folder = self.folder(above)?;
         let at = self.place(self.folders.get(folder)?, leaf).unwrap_or_else(|at| at);
         let id = self.files.add(File { leaf: leaf.into(), folder, held })?;
         self.folders.get_mut(folder)?.files.insert(at, id);
+        self.touch(folder);
         Some(id)
     }
 
@@ -123,12 +134,14 @@ impl<T> Files<T> {
             return Some(*id);
         }
         let path: Arc<str> = path.into();
-        let id = self.folders.add(Folder { path: path.clone(), files: Vec::new() })?;
-        self.by_path.insert(path, id);
+        let folder = Folder { path: path.clone(), files: Vec::new(), offered: 0, seen: None };
+        let id = self.folders.add(folder)?;
+        self.by_path.insert(path.clone(), id);
+        self.touch_above(&path);
         Some(id)
     }
 
-    /// Forgets a file; what was held for it.
+    /// Forgets a file, which is not offered any more; what was held for it.
     pub(super) fn remove(&mut self, id: Id) -> Option<T> {
         let (folder, leaf) = self.files.get(id).map(|file| (file.folder, file.leaf.clone()))?;
         let at = self.place(self.folders.get(folder)?, &leaf).ok();
@@ -136,11 +149,8 @@ impl<T> Files<T> {
         if let Some(at) = at {
             among.files.remove(at);
         }
-        if among.files.is_empty()
-            && let Some(empty) = self.folders.take(folder)
-        {
-            self.by_path.remove(&empty.path);
-        }
+        self.touch(folder);
+        self.tidy(folder);
         self.files.take(id).map(|file| file.held)
     }
 
@@ -182,13 +192,18 @@ impl<T> Files<T> {
 
     /// The file at `start`, and those in the folder of that name and beneath it.
     pub(super) fn at_or_beneath(&self, start: &str) -> Vec<Id> {
-        // All names beneath lie between these two: `0` follows `/`.
-        let (from, to) = (format!("{start}/"), format!("{start}0"));
-        let range = (Bound::Included(from.as_str()), Bound::Excluded(to.as_str()));
-        let beneath = self.by_path.range::<str, _>(range).map(|(_, folder)| folder);
-        let folders = self.by_path.get(start).into_iter().chain(beneath);
-        let files = folders.flat_map(|folder| self.within(*folder)).copied();
+        let files = self.at_or_in(start).flat_map(|folder| self.within(folder)).copied();
         self.find(start).into_iter().chain(files).collect()
+    }
+
+    /// The next folder of which something else may be to be said than before, in order.
+    pub(super) fn next_touched(&mut self) -> Option<Name> {
+        self.touched.pop_first()
+    }
+
+    /// Whether there is such a folder.
+    pub(super) fn is_touched(&self) -> bool {
+        !self.touched.is_empty()
     }
 
     fn within(&self, folder: Id) -> &[Id] {

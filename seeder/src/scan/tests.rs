@@ -4,12 +4,20 @@ use sealift_platform::testing::Share;
 #[derive(Default)]
 struct Seen {
     found: Vec<String>,
+    left: Vec<String>,
+    passed: Vec<String>,
     skipped: Vec<(String, String)>,
 }
 
 impl Visitor for Seen {
     fn found(&mut self, found: Found) {
         self.found.push(found.path.as_str().to_owned());
+    }
+    fn leaving(&mut self, local: &Path, _: &Stat) {
+        self.left.push(local.to_str().unwrap().to_owned());
+    }
+    fn passing(&mut self, local: &Path, _: &Stat) {
+        self.passed.push(local.to_str().unwrap().to_owned());
     }
     fn skipped(&mut self, local: &Path, why: Skipped) {
         self.skipped.push((local.to_string_lossy().into_owned(), why.to_string()));
@@ -56,6 +64,31 @@ fn regular_files_are_found_in_order() {
     assert_eq!(see_from(&share, &bounds(), "a/b").found, ["share/a/b/c.txt"]);
     assert_eq!(see_from(&share, &bounds(), "b.txt").found, ["share/b.txt"]);
     assert!(see_from(&share, &bounds(), "gone/x").found.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_is_left_when_all_beneath_it_was_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let share = Share::new();
+    share.write(".sealiftignore", "skip/\n");
+    share.write("a/b/x", "x");
+    for path in ["a/c", "skip/in", "shut", "home"] {
+        std::fs::create_dir_all(share.path(path)).unwrap();
+    }
+    share.write("home/.sealift-private", "");
+    std::fs::set_permissions(share.path("shut"), PermissionsExt::from_mode(0o000)).unwrap();
+    let may_read = std::fs::read_dir(share.path("shut")).is_ok();
+    let seen = see(&share);
+    std::fs::set_permissions(share.path("shut"), PermissionsExt::from_mode(0o700)).unwrap();
+    let expected = ["a/b", "a/c", "a", "shut", ""];
+    let left: Vec<_> = expected.into_iter().filter(|path| *path != "shut" || may_read).collect();
+    assert_eq!(seen.left, left);
+    assert!(may_read || seen.skips("shut", "read"));
+    let seen = see_from(&share, &bounds(), "a/c");
+    assert_eq!((seen.left, seen.passed), (vec!["a/c".to_owned()], vec!["a".to_owned()]));
+    let seen = see_from(&share, &bounds(), "gone");
+    assert_eq!((seen.left, seen.passed), (vec![], vec![String::new()]));
 }
 
 /// T079

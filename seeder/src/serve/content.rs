@@ -149,7 +149,7 @@ mod tests {
         let root = Root(*blake3::hash(content).as_bytes());
         let print = Print::of(&share.root().stat(Path::new("key")).unwrap());
         let is_out =
-            || handle.shared.index().get("s/key").is_some_and(|i| i.state == State::Unreadable);
+            || handle.shared.index().get("s/key").is_some_and(|i| i.state == State::Unshared);
         until(is_out).await;
         handle.shared.index().hashed(&key, &print, root);
         assert!(matches!(open(&handle, &root), Err(Missing::Gone)));

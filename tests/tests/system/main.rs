@@ -7,6 +7,7 @@ mod choosing;
 mod direct;
 mod exit_codes;
 mod first_sync;
+mod folders;
 mod four_lines;
 mod full;
 mod full_home;

@@ -8,10 +8,10 @@ use std::path::Path;
 use sealift_tests::process::{Running, User};
 use sealift_tests::stage::{Relay, download, fetched, join, offered, seed};
 
-/// Starts a seeder that may not read what is closed to it, even if the tests run as root; and that does not look for
-/// changes by itself, so that its catalogue is behind. `None` where that cannot be had.
-fn blind_seeder(user: &User, relay: &str) -> Option<Running> {
-    let line = format!("seeder --watch share --poll=3600 --name ana --relay '{relay}'");
+/// Starts a seeder that may not read what is closed to it, even if the tests run as root, with the flags `more`. `None` where
+/// that cannot be had.
+pub(crate) fn blind_seeder(user: &User, relay: &str, more: &str) -> Option<Running> {
+    let line = format!("seeder --watch share {more} --name ana --relay '{relay}'");
     let probe = user.type_line("id -u; command -v setpriv").wait();
     let line = match (probe.stdout.first().map(String::as_str), probe.stdout.len()) {
         (Some("0"), 1) => return None,
@@ -59,7 +59,8 @@ fn what_the_seeder_cannot_give_is_named_and_stops_nothing() {
     close(&share.join("never"));
     std::fs::write(share.join("a\u{1b}[31m\nb"), "a name that no terminal should see").unwrap();
     std::fs::write(share.join(std::ffi::OsStr::from_bytes(b"no\xfftext")), "no name").unwrap();
-    let Some(mut seeder) = blind_seeder(&owner, &relay.place) else {
+    // It does not look for changes by itself, so that its catalogue is behind.
+    let Some(mut seeder) = blind_seeder(&owner, &relay.place, "--poll=3600") else {
         println!("skipped: nothing can be closed to root here");
         return;
     };

@@ -196,6 +196,7 @@ async fn read_catalogue(connected: &Connected) -> Option<Catalogue> {
                         changes.push((position, entry.path.as_str().to_owned()));
                         entries.insert(entry.path.as_str().to_owned(), (entry, position, index));
                     }
+                    Change::Folder(folder) => drop(entries.remove(folder.path.as_str())),
                     Change::Remove(path) => {
                         changes.push((position, path.as_str().to_owned()));
                         entries.remove(path.as_str());

@@ -1,5 +1,6 @@
 //! Tests of the store: over a disk in memory, and over the machine's.
 
+mod empties;
 mod faults;
 mod names;
 mod parts;

@@ -116,6 +116,9 @@ fn find(
     for view in views {
         for entry in view.entries("")? {
             let (path, stored) = entry?;
+            if !stored.is_file() {
+                continue;
+            }
             for (stale, (same, there)) in stale.iter().zip(&mut found) {
                 let own = |offer: &&Offer| offer.holding.key == *view.key();
                 let before = stale.chosen.offers.iter().find(own);

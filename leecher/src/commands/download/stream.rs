@@ -10,11 +10,11 @@ use sealift_content::fetch::schedule::Outcome;
 use sealift_peer::connect::Speaker;
 
 use super::begin::{Wanted, begin};
-use super::{Tally, source, space_for, watch};
+use super::{Tally, folders, source, space_for, watch};
 use crate::args::DownloadArgs;
 use crate::freshen::Known;
 use crate::progress::DownloadBar;
-use crate::select::Chosen;
+use crate::select::Files;
 use crate::words::fetch::explain;
 use sealift_content::landing::Stdout;
 use sealift_content::landing::sink::Sink;
@@ -24,7 +24,7 @@ pub(super) async fn run(
     speaker: &Speaker,
     common: &CommonArgs,
     mut spaces: Vec<Known>,
-    files: Vec<Chosen>,
+    Files { files, unshared, .. }: Files,
     args: &DownloadArgs,
 ) -> Result<Exit, Failure> {
     let speaker = &Speaker { console: speaker.console.aside(), ..speaker.clone() };
@@ -58,7 +58,8 @@ pub(super) async fn run(
         ..Tally::default()
     };
     tally.report(speaker, &label, 1, bar.elapsed())?;
-    Ok(Exit::Done)
+    folders::tell_unshared(speaker, &spaces, &unshared);
+    Ok(if unshared.is_empty() { Exit::Done } else { Exit::Other })
 }
 
 /// Content on a terminal helps nobody, and may command it.

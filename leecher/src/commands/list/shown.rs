@@ -69,11 +69,17 @@ fn details(speaker: &Speaker, line: &Line) -> Vec<Cell> {
 }
 
 fn wanting(line: &Line) -> String {
-    match (line.waiting, line.folder) {
-        (0, _) => String::new(),
-        (_, false) => "not hashed yet".to_owned(),
-        (waiting, true) => format!("{waiting} not hashed yet"),
-    }
+    let waiting = match (line.waiting, line.folder) {
+        (0, _) => None,
+        (_, false) => Some("not hashed yet".to_owned()),
+        (waiting, true) => Some(format!("{waiting} not hashed yet")),
+    };
+    let all: Vec<_> = waiting.into_iter().chain(unshared(line)).collect();
+    all.join(", ")
+}
+
+fn unshared(line: &Line) -> Option<String> {
+    (line.unshared > 0).then(|| format!("{} could not be shared", line.unshared))
 }
 
 /// One line, where no person looks; its form does not change.
@@ -89,13 +95,15 @@ fn text(speaker: &Speaker, name: &str, line: &Line, long: bool) -> String {
         0 => String::new(),
         waiting => format!("  [{waiting} not hashed yet]"),
     };
-    format!("{name}  {files}{size}  {when}  {owners}{waiting}")
+    let unshared = unshared(line).map(|words| format!("  [{words}]")).unwrap_or_default();
+    format!("{name}  {files}{size}  {when}  {owners}{waiting}{unshared}")
 }
 
 fn object(known: &Known, name: &str, line: &Line) -> Value {
     json!({
         "type": if line.folder { "folder" } else { "file" }, "space": known.space.display_name(), "name": name,
         "files": line.files, "bytes": line.bytes, "modified_ms": line.newest, "not_hashed": line.waiting,
+        "unshared": line.unshared,
         "hash": if line.folder { None } else { line.hash.clone() }, "owners": names(&line.owners),
     })
 }

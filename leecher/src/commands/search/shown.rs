@@ -55,7 +55,8 @@ fn path(best: &Holding, told: Told<'_>) -> Cell {
         cell = cell.with(Style::Match, escape(&path[mark.clone()]));
         at = mark.end;
     }
-    unmarked(cell, path, at..path.len(), name)
+    let cell = unmarked(cell, path, at..path.len(), name);
+    if best.stored.is_file() { cell } else { cell.with(Style::Folder, "/") }
 }
 
 /// A part of `path` that nobody looked for; up to `name` it is of folders.
@@ -74,9 +75,9 @@ fn details(
 ) -> Vec<Cell> {
     let plain = |text: String| Cell::new(Style::Plain, text);
     let space = if told.spaces { known.space.display_name() } else { String::new() };
-    let wanting = if best.stored.root.is_none() { "not hashed yet" } else { "" };
+    let wanting = if is_unread(best) { "not hashed yet" } else { "" };
     vec![
-        plain(human::size(best.stored.size)),
+        plain(size(best)),
         plain(when(speaker.now(), best.stored.modified, told.look.long)),
         who(&owners(known, hit)),
         plain(space),
@@ -87,16 +88,25 @@ fn details(
 /// One line, where no person looks; its form does not change.
 fn text(speaker: &Speaker, known: &Known, hit: &Hit, told: Told<'_>) -> String {
     let Some(best) = hit.holdings.first() else { return String::new() };
-    let unread = if best.stored.root.is_none() { "  [not hashed yet]" } else { "" };
+    let unread = if is_unread(best) { "  [not hashed yet]" } else { "" };
     let name = known.space.display_name();
     let space = if told.spaces { format!("  in {name}") } else { String::new() };
     format!(
         "{}  {}  {}  {}{unread}{space}",
         path(best, told).draw(speaker.console.paint()),
-        human::size(best.stored.size),
+        size(best),
         when(speaker.now(), best.stored.modified, told.look.long),
         names(&owners(known, hit)).join(", "),
     )
+}
+
+fn is_unread(best: &Holding) -> bool {
+    best.stored.is_file() && best.stored.root.is_none()
+}
+
+/// How long a file is. Of folders only those are found in which nothing is.
+fn size(best: &Holding) -> String {
+    if best.stored.is_file() { human::size(best.stored.size) } else { "empty".to_owned() }
 }
 
 fn devices(hit: &Hit) -> BTreeSet<DeviceId> {
@@ -127,6 +137,7 @@ fn object(known: &Known, hit: &Hit) -> Value {
         "space": known.space.display_name(),
         "match": format!("{:?}", hit.kind).to_lowercase(),
         "path": best.map(|best| best.path.clone()),
+        "folder": best.is_some_and(|best| !best.stored.is_file()),
         "size": best.map(|best| best.stored.size),
         "modified_ms": best.map(|best| best.stored.modified),
         "hash": best.and_then(|best| best.stored.root).map(|root| root.hex()),

@@ -45,6 +45,8 @@ fn reads_and_writes_beneath() {
         file.set_modified(i128::MAX).unwrap();
         file.set_modified(i128::MIN).unwrap();
         root.remove(p("a/b/x")).unwrap();
+        root.set_folder_modified(p("a/b"), 1_500_000_000_123_456_789).unwrap();
+        assert_eq!(root.stat(p("a/b")).unwrap().modified_ns, 1_500_000_000_123_456_789);
         root.remove_folder(p("a/b")).unwrap();
         assert!(root.list(p("a")).unwrap().is_empty());
     });
@@ -58,6 +60,7 @@ fn no_link_is_followed_on_the_way_or_at_the_end() {
         fs::create_dir(folder.join("real")).unwrap();
         fs::write(folder.join("real/file"), "y").unwrap();
         symlink(outside.path(), folder.join("out")).unwrap();
+        assert!(root.set_folder_modified(p("out"), 1).is_err());
         symlink(outside.path().join("secret"), folder.join("end")).unwrap();
         symlink("real", folder.join("inside")).unwrap();
         symlink("nothing", folder.join("dangling")).unwrap();

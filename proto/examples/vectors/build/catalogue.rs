@@ -2,7 +2,7 @@
 //! what counts is that it unfolds.
 
 use sealift_proto::{
-    catalogue::{self, Change, EXECUTABLE, Entry, Root, Status},
+    catalogue::{self, Change, EXECUTABLE, Entry, Folder, Root, Status},
     codec,
     manifest::{CHUNK, Layout, Manifest, chunk_value},
     object,
@@ -33,6 +33,12 @@ fn segment() -> Value {
         entry("share/a.txt", 0, Some(Root([40; 32]))),
         entry("share/run ü.sh", EXECUTABLE, None),
         Change::Remove(path("share/old")),
+        Change::Folder(Folder {
+            path: path("share/empty"),
+            modified: 1_800_000_000_000,
+            unshared: 0,
+        }),
+        Change::Folder(Folder { path: path("share"), modified: -1, unshared: 3 }),
     ];
     let folded = catalogue::fold(&changes).unwrap();
     assert_eq!(catalogue::unfold(&folded).unwrap(), changes);

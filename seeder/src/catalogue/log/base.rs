@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 
-use sealift_proto::catalogue::{Change, Entry, fold, fold_all};
+use sealift_proto::catalogue::{Change, fold, fold_all};
 use sealift_proto::log::chain_next;
 
 use super::{Author, Digest, LogError, PathNumber, Stored, body, note, seal, weight};
@@ -31,7 +31,7 @@ pub(super) struct Written {
     pub(super) failed: Option<LogError>,
 }
 
-impl<'a, B: Iterator<Item = Vec<Entry>>> Base<'a, B> {
+impl<'a, B: Iterator<Item = Vec<Change>>> Base<'a, B> {
     pub(super) fn new(author: &'a Author, batches: B, position: u64, chain: [u8; 32]) -> Self {
         let (ready, written) = Default::default();
         Self { author, batches, position, chain, ready, ended: false, written }
@@ -39,7 +39,7 @@ impl<'a, B: Iterator<Item = Vec<Entry>>> Base<'a, B> {
 
     /// Makes the segments of the next entries ready.
     fn fold(&mut self) -> Result<(), LogError> {
-        let Some(entries) = self.batches.next() else {
+        let Some(changes) = self.batches.next() else {
             self.ended = true;
             if self.written.segments.is_empty() {
                 // A base without a segment would have the position of the head before and another chain.
@@ -47,7 +47,6 @@ impl<'a, B: Iterator<Item = Vec<Entry>>> Base<'a, B> {
             }
             return Ok(());
         };
-        let changes: Vec<_> = entries.into_iter().map(Change::Put).collect();
         self.written.changes += changes.len();
         self.written.weight = weight(self.written.weight, &changes)?;
         changes.iter().for_each(|change| note(&mut self.written.published, change));
@@ -64,7 +63,7 @@ impl<'a, B: Iterator<Item = Vec<Entry>>> Base<'a, B> {
     }
 }
 
-impl<B: Iterator<Item = Vec<Entry>>> Iterator for Base<'_, B> {
+impl<B: Iterator<Item = Vec<Change>>> Iterator for Base<'_, B> {
     type Item = io::Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<io::Result<Vec<u8>>> {

@@ -30,6 +30,15 @@ fn entry(number: u32, hashed: bool) -> Entry {
     }
 }
 
+fn put(number: u32, hashed: bool) -> Change {
+    Change::Put(entry(number, hashed))
+}
+
+fn folder(path: &str, unshared: u32) -> Change {
+    let path = RelativePath::new(path).unwrap();
+    Change::Folder(catalogue::Folder { path, modified: 9, unshared })
+}
+
 fn puts(numbers: std::ops::Range<u32>) -> Vec<Change> {
     numbers.map(|number| Change::Put(entry(number, true))).collect()
 }
@@ -45,7 +54,11 @@ fn read(log: &Log) -> Vec<String> {
         for change in open_segment(&author(), position, &sealed).unwrap() {
             match change {
                 Change::Put(entry) => files.insert(entry.path.as_str().to_owned()),
-                Change::Remove(path) => files.remove(path.as_str()),
+                Change::Folder(folder) => files.insert(format!("{}/", folder.path.as_str())),
+                Change::Remove(path) => {
+                    files.remove(&format!("{}/", path.as_str()));
+                    files.remove(path.as_str())
+                }
             };
         }
     }
@@ -65,8 +78,8 @@ fn a_restart_goes_on_with_differences() {
     let mut log = open(&home);
     assert_eq!(log.head_hash(), before);
     let name: Name = "s/f1".into();
-    assert_eq!(log.change(&name, Some(entry(1, true))), None);
-    assert_eq!(log.change(&name, Some(entry(1, false))), Some(Change::Put(entry(1, false))));
+    assert_eq!(log.change(&name, Some(put(1, true))), None);
+    assert_eq!(log.change(&name, Some(put(1, false))), Some(put(1, false)));
     let removed = log.change(&name, None).unwrap();
     assert_eq!(log.change(&"s/other".into(), None), None);
     log.append(&[removed], &STATUS, 900).unwrap();
@@ -84,13 +97,34 @@ fn a_restart_goes_on_with_differences() {
 }
 
 #[test]
+fn folders_are_published_as_files_are_and_survive_a_restart() {
+    let home = Share::new();
+    let mut log = open(&home);
+    let name: Name = "s/d".into();
+    log.append(&[folder("s/d", 0), folder("s", 2), put(1, true)], &STATUS, 1).unwrap();
+    let mut log = open(&home);
+    assert_eq!(read(&log), ["s/", "s/d/", "s/f1"]);
+    assert_eq!(log.change(&name, Some(folder("s/d", 0))), None);
+    assert_eq!(log.change(&name, Some(folder("s/d", 1))), Some(folder("s/d", 1)));
+    let log_id = log.head().unwrap().unverified().log_id;
+    assert_eq!(log.lookup(&log_id, 0, 0), None, "nothing to ask for");
+    let left = log.names_of(log.published_but(["s", "s/f1"].iter())).unwrap();
+    assert_eq!(left, std::slice::from_ref(&name));
+    let gone = log.change(&name, None).unwrap();
+    log.append(&[gone], &STATUS, 2).unwrap();
+    assert_eq!(read(&open(&home)), ["s/", "s/f1"]);
+    log.rebase([vec![put(1, true)], vec![folder("s/e", 0)]].into_iter(), &STATUS, 3).unwrap();
+    assert_eq!(read(&open(&home)), ["s/e/", "s/f1"]);
+}
+
+#[test]
 fn a_growing_file_that_was_not_read_is_published_once() {
     let home = Share::new();
     let mut log = open(&home);
-    log.append(&[Change::Put(entry(1, false))], &STATUS, 1).unwrap();
-    let grown = Entry { size: 99, modified: 77, ..entry(1, false) };
+    log.append(&[put(1, false)], &STATUS, 1).unwrap();
+    let grown = Change::Put(Entry { size: 99, modified: 77, ..entry(1, false) });
     assert_eq!(log.change(&"s/f1".into(), Some(grown)), None);
-    assert!(log.change(&"s/f1".into(), Some(entry(1, true))).is_some());
+    assert!(log.change(&"s/f1".into(), Some(put(1, true))).is_some());
 }
 
 #[test]
@@ -102,11 +136,11 @@ fn it_is_written_anew_when_it_is_mostly_past() {
     }
     assert!(log.is_stale(2) && !log.is_stale(60));
     let position = log.head().unwrap().unverified().position;
-    log.rebase([vec![entry(8, true), entry(9, true)]].into_iter(), &STATUS, 5).unwrap();
+    log.rebase([vec![put(8, true), put(9, true)]].into_iter(), &STATUS, 5).unwrap();
     let head = log.head().unwrap().unverified().clone();
     assert_eq!((head.base, head.position), (position, position + 1));
     assert_eq!(read(&open(&home)), ["s/f8", "s/f9"]);
-    log.rebase((0..3).map(|n| vec![entry(n, true), entry(n + 5, true)]), &STATUS, 5).unwrap();
+    log.rebase((0..3).map(|n| vec![put(n, true), put(n + 5, true)]), &STATUS, 5).unwrap();
     assert_eq!(read(&open(&home)), ["s/f0", "s/f1", "s/f2", "s/f5", "s/f6", "s/f7"]);
     log.rebase([Vec::new()].into_iter(), &STATUS, 5).unwrap();
     let empty = log.head().unwrap().unverified();
@@ -142,7 +176,7 @@ fn more_than_others_take_is_not_published() {
     assert!(matches!(log.append(&puts(3..5), &STATUS, 2), Err(LogError::TooLarge)));
     assert_eq!(read(&log), ["s/f0", "s/f1", "s/f2"], "what was published stays");
     log.append(&puts(3..4), &STATUS, 3).unwrap();
-    log.rebase([vec![entry(1, true)]].into_iter(), &STATUS, 4).unwrap();
+    log.rebase([vec![put(1, true)]].into_iter(), &STATUS, 4).unwrap();
     let weight = catalogue::weight(0, &puts(1..2));
     assert_eq!((log.weight, open(&home).weight), (weight, weight));
 }
@@ -194,7 +228,7 @@ fn heads_of_the_past_are_told_from_those_of_a_copy() {
     let fork = copy.head().unwrap().clone();
     assert_eq!(compare(&log, Some(&fork)), Shown::Foreign);
     assert_eq!(compare(&copy, log.head()), Shown::Foreign);
-    log.rebase([vec![entry(1, true)]].into_iter(), &STATUS, 3000).unwrap();
+    log.rebase([vec![put(1, true)]].into_iter(), &STATUS, 3000).unwrap();
     assert_eq!(compare(&log, Some(&first)), Shown::Behind { from: 2 });
     let mut other = author();
     other.key = SecretKey::from_seed([9; 32]);
@@ -206,7 +240,7 @@ fn heads_of_the_past_are_told_from_those_of_a_copy() {
     // The copy gives way: it goes on behind what it found.
     copy.adopt(log.head().unwrap());
     assert!(copy.is_stale(1));
-    copy.rebase([vec![entry(4, true)]].into_iter(), &STATUS, 10).unwrap();
+    copy.rebase([vec![put(4, true)]].into_iter(), &STATUS, 10).unwrap();
     let (after, before) = (copy.head().unwrap().unverified(), log.head().unwrap().unverified());
     assert_eq!((after.log_id, after.base), (before.log_id, before.position));
     assert!(after.time > before.time);
