@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_content::fetch::schedule::{EntryPlace, Offer};
+use sealift_content::entry::EntryPlace;
+use sealift_content::fetch::schedule::Offer;
 use sealift_content::fetch::space::Offers;
 use sealift_peer::connect::Speaker;
 use sealift_proto::catalogue::Root;

@@ -18,8 +18,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::online::Online;
-use crate::serve::{Library, Ways};
+use crate::session::Library;
 use crate::session::Session;
+use sealift_content::serve::Ways;
 
 /// Sessions at once.
 const SESSIONS: usize = 64;

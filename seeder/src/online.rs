@@ -28,8 +28,9 @@ use crate::catalogue::publish::{Ended, Publication, used_twice};
 use crate::invite;
 use crate::lan::Neighbourhood;
 use crate::owner;
-use crate::serve::{Library, Ways};
+use crate::session::Library;
 use crate::session::Session;
+use sealift_content::serve::Ways;
 
 /// Sessions at once.
 const SESSIONS: usize = 256;

@@ -25,13 +25,15 @@ use crate::catalogue::publish::Publication;
 use crate::config::{Config, folders};
 use crate::engine::{Engine, Handle};
 use crate::folder::Folders;
+use crate::holdings::Offered;
 use crate::manager::Manager;
 use crate::online::{Live, Online, author};
 use crate::progress::Progress;
-use crate::serve::{Library, Ways};
+use crate::session::Library;
 use crate::sharing;
 use crate::status::{Source, answer};
 use sealift_content::hashes::cache::Cache;
+use sealift_content::serve::Ways;
 
 /// How long the relay may take at the end to get what is known.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -160,7 +162,12 @@ fn online(
         publication,
         ways: Ways { allowed: config.path, direct },
         lan: config.lan,
-        library: Library { engine, log, head, sent: Arc::default(), teller: teller.clone() },
+        library: Library {
+            holdings: Arc::new(Offered { engine, log }),
+            head,
+            sent: Arc::default(),
+            teller: teller.clone(),
+        },
         teller,
         live: Arc::new(Mutex::new(Live::default())),
     }

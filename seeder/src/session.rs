@@ -1,10 +1,14 @@
 //! One session: from the ticket for its link, or a call on the local network, to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use sealift_content::serve::event::{Event, Listener};
+use sealift_content::serve::holdings::Holdings;
+use sealift_content::serve::{Ways, serve};
 use sealift_peer::connect::Speaker;
 use sealift_peer::control::Control;
 use sealift_peer::session::{Acceptor, SeederSession, SessionError, Side};
+use sealift_platform::sync::lock;
 use sealift_proto::control::Address;
 use sealift_proto::space::Membership;
 use sealift_proto::wrap::Suite;
@@ -12,8 +16,42 @@ use sealift_space::profile::space::SpaceState;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::activity::Activity;
-use crate::serve::{Library, Ways, serve};
+use crate::activity::{Activity, Teller};
+use crate::sent::Sent;
+
+/// What a session needs to serve.
+#[derive(Clone)]
+pub struct Library {
+    /// What is served.
+    pub holdings: Arc<dyn Holdings>,
+    /// The newest head that the relay has, encoded; empty if there is none.
+    pub head: Arc<Mutex<Vec<u8>>>,
+    /// What has been sent.
+    pub sent: Arc<Sent>,
+    /// Where to tell what happens.
+    pub teller: Teller,
+}
+
+/// Tells what happens in one session.
+struct Telling {
+    number: u64,
+    sent: Arc<Sent>,
+    teller: Teller,
+}
+
+impl Listener for Telling {
+    fn hear(&self, event: Event) {
+        let number = self.number;
+        self.teller.tell(match event {
+            Event::Sent { way, name, bytes } => {
+                self.sent.add(way, bytes);
+                Activity::Sent { number, way, name, bytes }
+            }
+            Event::Completed { files, bytes } => Activity::Completed { number, files, bytes },
+            Event::Link { way, place, ended } => Activity::Link { number, way, place, ended },
+        });
+    }
+}
 
 /// A session, from how it comes about to its end.
 pub(crate) struct Session {
@@ -68,12 +106,15 @@ impl Session {
             Suite::Hybrid => "hybrid",
         };
         self.library.teller.tell(Activity::Session { number, who: self.who.clone(), suite });
+        let Library { holdings, head, sent, teller } = self.library;
+        let telling = Telling { number, sent, teller: teller.clone() };
+        let head = lock(&head).clone();
         let removed = removed(self.space.clone(), session.peer.membership, || self.speaker.now());
         let why = tokio::select! {
-            end = serve(&self.library, number, session, self.ways, self.control) => end.err().map(|error| error.to_string()),
+            end = serve(holdings, head, session, (self.ways, self.control), Arc::new(telling)) => end.err().map(|error| error.to_string()),
             () = removed => Some("the owner removed this device".to_owned()),
         };
-        self.library.teller.tell(Activity::Ended { number, why });
+        teller.tell(Activity::Ended { number, why });
     }
 }
 

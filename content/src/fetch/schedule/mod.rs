@@ -29,6 +29,7 @@ use sealift_proto::message::{Finished, Item, Missing};
 use tokio::time::Instant;
 
 use super::error::FetchError;
+use crate::entry::EntryPlace;
 use file::File;
 use source::{Asked, Flight, Source};
 use standby::Standby;
@@ -37,17 +38,6 @@ pub use source::Page;
 
 /// Names a source; never used again.
 pub type SourceId = u64;
-
-/// Where a catalogue states a file: how one is named whose content is not known yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EntryPlace {
-    /// Which log.
-    pub log_id: [u8; 16],
-    /// Position of the segment in it.
-    pub position: u64,
-    /// Place of the change within the segment.
-    pub index: u32,
-}
 
 /// What a device states of a file.
 #[derive(Debug, Clone)]

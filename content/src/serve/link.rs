@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use sealift_peer::path::Way;
 use sealift_peer::session::{Incoming, LinkReader, LinkWriter, SessionError};
-use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::{self, List};
 use sealift_proto::control::Hash;
@@ -15,18 +14,15 @@ use sealift_proto::message::{Finished, Item, MESSAGE_MAX, Missing, SessionMessag
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
+use super::Service;
+use super::event::Event;
 use super::run::{self, Prepared};
-use super::{Library, content, known};
-use crate::activity::Activity;
-use crate::engine::Handle;
-use crate::index::Name;
+use crate::entry::EntryPlace;
 
 /// Requests read ahead; beyond, the leecher waits.
 const QUEUE: usize = 64;
 /// Entries wanted at once, beyond which the leecher waits.
 const WANTED: usize = 256;
-/// How often somebody who waits for a file to be read is told how far it is.
-const TELL: Duration = Duration::from_secs(1);
 /// A leecher that asks nothing for so long is let go.
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -40,9 +36,7 @@ pub(super) enum Job {
 /// A link to a leecher.
 pub(super) struct Line {
     /// What is served.
-    pub(super) library: Library,
-    /// Names the session in what is told.
-    pub(super) number: u64,
+    pub(super) service: Service,
     /// Which way the link takes.
     pub(super) way: Way,
     /// Whether content may be asked for on it.
@@ -69,14 +63,14 @@ impl Line {
     /// # Errors
     /// Why it ended otherwise.
     pub(super) async fn serve(self, first: Option<SessionMessage>) -> Result<(), SessionError> {
-        let Self { library, number, way, carries, writer, reader, aside } = self;
+        let Self { service, way, carries, writer, reader, aside } = self;
         let (jobs, queue) = mpsc::channel(QUEUE);
         if let Some(first) = first {
             // The queue is empty and has room.
             let _ = jobs.try_send(Job::Message(first));
         }
-        let reading = Reading { library: &library, number, carries, jobs, aside }.run(reader);
-        let writing = Writing { library: &library, number, way, writer }.run(queue);
+        let reading = Reading { service: &service, carries, jobs, aside }.run(reader);
+        let writing = Writing { service: &service, way, writer }.run(queue);
         tokio::pin!(reading, writing);
         tokio::select! {
             result = &mut writing => result,
@@ -90,8 +84,7 @@ impl Line {
 }
 
 struct Reading<'a> {
-    library: &'a Library,
-    number: u64,
+    service: &'a Service,
     carries: bool,
     jobs: mpsc::Sender<Job>,
     aside: mpsc::Sender<Said>,
@@ -136,16 +129,17 @@ impl Reading<'_> {
                     Some(Job::Message(SessionMessage::Failed { request, why: Missing::NotHere }))
                 }
                 SessionMessage::Want { request, log_id, position, index } => {
-                    self.want(&wanted, request, log_id, position, index).await?;
+                    let entry = EntryPlace { log_id, position, index };
+                    self.want(&wanted, request, entry).await?;
                     None
                 }
                 SessionMessage::GetPage { request, root, page } => {
-                    known::known(&self.library.engine, &[root]).await;
+                    self.service.holdings.known(&[root]).await;
                     Some(Job::Page { request, root, page })
                 }
                 SessionMessage::Get { request, items } => {
                     let roots: Vec<_> = items.iter().map(|item| item.root).collect();
-                    known::known(&self.library.engine, &roots).await;
+                    self.service.holdings.known(&roots).await;
                     Some(Job::Run { request, items: items.into_vec() })
                 }
             };
@@ -162,14 +156,12 @@ impl Reading<'_> {
         &self,
         wanted: &Arc<Semaphore>,
         request: u32,
-        log_id: [u8; 16],
-        position: u64,
-        index: u32,
+        entry: EntryPlace,
     ) -> Result<(), SessionError> {
         let permit = wanted.clone().acquire_owned().await.map_err(|_| SessionError::Closed)?;
-        let (library, jobs) = (self.library.clone(), self.jobs.clone());
+        let (service, jobs) = (self.service.clone(), self.jobs.clone());
         tokio::spawn(async move {
-            let answer = want(&library, request, log_id, position, index, &jobs).await;
+            let answer = want(&service, request, entry, &jobs).await;
             // A session that has ended wants no answer.
             let _ = jobs.send(Job::Message(answer)).await;
             drop(permit);
@@ -183,55 +175,33 @@ impl Reading<'_> {
             return;
         }
         let bytes = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
-        let (number, files) = (self.number, files.len() as u64);
-        self.library.teller.tell(Activity::Completed { number, files, bytes });
+        let files = files.len() as u64;
+        self.service.listener.hear(Event::Completed { files, bytes });
     }
 }
 
-/// The content of the entry at that place of the log, read now if it has not been.
+/// The content of an entry, read now if it has not been. The other end is told now and then how far that is.
 async fn want(
-    library: &Library,
+    service: &Service,
     request: u32,
-    log_id: [u8; 16],
-    position: u64,
-    index: u32,
+    entry: EntryPlace,
     jobs: &mpsc::Sender<Job>,
 ) -> SessionMessage {
-    let log = library.log.clone();
-    let found = tokio::task::spawn_blocking(move || lock(&log).lookup(&log_id, position, index));
-    let answer = match found.await.ok().flatten() {
-        Some(name) => read_now(library, request, &name, jobs).await,
-        None => Err(Missing::Gone),
+    let reading = |done, size| {
+        // Whoever does not read its answers need not know.
+        let _ = jobs.try_send(Job::Message(SessionMessage::Reading { request, done, size }));
     };
-    match answer {
-        Ok((root, size)) => SessionMessage::Root { request, root, size },
+    match service.holdings.want(entry, &reading).await {
+        Ok((root, size)) if service.holdings.may(&service.to, &root) => {
+            SessionMessage::Root { request, root, size }
+        }
+        Ok(_) => SessionMessage::Failed { request, why: Missing::Gone },
         Err(why) => SessionMessage::Failed { request, why },
     }
 }
 
-/// The content of `name`; the leecher is told now and then how far its reading is.
-async fn read_now(
-    library: &Library,
-    request: u32,
-    name: &Name,
-    jobs: &mpsc::Sender<Job>,
-) -> Result<(Root, u64), Missing> {
-    let answer = library.engine.want(name.clone());
-    tokio::pin!(answer);
-    loop {
-        if let Ok(answer) = timeout(TELL, &mut answer).await {
-            return answer;
-        }
-        if let Some((done, size)) = library.engine.progress(name) {
-            // A leecher that does not read its answers need not know.
-            let _ = jobs.try_send(Job::Message(SessionMessage::Reading { request, done, size }));
-        }
-    }
-}
-
 struct Writing<'a> {
-    library: &'a Library,
-    number: u64,
+    service: &'a Service,
     way: Way,
     writer: LinkWriter<ToLeecher>,
 }
@@ -267,37 +237,39 @@ impl Writing<'_> {
     }
 
     fn begin(&self, job: Job) -> Ready {
-        let engine = self.library.engine.clone();
+        let service = self.service.clone();
         match job {
             Job::Message(message) => Ready::Message(message),
             Job::Page { request, root, page } => {
                 Ready::Run(tokio::task::spawn_blocking(move || {
-                    Err(page_answer(&engine, request, &root, page))
+                    Err(page_answer(&service, request, &root, page))
                 }))
             }
             Job::Run { request, items } => Ready::Run(tokio::task::spawn_blocking(move || {
-                run::prepare(&engine, request, &items)
+                run::prepare(&service, request, &items)
             })),
         }
     }
 
     async fn send(self, prepared: Prepared) -> Result<Self, SessionError> {
-        let Self { library, number, way, writer } = self;
+        let Self { service, way, writer } = self;
         let told = prepared.told();
-        let (mut writer, changed) = prepared.send(&library.engine, writer).await?;
+        let (mut writer, changed) = prepared.send(writer).await?;
         if let Some((name, bytes)) = told {
-            library.sent.add(way, bytes);
-            library.teller.tell(Activity::Sent { number, way, name, bytes });
+            service.listener.hear(Event::Sent { way, name, bytes });
         }
         for root in changed {
             writer.message(&SessionMessage::Changed { root }).await?;
         }
-        Ok(Self { library, number, way, writer })
+        Ok(Self { service, way, writer })
     }
 }
 
-fn page_answer(engine: &Handle, request: u32, root: &Root, page: Option<u64>) -> SessionMessage {
-    let values = content::page(engine, root, page).and_then(|values| {
+fn page_answer(service: &Service, request: u32, root: &Root, page: Option<u64>) -> SessionMessage {
+    let Service { holdings, to, .. } = service;
+    let values =
+        if holdings.may(to, root) { holdings.values(root, page) } else { Err(Missing::Gone) };
+    let values = values.and_then(|values| {
         List::new(values.into_iter().map(Hash).collect()).map_err(|_| Missing::Refused)
     });
     match values {

@@ -1,51 +1,43 @@
-//! Serves one leecher over all the links of its session.
+//! Serves one device over all the links of a session.
 //!
 //! A request names content by its root or an entry by its place in the log; it never opens a name that came from outside.
 
-mod content;
-mod known;
+pub mod event;
+pub mod holdings;
 mod link;
 mod run;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use sealift_peer::control::Control;
 use sealift_peer::direct::{Direct, DirectLink};
 use sealift_peer::path::{Allowed, Way};
 use sealift_peer::session::{Found, Search, SeederEnds, SeederSession, SessionError};
-use sealift_platform::sync::lock;
 use sealift_proto::codec::{Bytes, List};
 use sealift_proto::direct::Candidates;
+use sealift_proto::identity::DeviceId;
 use sealift_proto::message::SessionMessage;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::activity::{Activity, Teller};
-use crate::catalogue::log::Log;
-use crate::engine::Handle;
-use crate::sent::Sent;
+use event::{Event, Listener};
+use holdings::Holdings;
 use link::{Job, Line, Said};
 
 /// Messages aside from content that may wait.
 const ASIDE: usize = 8;
 
-/// What a session needs to serve.
+/// What a session serves, to whom, and who is told.
 #[derive(Clone)]
-pub struct Library {
-    /// What is offered.
-    pub engine: Handle,
-    /// How it was published.
-    pub log: Arc<Mutex<Log>>,
-    /// The newest head that the relay has, encoded; empty if there is none.
-    pub head: Arc<Mutex<Vec<u8>>>,
-    /// What has been sent.
-    pub sent: Arc<Sent>,
-    /// Where to tell what happens.
-    pub teller: Teller,
+pub(crate) struct Service {
+    holdings: Arc<dyn Holdings>,
+    /// The device at the other end.
+    to: DeviceId,
+    listener: Arc<dyn Listener>,
 }
 
-/// Which ways content may take from this seeder.
+/// Which ways content may take from this device.
 #[derive(Clone, Default)]
 pub struct Ways {
     /// As it was asked for.
@@ -54,35 +46,28 @@ pub struct Ways {
     pub direct: Option<Direct>,
 }
 
-/// Serves `session` until the leecher ends it. `number` names it in what is told; it came over `control`, or directly.
+/// Serves `holdings` in `session` until the other end ends it; it came over `control`, or directly. The signed `head` of this
+/// device's catalogue, empty if there is none, is said first.
 ///
 /// # Errors
 /// Why it ended otherwise.
 pub async fn serve(
-    library: &Library,
-    number: u64,
+    holdings: Arc<dyn Holdings>,
+    head: Vec<u8>,
     session: SeederSession,
-    ways: Ways,
-    control: Option<Control>,
+    (ways, control): (Ways, Option<Control>),
+    listener: Arc<dyn Listener>,
 ) -> Result<(), SessionError> {
     let (aside, mut heard) = mpsc::channel(ASIDE);
-    let SeederSession { writer, reader, ends, .. } = session;
-    let head = lock(&library.head).clone();
+    let SeederSession { peer, writer, reader, ends, .. } = session;
+    let service = Service { holdings, to: peer.address.device, listener };
     let head = SessionMessage::Head { statement: Bytes::new(head).unwrap_or_default() };
     let way = if control.is_some() { Way::Relay } else { Way::Tcp };
-    let (library, carries) = (library.clone(), way.is_direct() || ways.allowed != Allowed::Direct);
-    let first = Line {
-        library: library.clone(),
-        number,
-        way,
-        carries,
-        writer,
-        reader,
-        aside: aside.clone(),
-    };
+    let carries = way.is_direct() || ways.allowed != Allowed::Direct;
+    let first =
+        Line { service: service.clone(), way, carries, writer, reader, aside: aside.clone() };
     let mut links = Links {
-        library,
-        number,
+        service,
         ends,
         ways,
         aside,
@@ -121,8 +106,7 @@ struct Ended {
 
 /// The links of one session; dropping this ends them all.
 struct Links {
-    library: Library,
-    number: u64,
+    service: Service,
     ends: SeederEnds,
     ways: Ways,
     aside: mpsc::Sender<Said>,
@@ -177,11 +161,11 @@ impl Links {
 
     /// Serves over a direct link too.
     fn further(&mut self, link: DirectLink) {
-        let (way, place, number) = (Way::from(link.transport), link.remote, self.number);
+        let (way, place) = (Way::from(link.transport), link.remote);
         let (writer, reader) = self.ends.link(link.stream, link.number);
-        let (library, aside) = (self.library.clone(), self.aside.clone());
-        library.teller.tell(Activity::Link { number, way, place, ended: None });
-        let line = Line { library, number, way, carries: true, writer, reader, aside };
+        let (service, aside) = (self.service.clone(), self.aside.clone());
+        service.listener.hear(Event::Link { way, place, ended: None });
+        let line = Line { service, way, carries: true, writer, reader, aside };
         self.running.spawn(async move {
             Ended { way, place: Some(place), result: line.serve(None).await }
         });
@@ -195,8 +179,7 @@ impl Links {
         let Ended { way, place, result } = ended;
         if let Some(place) = place {
             let why = result.as_ref().err().map_or("it has ended it".into(), ToString::to_string);
-            let number = self.number;
-            self.library.teller.tell(Activity::Link { number, way, place, ended: Some(why) });
+            self.service.listener.hear(Event::Link { way, place, ended: Some(why) });
             return Ok(());
         }
         match result {

@@ -1,35 +1,139 @@
-//! Content by its root: which file has it, and the values that verify it.
+//! What this seeder serves: the files of its folders, by their contents.
 
-use std::sync::Arc;
+mod known;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use blake3::hazmat::ChainingValue;
+use sealift_content::entry::EntryPlace;
+use sealift_content::hashes::file::{HashError, Reading, read_exact};
+use sealift_content::hashes::print::Print;
+use sealift_content::serve::holdings::{Answer, Content, Holdings};
 use sealift_platform::disk::{Buffer, File};
 use sealift_platform::private;
+use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
+use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::{Layout, Manifest};
 use sealift_proto::message::Missing;
+use tokio::time::timeout;
 
+use crate::catalogue::log::Log;
 use crate::engine::Handle;
 use crate::index::Name;
 use crate::scan::is_absence;
-use sealift_content::hashes::file::Reading;
-use sealift_content::hashes::print::Print;
+
+/// How often somebody who waits for a file to be read is told how far it is.
+const TELL: Duration = Duration::from_secs(1);
+
+/// The files of the watched folders.
+pub struct Offered {
+    /// What is offered.
+    pub engine: Handle,
+    /// How it was published.
+    pub log: Arc<Mutex<Log>>,
+}
+
+impl Holdings for Offered {
+    /// Every member of the space reads everything that is offered.
+    fn may(&self, _: &DeviceId, _: &Root) -> bool {
+        true
+    }
+
+    fn known<'a>(&'a self, roots: &'a [Root]) -> Answer<'a, ()> {
+        Box::pin(known::known(&self.engine, roots))
+    }
+
+    fn layout(&self, root: &Root) -> Result<Layout, Missing> {
+        layout(&self.engine, root)
+    }
+
+    fn has(&self, root: &Root, _: std::ops::Range<u64>) -> bool {
+        layout(&self.engine, root).is_ok()
+    }
+
+    fn open(&self, root: &Root) -> Result<Box<dyn Content>, Missing> {
+        Ok(Box::new(open(&self.engine, root)?))
+    }
+
+    fn values(&self, root: &Root, page: Option<u64>) -> Result<Vec<ChainingValue>, Missing> {
+        values(&self.engine, root, page)
+    }
+
+    fn want<'a>(
+        &'a self,
+        entry: EntryPlace,
+        reading: &'a (dyn Fn(u64, u64) + Send + Sync),
+    ) -> Answer<'a, Result<(Root, u64), Missing>> {
+        Box::pin(async move {
+            let log = self.log.clone();
+            let EntryPlace { log_id, position, index } = entry;
+            let look = move || lock(&log).lookup(&log_id, position, index);
+            let found = tokio::task::spawn_blocking(look).await;
+            let name = found.ok().flatten().ok_or(Missing::Gone)?;
+            self.read_now(&name, reading).await
+        })
+    }
+}
+
+impl Offered {
+    /// The content of `name`; `reading` hears now and then how far its reading is.
+    async fn read_now(
+        &self,
+        name: &Name,
+        reading: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<(Root, u64), Missing> {
+        let answer = self.engine.want(name.clone());
+        tokio::pin!(answer);
+        loop {
+            if let Ok(answer) = timeout(TELL, &mut answer).await {
+                return answer;
+            }
+            if let Some((done, size)) = self.engine.progress(name) {
+                reading(done, size);
+            }
+        }
+    }
+}
 
 /// An open file that is in the state it was hashed in.
-pub(super) struct Opened {
-    pub(super) name: Name,
-    pub(super) print: Print,
-    pub(super) file: Arc<dyn File>,
+struct Opened {
+    name: Name,
+    print: Print,
+    file: Arc<dyn File>,
+    engine: Handle,
+}
+
+impl Content for Opened {
+    fn name(&self) -> Option<Name> {
+        Some(self.name.clone())
+    }
+
+    fn read(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        read_exact(&*self.file, buffer, offset).map_err(|error| match error {
+            HashError::Unreadable(error) => error,
+            other => std::io::Error::other(other),
+        })
+    }
+
+    fn is_sound(&self) -> bool {
+        is_unchanged(&*self.file, &self.print)
+    }
+
+    fn doubt(&self) {
+        self.engine.recheck(&self.name);
+    }
 }
 
 /// Opens a file with the content `root`: one that is offered, is a regular file, lies beneath its folder without a link
 /// on the way, and is in the state it was hashed in. Blocks.
-pub(super) fn open(engine: &Handle, root: &Root) -> Result<Opened, Missing> {
+fn open(engine: &Handle, root: &Root) -> Result<Opened, Missing> {
     let mut why = Missing::Gone;
     let candidates = engine.shared.index().with_root(root);
     for (name, print) in candidates {
         match open_one(engine, &name, print) {
-            Ok(file) => return Ok(Opened { name, print, file }),
+            Ok(file) => return Ok(Opened { name, print, file, engine: engine.clone() }),
             Err(reason) => {
                 engine.recheck(&name);
                 why = reason;
@@ -64,23 +168,19 @@ fn is_kept(file: &dyn File) -> std::io::Result<bool> {
 }
 
 /// Whether the open file is in the state `print`.
-pub(super) fn is_unchanged(file: &dyn File, print: &Print) -> bool {
+fn is_unchanged(file: &dyn File, print: &Print) -> bool {
     file.stat().is_ok_and(|stat| Print::of(&stat) == *print)
 }
 
 /// Size of the content `root`, if it is offered.
-pub(super) fn layout(engine: &Handle, root: &Root) -> Result<Layout, Missing> {
+fn layout(engine: &Handle, root: &Root) -> Result<Layout, Missing> {
     let candidates = engine.shared.index().with_root(root);
     let (_, print) = candidates.first().ok_or(Missing::Gone)?;
     Layout::new(print.size).map_err(|_| Missing::Refused)
 }
 
 /// The values of page `page` of `root`, or of the pages themselves. Blocks.
-pub(super) fn page(
-    engine: &Handle,
-    root: &Root,
-    page: Option<u64>,
-) -> Result<Vec<ChainingValue>, Missing> {
+fn values(engine: &Handle, root: &Root, page: Option<u64>) -> Result<Vec<ChainingValue>, Missing> {
     let layout = layout(engine, root)?;
     let values = match engine.shared.cache.values(root, layout) {
         Some(values) => values,
@@ -164,6 +264,6 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it comes");
+        timeout(Duration::from_secs(20), wait).await.expect("it comes");
     }
 }

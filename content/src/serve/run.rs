@@ -4,21 +4,17 @@
 //! file is compared with what was hashed before and after, and a difference is told behind the run.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use sealift_peer::session::{LinkWriter, RunWriter, SessionError};
-use sealift_platform::disk::File;
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::List;
 use sealift_proto::link::ToLeecher;
 use sealift_proto::manifest::{CHUNK, Layout};
 use sealift_proto::message::{Item, Missing, Outcome, RUN_MAX, RunHeader, SessionMessage};
 
-use super::content::{self, Opened};
-use crate::engine::Handle;
-use crate::index::Name;
-use sealift_content::hashes::file::read_exact;
-use sealift_content::hashes::print::Print;
+use super::Service;
+use super::holdings::Content;
+use crate::hashes::Name;
 
 /// Items up to this many bytes are read before the run begins.
 const SMALL: u64 = 256 * 1024;
@@ -40,9 +36,7 @@ enum Part {
 
 struct Stretch {
     root: Root,
-    name: Name,
-    print: Print,
-    file: Arc<dyn File>,
+    content: Box<dyn Content>,
     /// What has not been put into the run yet.
     offset: u64,
     len: u64,
@@ -54,12 +48,12 @@ struct Stretch {
 /// # Errors
 /// The answer, when the request cannot be met as it stands.
 pub(super) fn prepare(
-    engine: &Handle,
+    service: &Service,
     request: u32,
     items: &[Item],
 ) -> Result<Prepared, SessionMessage> {
     let refused = SessionMessage::Failed { request, why: Missing::Refused };
-    let asked: Vec<_> = items.iter().map(|item| stretch(engine, item)).collect();
+    let asked: Vec<_> = items.iter().map(|item| stretch(service, item)).collect();
     let total = asked.iter().flatten().fold(0_u64, |sum, (_, len)| sum.saturating_add(*len));
     if items.is_empty() || total > RUN_MAX {
         return Err(refused);
@@ -71,7 +65,7 @@ pub(super) fn prepare(
     let mut outcomes = Vec::with_capacity(items.len());
     for (item, asked) in items.iter().zip(asked) {
         let outcome = asked.and_then(|(offset, len)| {
-            name = Some(take(engine, &mut parts, &mut small, item.root, (offset, len))?);
+            name = take(service, &mut parts, &mut small, item.root, (offset, len))?;
             u32::try_from(len).map_err(|_| Missing::Refused)
         });
         outcomes.push(match outcome {
@@ -85,11 +79,18 @@ pub(super) fn prepare(
 }
 
 /// Offset and length of what `item` asks for.
-fn stretch(engine: &Handle, item: &Item) -> Result<(u64, u64), Missing> {
-    let layout: Layout = content::layout(engine, &item.root)?;
+fn stretch(service: &Service, item: &Item) -> Result<(u64, u64), Missing> {
+    let Service { holdings, to, .. } = service;
+    if !holdings.may(to, &item.root) {
+        return Err(Missing::Gone);
+    }
+    let layout: Layout = holdings.layout(&item.root)?;
     let end = item.first.checked_add(u64::from(item.count)).ok_or(Missing::Refused)?;
     if item.count == 0 || end > layout.chunks() {
         return Err(Missing::Refused);
+    }
+    if !holdings.has(&item.root, item.first..end) {
+        return Err(Missing::Gone);
     }
     let skip = u64::from(item.skip);
     if skip > 0 && skip >= layout.chunk_len(item.first) {
@@ -100,18 +101,17 @@ fn stretch(engine: &Handle, item: &Item) -> Result<(u64, u64), Missing> {
 }
 
 fn take(
-    engine: &Handle,
+    service: &Service,
     parts: &mut Vec<Part>,
     small: &mut u64,
     root: Root,
     (offset, len): (u64, u64),
-) -> Result<Name, Missing> {
-    let Opened { name, print, file } = content::open(engine, &root)?;
+) -> Result<Option<Name>, Missing> {
+    let content = service.holdings.open(&root)?;
+    let name = content.name();
     if len > SMALL {
-        let of = name.clone();
-        let stretch = Stretch { root, name, print, file, offset, len, unreadable: false };
-        parts.push(Part::Stretch(stretch));
-        return Ok(of);
+        parts.push(Part::Stretch(Stretch { root, content, offset, len, unreadable: false }));
+        return Ok(name);
     }
     if !matches!(parts.last(), Some(Part::Bytes { .. })) {
         let bytes = Vec::with_capacity(usize::try_from(*small).unwrap_or(0));
@@ -122,10 +122,9 @@ fn take(
     let Some(Part::Bytes { bytes, .. }) = parts.last_mut() else { return Err(Missing::Refused) };
     let start = bytes.len();
     bytes.resize(start + len, 0);
-    let read = read_exact(&*file, &mut bytes[start..], offset);
-    if read.is_err() || !content::is_unchanged(&*file, &print) {
+    if content.read(&mut bytes[start..], offset).is_err() || !content.is_sound() {
         bytes.truncate(start);
-        engine.recheck(&name);
+        content.doubt();
         return Err(Missing::Changed);
     }
     Ok(name)
@@ -141,12 +140,11 @@ impl Prepared {
     /// Sends the run. Gives the writer back, and the roots of files that turned out to be others.
     pub(super) async fn send(
         self,
-        engine: &Handle,
         writer: LinkWriter<ToLeecher>,
     ) -> Result<(LinkWriter<ToLeecher>, Vec<Root>), SessionError> {
         let run = writer.run(&self.header)?;
         let parts = self.parts.into();
-        let mut sending = Sending { run, parts, engine: engine.clone(), changed: Vec::new() };
+        let mut sending = Sending { run, parts, changed: Vec::new() };
         loop {
             let advanced = tokio::task::spawn_blocking(move || sending.advance()).await;
             sending = advanced.map_err(|_| SessionError::Closed)??;
@@ -164,7 +162,6 @@ impl Prepared {
 struct Sending {
     run: RunWriter<ToLeecher>,
     parts: VecDeque<Part>,
-    engine: Handle,
     changed: Vec<Root>,
 }
 
@@ -174,7 +171,7 @@ impl Sending {
         while let Some(part) = self.parts.front_mut() {
             if part.put(&mut self.run)? {
                 let ended = self.parts.pop_front();
-                self.changed.extend(ended.and_then(|part| part.check(&self.engine)));
+                self.changed.extend(ended.and_then(|part| part.check()));
             } else if !self.run.try_send()? {
                 break;
             }
@@ -199,10 +196,10 @@ impl Part {
     }
 
     /// The root of a file that is not what was hashed. Called when all of the part has been read.
-    fn check(&self, engine: &Handle) -> Option<Root> {
+    fn check(&self) -> Option<Root> {
         match self {
             Self::Stretch(stretch) if !stretch.is_sound() => {
-                engine.recheck(&stretch.name);
+                stretch.content.doubt();
                 Some(stretch.root)
             }
             _ => None,
@@ -215,7 +212,7 @@ impl Stretch {
         let most = usize::try_from(self.len).unwrap_or(usize::MAX);
         let count = run.fill(most, |part| {
             // What cannot be read any more is zeros: as many bytes as announced must follow.
-            if self.unreadable || read_exact(&*self.file, part, self.offset).is_err() {
+            if self.unreadable || self.content.read(part, self.offset).is_err() {
                 self.unreadable = true;
                 part.fill(0);
             }
@@ -226,6 +223,6 @@ impl Stretch {
     }
 
     fn is_sound(&self) -> bool {
-        !self.unreadable && content::is_unchanged(&*self.file, &self.print)
+        !self.unreadable && self.content.is_sound()
     }
 }
