@@ -8,4 +8,5 @@ pub mod hashes;
 pub mod journal;
 pub mod landing;
 pub mod naming;
+pub mod numbers;
 pub mod serve;

@@ -51,6 +51,8 @@ pub struct Item {
     pub executable: bool,
     /// Whether not even its name is told before it was read: copies of keys are such files.
     quiet: bool,
+    /// Whether it has to be compared with what was published.
+    dirty: bool,
     /// How far it is.
     pub state: State,
     /// The last walk that found it.
@@ -68,16 +70,10 @@ pub enum Verdict {
     Fresh(bool),
 }
 
-/// A file, and whether it has to be compared with what was published.
-struct Known {
-    item: Item,
-    dirty: bool,
-}
-
-/// All files of all folders: some 200 bytes for each.
+/// All files of all folders: some 170 bytes for each.
 #[derive(Default)]
 pub struct Index {
-    files: Files<Known>,
+    files: Files<Item>,
     holders: Holders,
     /// Files that are dirty, and some that are not any more.
     dirty: VecDeque<Id>,
@@ -105,10 +101,9 @@ impl Index {
         let quiet = print.size <= if mode & 0o077 == 0 { QUIET_MAX } else { KEY_MAX };
         let before = self.files.find(name);
         if let Some(id) = before
-            && let Some(known) = self.files.get_mut(id)
-            && known.item.print == print
+            && let Some(item) = self.files.get_mut(id)
+            && item.print == print
         {
-            let item = &mut known.item;
             item.seen = item.seen.max(walk);
             let state = item.state;
             if (item.executable, item.quiet) != (executable, quiet) {
@@ -118,7 +113,7 @@ impl Index {
             return Verdict::Same(state);
         }
         let state = known.map_or(State::Settling, State::Hashed);
-        self.put(name, Item { print, executable, quiet, state, seen: walk });
+        self.put(name, Item { print, executable, quiet, dirty: false, state, seen: walk });
         let is_new = before.is_none();
         if known.is_some() { Verdict::Known(is_new) } else { Verdict::Fresh(is_new) }
     }
@@ -128,8 +123,7 @@ impl Index {
     pub fn sweep(&mut self, start: &str, walk: u64) -> u64 {
         let mut offered = 0;
         for id in self.files.at_or_beneath(start) {
-            let item = self.files.get(id).map(|known| known.item);
-            if let Some(item) = item.filter(|item| item.seen < walk) {
+            if let Some(item) = self.files.get(id).filter(|item| item.seen < walk) {
                 offered += u64::from(item.state.is_offered());
                 self.remove_one(id);
             }
@@ -147,7 +141,7 @@ impl Index {
             Some(_) => self.item_mut(name).into_iter().for_each(|item| item.seen = seen),
             None => {
                 let (print, state) = (Print::NONE, State::Unshared);
-                self.put(name, Item { print, executable: false, quiet: false, state, seen });
+                self.put(name, Item { print, executable: false, quiet: false, dirty: false, state, seen });
             }
         }
     }
@@ -165,7 +159,7 @@ impl Index {
     /// How many names at and beneath the folder `name` cannot be shared, and `max` of them.
     #[must_use]
     pub fn unshared_in(&self, name: &str, max: usize) -> (u64, Vec<Name>) {
-        self.files.unshared(name, max, |known| !known.item.state.is_offered())
+        self.files.unshared(name, max, |item| !item.state.is_offered())
     }
 
     /// Forgets the file `name`.
@@ -193,8 +187,8 @@ impl Index {
     /// Has the file `name`, which waits to be read, handed out by [`Index::next_put_off`].
     pub fn put_off(&mut self, name: &str) {
         let id = self.files.find(name);
-        if let Some((id, known)) = id.and_then(|id| Some((id, self.files.get(id)?))) {
-            self.put_off.entry(known.item.print.device).or_default().push_back(id);
+        if let Some((id, item)) = id.and_then(|id| Some((id, self.files.get(id)?))) {
+            self.put_off.entry(item.print.device).or_default().push_back(id);
         }
     }
 
@@ -207,8 +201,7 @@ impl Index {
     /// The next file that waits to be read of those put off on disk `device`.
     pub fn next_put_off(&mut self, device: u64) -> Option<(Name, Print)> {
         while let Some(id) = self.put_off.get_mut(&device)?.pop_front() {
-            let item = self.files.get(id).map(|known| known.item);
-            if let Some(item) = item.filter(|item| item.state == State::Waiting) {
+            if let Some(item) = self.files.get(id).filter(|item| item.state == State::Waiting) {
                 return Some((self.files.name(id)?, item.print));
             }
         }
@@ -218,7 +211,7 @@ impl Index {
 
     fn item_mut(&mut self, name: &str) -> Option<&mut Item> {
         let id = self.files.find(name)?;
-        self.files.get_mut(id).map(|known| &mut known.item)
+        self.files.get_mut(id)
     }
 
     /// The file `name`, in the state `print`, was not complete after all. False if it does not wait to be read in it.
@@ -258,12 +251,12 @@ impl Index {
             }
             None => {
                 self.gone.remove(name);
-                let Some(id) = self.files.add(name, Known { item, dirty: false }) else { return };
+                let Some(id) = self.files.add(name, item) else { return };
                 id
             }
         };
-        if let Some(known) = self.files.get_mut(id) {
-            known.item = item;
+        if let Some(before) = self.files.get_mut(id) {
+            *before = Item { dirty: before.dirty, ..item };
         }
         match item.state {
             State::Settling | State::Waiting => self.waiting += 1,
@@ -277,7 +270,7 @@ impl Index {
     }
 
     fn uncount(&mut self, id: Id) {
-        let state = self.files.get(id).map(|known| known.item.state);
+        let state = self.files.get(id).map(|item| item.state);
         if state.is_some_and(State::is_offered) {
             self.files.count(id, false);
         }
@@ -290,8 +283,8 @@ impl Index {
     }
 
     fn set_dirty(&mut self, id: Id) {
-        if let Some(known) = self.files.get_mut(id)
-            && !std::mem::replace(&mut known.dirty, true)
+        if let Some(item) = self.files.get_mut(id)
+            && !std::mem::replace(&mut item.dirty, true)
         {
             self.dirty.push_back(id);
         }
@@ -300,13 +293,13 @@ impl Index {
     /// The file `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Item> {
-        self.files.get(self.files.find(name)?).map(|known| &known.item)
+        self.files.get(self.files.find(name)?)
     }
 
     /// Files with the content `root`, and their prints; of very many some.
     #[must_use]
     pub fn with_root(&self, root: &Root) -> Vec<(Name, Print)> {
-        let ids = self.holders.of(root).filter_map(|id| Some((id, self.files.get(id)?.item)));
+        let ids = self.holders.of(root).filter_map(|id| Some((id, self.files.get(id)?)));
         let same = ids.filter(|(_, item)| item.state == State::Hashed(*root)).take(SAME_MAX);
         let mut named: Vec<_> =
             same.filter_map(|(id, item)| Some((self.files.name(id)?, item.print))).collect();
@@ -316,7 +309,7 @@ impl Index {
 
     /// Prints of all files.
     pub fn prints(&self) -> impl Iterator<Item = &Print> {
-        self.files.iter().map(|known| &known.item.print)
+        self.files.iter().map(|item| &item.print)
     }
 
     /// Numbers of all files, folder by folder; a file that comes when another has gone may have its number.
@@ -416,7 +409,7 @@ impl Index {
         self.gone.clear();
         while self.files.next_touched().is_some() {}
         for id in std::mem::take(&mut self.dirty) {
-            self.files.get_mut(id).into_iter().for_each(|known| known.dirty = false);
+            self.files.get_mut(id).into_iter().for_each(|item| item.dirty = false);
         }
     }
 
@@ -427,7 +420,7 @@ impl Index {
         while names.len() < max
             && let Some(id) = self.dirty.pop_front()
         {
-            let dirty = self.files.get_mut(id).map(|known| std::mem::take(&mut known.dirty));
+            let dirty = self.files.get_mut(id).map(|item| std::mem::take(&mut item.dirty));
             names.extend(dirty.filter(|dirty| *dirty).and_then(|_| self.files.name(id)));
         }
         names.sort_unstable();

@@ -1,7 +1,7 @@
 //! Hashes of files read before, in one file: losing it costs reading the files again and nothing else.
 //!
 //! A file is found by its inode, size and time of change, so that renames and moves cost nothing. In memory is only where in the
-//! file each record is, some 35 bytes for each.
+//! file each record is, some 18 bytes for each.
 //!
 //! ```text
 //! record = 0 ‖ key [24] ‖ i64 changed ‖ u64 device ‖ u64 path ‖ root [32]      key = u64 inode ‖ u64 size ‖ i64 modified
@@ -22,6 +22,7 @@ use sealift_proto::manifest::{CHUNK, Layout, Manifest};
 use super::file::Hashed;
 use super::print::Print;
 use crate::journal::{Journal, Reader};
+use crate::numbers::Numbers;
 
 /// Name of the file.
 pub const FILE: &str = "hashes";
@@ -49,9 +50,9 @@ pub struct Cache {
 struct Inner {
     journal: Option<Journal>,
     /// Where records of files are, by a number made of their keys. What is there says itself which it is.
-    files: HashMap<u64, u64>,
+    files: Numbers<u64, u64>,
     /// Where chaining values are, by a number made of their roots.
-    values: HashMap<u64, u64>,
+    values: Numbers<u64, u64>,
     /// What is not in the file yet.
     waiting: HashMap<Key, Record>,
     waiting_values: HashMap<Root, Vec<ChainingValue>>,
@@ -180,21 +181,21 @@ impl Inner {
         if let Some(record) = self.waiting.get(key) {
             return Some(*record);
         }
-        let place = self.files.get(&number(key))?;
-        let (found, record) = stored_record(&self.journal.as_ref()?.reader(), *place)?;
+        let place = self.files.get(number(key))?;
+        let (found, record) = stored_record(&self.journal.as_ref()?.reader(), place)?;
         (found == *key).then_some(record)
     }
 
     fn has_values(&self, root: &Root) -> bool {
-        self.waiting_values.contains_key(root) || self.values.contains_key(&number(&root.0))
+        self.waiting_values.contains_key(root) || self.values.contains(number(&root.0))
     }
 
     fn read_values(&self, root: &Root) -> Option<Vec<ChainingValue>> {
         if let Some(values) = self.waiting_values.get(root) {
             return Some(values.clone());
         }
-        let place = self.values.get(&number(&root.0))?;
-        let body = self.journal.as_ref()?.reader().body(*place).ok()?;
+        let place = self.values.get(number(&root.0))?;
+        let body = self.journal.as_ref()?.reader().body(place).ok()?;
         let (found, values) = body.get(1..)?.split_first_chunk::<32>()?;
         (*found == root.0).then(|| values.as_chunks::<32>().0.to_vec())
     }
@@ -251,8 +252,8 @@ impl Inner {
 }
 
 /// Those of `all` that are to be kept, in the order in which they lie.
-fn kept(all: &HashMap<u64, u64>, mut keep: impl FnMut(&u64, u64) -> bool) -> Vec<(u64, u64)> {
-    let mut all: Vec<_> = all.iter().map(|(number, place)| (*number, *place)).collect();
+fn kept(all: &Numbers<u64, u64>, mut keep: impl FnMut(&u64, u64) -> bool) -> Vec<(u64, u64)> {
+    let mut all: Vec<_> = all.iter().collect();
     all.sort_unstable_by_key(|(_, place)| *place);
     all.retain(|(number, place)| keep(number, *place));
     all

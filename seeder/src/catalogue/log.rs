@@ -7,7 +7,7 @@
 
 mod base;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::index::Name;
 use base::{Base, Written};
 use sealift_content::journal::Journal;
+use sealift_content::numbers::Numbers;
 
 const KIND: [u8; 16] = *b"sealift segments";
 /// The log is written anew when it holds over twice the changes that a new one would, and so many more.
@@ -98,7 +99,7 @@ pub struct Log {
     journal: Journal,
     head: Option<Signed<Head>>,
     segments: Vec<Stored>,
-    published: HashMap<PathNumber, Digest>,
+    published: Numbers<PathNumber, Digest>,
     changes: usize,
     /// What they weigh.
     weight: u64,
@@ -223,7 +224,8 @@ impl Log {
         offered: impl Iterator<Item = N>,
     ) -> HashSet<PathNumber> {
         let offered: HashSet<_> = offered.map(|name| number(name.as_ref())).collect();
-        self.published.keys().filter(|number| !offered.contains(number)).copied().collect()
+        let published = self.published.iter().map(|(number, _)| number);
+        published.filter(|number| !offered.contains(number)).collect()
     }
 
     /// Names of what is published under these numbers. Blocks, and reads the log until it has them.
@@ -251,9 +253,9 @@ impl Log {
     /// What has to be published of the path `name`, of which `stated` is to be said now, if anything.
     #[must_use]
     pub fn change(&self, name: &Name, stated: Option<Change>) -> Option<Change> {
-        let before = self.published.get(&number(name));
+        let before = self.published.get(number(name));
         match stated {
-            Some(stated) if before == Some(&digest(&stated)) => None,
+            Some(stated) if before == Some(digest(&stated)) => None,
             Some(stated) => Some(stated),
             None if before.is_none() => None,
             None => sealift_proto::path::RelativePath::new(&**name).ok().map(Change::Remove),
@@ -468,11 +470,11 @@ fn open_segment(author: &Author, position: u64, sealed: &[u8]) -> Option<Vec<Cha
     unfold(&folded).ok()
 }
 
-fn note(published: &mut HashMap<PathNumber, Digest>, change: &Change) {
+fn note(published: &mut Numbers<PathNumber, Digest>, change: &Change) {
     let path = number(change.path().as_str());
     match change {
         Change::Put(_) | Change::Folder(_) => published.insert(path, digest(change)),
-        Change::Remove(_) => published.remove(&path),
+        Change::Remove(_) => published.remove(path),
     };
 }
 
@@ -500,7 +502,7 @@ struct Loader<'a> {
     next: u64,
     chain: [u8; 32],
     segments: Vec<Stored>,
-    published: HashMap<PathNumber, Digest>,
+    published: Numbers<PathNumber, Digest>,
     changes: usize,
     weight: u64,
     /// Where the last segment of the head ends in the journal.
@@ -513,7 +515,7 @@ impl<'a> Loader<'a> {
         let (next, chain) =
             head.map_or((0, [0; 32]), |head| (head.base, chain_start(&head.log_id, head.base)));
         let head = head.filter(|head| head.space == author.space && head.epoch == author.epoch);
-        let (segments, published) = (Vec::new(), HashMap::new());
+        let (segments, published) = (Vec::new(), Numbers::default());
         let end = sealift_content::journal::START as u64;
         Self {
             author,

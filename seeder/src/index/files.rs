@@ -3,6 +3,7 @@
 mod folders;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Name;
@@ -10,11 +11,11 @@ use folders::Seen;
 
 /// A file, as long as it is there. Later another file may have the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Id(u32);
+pub struct Id(NonZeroU32);
 
 impl Id {
     pub(super) fn slot(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
+        usize::try_from(self.0.get() - 1).unwrap_or(usize::MAX)
     }
 }
 
@@ -62,7 +63,7 @@ impl<T> Slots<T> {
             self.slots[id.slot()] = Some(value);
             return Some(id);
         }
-        let id = u32::try_from(self.slots.len()).ok().filter(|id| *id < u32::MAX).map(Id)?;
+        let id = u32::try_from(self.slots.len() + 1).ok().and_then(NonZeroU32::new).map(Id)?;
         self.slots.push(Some(value));
         Some(id)
     }

@@ -1,7 +1,6 @@
 //! Which files have which content.
 
-use std::collections::HashMap;
-
+use sealift_content::numbers::Numbers;
 use sealift_proto::catalogue::Root;
 
 use super::files::Id;
@@ -10,7 +9,7 @@ use super::files::Id;
 /// many, and each of them must be quick to take out.
 #[derive(Default)]
 pub(super) struct Holders {
-    first: HashMap<u32, Id>,
+    first: Numbers<u32, Id>,
     /// By number of the file.
     links: Vec<Link>,
 }
@@ -48,13 +47,13 @@ impl Holders {
         match (before, after) {
             (Some(before), _) => self.set(before, Link { after, ..self.link(before) }),
             (None, Some(after)) => drop(self.first.insert(start(root), after)),
-            (None, None) => drop(self.first.remove(&start(root))),
+            (None, None) => drop(self.first.remove(start(root))),
         }
     }
 
     /// Files whose content may be `root`, those that came last first.
     pub(super) fn of(&self, root: &Root) -> impl Iterator<Item = Id> {
-        let first = self.first.get(&start(root)).copied();
+        let first = self.first.get(start(root));
         std::iter::successors(first, |id| self.link(*id).after)
     }
 

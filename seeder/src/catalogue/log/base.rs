@@ -1,12 +1,13 @@
 //! A log written anew, some entries at a time: what is offered may be far more than should be in memory twice.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 use sealift_proto::catalogue::{Change, fold, fold_all};
 use sealift_proto::log::chain_next;
 
 use super::{Author, Digest, LogError, PathNumber, Stored, body, note, seal, weight};
+use sealift_content::numbers::Numbers;
 
 /// The records of a new base, and what is to be known of them when all have been taken.
 pub(super) struct Base<'a, B> {
@@ -24,7 +25,7 @@ pub(super) struct Base<'a, B> {
 pub(super) struct Written {
     /// The segments, their places still to come.
     pub(super) segments: Vec<Stored>,
-    pub(super) published: HashMap<PathNumber, Digest>,
+    pub(super) published: Numbers<PathNumber, Digest>,
     pub(super) changes: usize,
     pub(super) weight: u64,
     /// Why it ended before everything was.
