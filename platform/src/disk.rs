@@ -6,6 +6,7 @@ mod helpers;
 mod system;
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -245,6 +246,17 @@ pub trait File: Send + Sync {
     /// As [`File::pass_cache`], for a file that is to be read whole: unless most of it lies in the cache already, as far as some
     /// looks tell, from where it comes sooner.
     fn spare_cache(&mut self) {}
+
+    /// Whether most of the bytes `range` lie in the system's cache, as far as some looks tell, or that cannot be told.
+    fn is_cached(&self, range: Range<u64>) -> bool {
+        let _ = range;
+        true
+    }
+
+    /// Has the system forget what it keeps of the bytes `range` in its cache, for one who read them and had not found them there.
+    fn forget_cached(&self, range: Range<u64>) {
+        let _ = range;
+    }
 
     /// Locks the file itself, until it is closed or the process ends, however it ends; `false` when another holds it.
     ///

@@ -2,6 +2,7 @@
 
 mod known;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use sealift_content::entry::EntryPlace;
 use sealift_content::hashes::file::{HashError, Reading, read_exact};
 use sealift_content::hashes::print::Print;
 use sealift_content::serve::holdings::{Answer, Content, Holdings};
+use sealift_content::serve::passing::Passing;
 use sealift_platform::disk::{Buffer, File};
 use sealift_platform::private;
 use sealift_platform::sync::lock;
@@ -115,6 +117,10 @@ impl Content for Opened {
             HashError::Unreadable(error) => error,
             other => std::io::Error::other(other),
         })
+    }
+
+    fn passing(&self, range: Range<u64>) -> Option<Passing> {
+        Passing::of(&self.file, range)
     }
 
     fn is_sound(&self) -> bool {

@@ -18,8 +18,8 @@ use super::print::Print;
 pub const CHUNK_LEN: usize = 1 << 20;
 const _: () = assert!(CHUNK_LEN as u64 == CHUNK);
 
-/// Files of so many bytes and more are read past the system's cache, unless they are in it: what users work with stays there.
-const LARGE: u64 = 64 * CHUNK;
+/// Files of more bytes are read past the system's cache, unless they are in it: what users work with stays there.
+pub const SMALL: u64 = CHUNK;
 
 /// A file that was read from its first byte to its last in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Reading {
         if Print::of(&file.stat()?) != print {
             return Err(HashError::Changed);
         }
-        if print.size >= LARGE {
+        if print.size > SMALL {
             file.spare_cache();
         }
         let layout = Layout::new(print.size)

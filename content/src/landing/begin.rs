@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use sealift_platform::Platform;
-use sealift_platform::disk::{Kind, Root as Folder};
+use sealift_platform::disk::{Buffer, Kind, Root as Folder};
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout};
 
@@ -15,6 +15,7 @@ use super::folders::Trouble;
 use super::part::Part;
 use super::stage::top_of;
 use super::{Landing, LandingError, State, Target};
+use crate::hashes::file::SMALL;
 use crate::landing::sink::Begun;
 use crate::naming::numbered;
 
@@ -177,9 +178,12 @@ fn is_absence(error: &io::Error) -> bool {
 
 /// BLAKE3 of the regular file at `path`; `None` if it cannot be opened as one.
 pub(super) fn hash_file(folder: &dyn Folder, path: &Path) -> io::Result<Option<Root>> {
-    let Ok(file) = folder.open(path) else { return Ok(None) };
+    let Ok(mut file) = folder.open(path) else { return Ok(None) };
+    if file.stat()?.len > SMALL {
+        file.spare_cache();
+    }
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; usize::try_from(CHUNK).unwrap_or(0)];
+    let mut buffer = Buffer::new(usize::try_from(CHUNK).unwrap_or(0));
     let mut offset = 0;
     loop {
         let read = file.read_at(&mut buffer, offset)?;
@@ -188,5 +192,29 @@ pub(super) fn hash_file(folder: &dyn Folder, path: &Path) -> io::Result<Option<R
         }
         hasher.update(&buffer[..read]);
         offset += u64::try_from(read).unwrap_or(0);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use sealift_platform::disk::{Disk, SystemDisk};
+
+    #[test]
+    fn a_file_that_is_there_is_compared_past_the_cache() {
+        let out = tempfile::tempdir().unwrap();
+        let content = vec![9; 5 << 20];
+        std::fs::write(out.path().join("f"), &content).unwrap();
+        let folder = SystemDisk.open(out.path()).unwrap();
+        let file = folder.open_write(Path::new("f")).unwrap();
+        let all = 0..content.len() as u64;
+        file.sync().unwrap();
+        file.forget_cached(all.clone());
+        if file.is_cached(all.clone()) {
+            return println!("skipped: everything stays in memory here");
+        }
+        let root = hash_file(&*folder, Path::new("f")).unwrap();
+        assert_eq!(root, Some(Root(*blake3::hash(&content).as_bytes())));
+        assert!(!file.is_cached(all));
     }
 }

@@ -9,6 +9,7 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::Layout;
 use sealift_proto::message::Missing;
 
+use super::passing::Passing;
 use crate::entry::EntryPlace;
 use crate::hashes::Name;
 
@@ -63,6 +64,12 @@ pub trait Content: Send + Sync {
     /// # Errors
     /// When it cannot be read, or ends before.
     fn read(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()>;
+
+    /// Held while `range` is read: what it brings into the system's cache goes out of it again.
+    fn passing(&self, range: Range<u64>) -> Option<Passing> {
+        let _ = range;
+        None
+    }
 
     /// Whether it is still what was hashed.
     fn is_sound(&self) -> bool;

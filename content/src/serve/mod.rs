@@ -5,6 +5,7 @@
 pub mod event;
 pub mod holdings;
 mod link;
+pub mod passing;
 mod run;
 
 use std::net::SocketAddr;

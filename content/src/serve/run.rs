@@ -14,6 +14,7 @@ use sealift_proto::message::{Item, Missing, Outcome, RUN_MAX, RunHeader, Session
 
 use super::Service;
 use super::holdings::Content;
+use super::passing::Passing;
 use crate::hashes::Name;
 
 /// Items up to this many bytes are read before the run begins.
@@ -41,6 +42,8 @@ struct Stretch {
     offset: u64,
     len: u64,
     unreadable: bool,
+    /// Held until all of it has been read.
+    _passing: Option<Passing>,
 }
 
 /// Opens what `items` ask for and reads what is small. Blocks.
@@ -110,7 +113,9 @@ fn take(
     let content = service.holdings.open(&root)?;
     let name = content.name();
     if len > SMALL {
-        parts.push(Part::Stretch(Stretch { root, content, offset, len, unreadable: false }));
+        let passing = content.passing(offset..offset + len);
+        let stretch = Stretch { root, content, offset, len, unreadable: false, _passing: passing };
+        parts.push(Part::Stretch(stretch));
         return Ok(name);
     }
     if !matches!(parts.last(), Some(Part::Bytes { .. })) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use sealift_content::hashes::file::SMALL;
 use sealift_platform::disk::{Buffer, Root as Folder};
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::CHUNK;
@@ -12,9 +13,6 @@ use tokio::task::JoinSet;
 
 /// Files read at once at most: beyond, disks get slower, not faster.
 const AT_ONCE: usize = 8;
-
-/// Files of so many bytes and more are read past the system's cache, unless they are in it.
-const LARGE: u64 = 64 * CHUNK;
 
 /// The content of a file, or why it is not known.
 pub type Outcome = io::Result<Root>;
@@ -85,7 +83,7 @@ impl Shared {
     fn hash(&self, path: &Path, buffer: &mut [u8]) -> Outcome {
         let mut file = self.folder.open(path)?;
         let before = file.stat()?;
-        if before.len >= LARGE {
+        if before.len > SMALL {
             file.spare_cache();
         }
         let mut hasher = blake3::Hasher::new();

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -92,18 +93,19 @@ impl Direct {
 #[cfg(target_os = "linux")]
 const LOOKS: u64 = 8;
 
-/// Whether most of `file` is in the cache, or that cannot be told.
+/// Whether most of the bytes `range` of `file` are in the cache, or that cannot be told.
 #[cfg(target_os = "linux")]
-pub(super) fn is_cached(file: &File) -> bool {
+pub(super) fn is_cached(file: &File, range: Range<u64>) -> bool {
     use rustix::fs::Advice;
 
-    let Ok(len) = file.metadata().map(|metadata| metadata.len()) else { return true };
     // Otherwise each look would have much of what follows read.
     let advise = |advice| {
         let _ = rustix::fs::fadvise(file, 0, None, advice);
     };
     advise(Advice::Random);
-    let there = (0..LOOKS).filter(|look| is_there(file, len / LOOKS * look)).count();
+    let len = range.end.saturating_sub(range.start);
+    let place = |look| range.start + len / LOOKS * look;
+    let there = (0..LOOKS).filter(|look| is_there(file, place(*look))).count();
     advise(Advice::Normal);
     there as u64 * 2 > LOOKS
 }
@@ -117,10 +119,23 @@ fn is_there(file: &File, offset: u64) -> bool {
     !matches!(preadv2(file, &mut into, offset, ReadWriteFlags::NOWAIT), Err(Errno::AGAIN))
 }
 
+/// Has the system drop what is in the cache of the bytes `range`; what waits to be written stays.
+#[cfg(target_os = "linux")]
+pub(super) fn forget_cached(file: &File, range: Range<u64>) {
+    // A length of zero would be all that follows.
+    if let Some(len) = range.end.checked_sub(range.start).and_then(std::num::NonZeroU64::new) {
+        // It is a favour to others; the system need not do it.
+        let _ = rustix::fs::fadvise(file, range.start, Some(len), rustix::fs::Advice::DontNeed);
+    }
+}
+
 #[cfg(not(target_os = "linux"))]
-pub(super) fn is_cached(_: &File) -> bool {
+pub(super) fn is_cached(_: &File, _: Range<u64>) -> bool {
     true
 }
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn forget_cached(_: &File, _: Range<u64>) {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
@@ -132,13 +147,15 @@ mod tests {
         use crate::disk::system::file::SystemFile;
         use crate::disk::{Buffer, File as _};
         let path = tempfile::NamedTempFile::new().unwrap();
-        let content: Vec<u8> = (0..4 << 20).map(|at: u32| (at / 4096) as u8).collect();
+        let len = (4 << 20) + 4000;
+        let content: Vec<u8> = (0..len).map(|at: u32| (at / 4096) as u8).collect();
+        let all = 0..u64::from(len);
         std::fs::write(path.path(), &content).unwrap();
         let file = File::open(path.path()).unwrap();
         file.sync_all().unwrap();
-        assert!(is_cached(&file));
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
-        if is_cached(&file) || Direct::open(&file).is_err() {
+        assert!(is_cached(&file, all.clone()));
+        forget_cached(&file, all.clone());
+        if is_cached(&file, all) || Direct::open(&file).is_err() {
             println!(
                 "skipped: device {} keeps everything in memory",
                 file.metadata().unwrap().dev()
@@ -148,8 +165,12 @@ mod tests {
         let mut sparing = SystemFile::new(File::open(path.path()).unwrap().into());
         sparing.spare_cache();
         let mut buffer = Buffer::new(content.len());
-        assert_eq!(sparing.read_at(&mut buffer, 0).unwrap(), content.len());
+        let whole = 4 << 20;
+        assert_eq!(sparing.read_at(&mut buffer[..whole], 0).unwrap(), whole);
+        // The end is no whole block, and goes through the cache.
+        assert_eq!(sparing.read_at(&mut buffer[whole..], whole as u64).unwrap(), 4000);
         assert!(*buffer == content);
+        assert!(!is_there(&file, whole as u64));
         // Not at the places that were looked at before.
         let there = (0..LOOKS).filter(|look| is_there(&file, (4 << 20) / LOOKS * look + 99 * 4096));
         assert_eq!(there.count(), 0);

@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::io;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,11 +16,22 @@ use crate::disk::{File, Kind, Lock, Stat};
 pub(super) struct SystemFile {
     file: std::fs::File,
     direct: Option<Direct>,
+    /// It was hardly in the cache, and is not to be there.
+    spared: bool,
 }
 
 impl SystemFile {
     pub(super) fn new(file: OwnedFd) -> Self {
-        Self { file: file.into(), direct: None }
+        Self { file: file.into(), direct: None, spared: false }
+    }
+
+    /// Reads through the cache, and leaves there only what may have been there before.
+    fn read_cached(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, offset)?;
+        if self.spared {
+            self.forget_cached(offset..offset + count as u64);
+        }
+        Ok(count)
     }
 }
 
@@ -27,7 +39,7 @@ impl File for SystemFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         loop {
             let direct = self.direct.as_ref().and_then(|direct| direct.read(buffer, offset));
-            match direct.unwrap_or_else(|| self.file.read_at(buffer, offset)) {
+            match direct.unwrap_or_else(|| self.read_cached(buffer, offset)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,
             }
@@ -78,9 +90,19 @@ impl File for SystemFile {
     }
 
     fn spare_cache(&mut self) {
-        if !direct::is_cached(&self.file) {
+        let len = self.file.metadata().map_or(0, |metadata| metadata.len());
+        if !self.is_cached(0..len) {
             self.pass_cache();
+            self.spared = true;
         }
+    }
+
+    fn is_cached(&self, range: Range<u64>) -> bool {
+        direct::is_cached(&self.file, range)
+    }
+
+    fn forget_cached(&self, range: Range<u64>) {
+        direct::forget_cached(&self.file, range);
     }
 
     fn try_lock(&self) -> io::Result<bool> {
