@@ -15,6 +15,10 @@ const RUNS: u64 = 3;
 /// Least and most bytes under way at one source.
 const LEAST: u64 = 2 * CHUNK;
 const MOST: u64 = RUNS * RUN_MAX;
+/// From a source that answers soon, no more is under way than this, or so many times what is on its way while it answers: the rest
+/// would only wait in the systems' buffers, which grow with it until none of it is in the processor's cache when it is next copied.
+const NEAR: u64 = MOST / 3;
+const ON_ITS_WAY: f64 = 8.0;
 /// A source from which nothing comes for longer than this is taken to slow down.
 const HESITATION: Duration = Duration::from_millis(500);
 
@@ -99,9 +103,16 @@ impl Pace {
 
     /// Bytes that shall be under way.
     pub(super) fn under_way(&self) -> u64 {
-        let Some(rate) = self.rate else { return self.opening };
-        let time = AHEAD + self.latency.unwrap_or_default();
-        ((rate * time.as_secs_f64()) as u64).clamp(LEAST, MOST)
+        let latency = self.latency.unwrap_or_default();
+        let lasting = |rate| (rate * (AHEAD + latency).as_secs_f64()) as u64;
+        self.rate.map_or(self.opening, lasting).clamp(LEAST, self.most())
+    }
+
+    fn most(&self) -> u64 {
+        let (Some(rate), Some(latency)) = (self.rate.or(self.guess), self.latency) else {
+            return MOST;
+        };
+        ((rate * latency.as_secs_f64() * ON_ITS_WAY) as u64).clamp(NEAR, MOST)
     }
 
     /// Bytes of one run.
@@ -149,6 +160,28 @@ mod tests {
         play(&mut far, &mut now, 20_000_000, 300 * MS);
         // More than what is on the way at that rate, so that the rate can rise to what the way carries.
         assert!(far.under_way() > 12_000_000 && near.under_way() < 11_000_000);
+    }
+
+    #[test]
+    fn what_comes_at_once_is_not_asked_for_long_before() {
+        let mut now = Instant::now();
+        let (mut near, mut far) = (Pace::new(now), Pace::new(now));
+        near.answered(MS);
+        far.answered(20 * MS);
+        let start = now;
+        play(&mut near, &mut now, 1_000_000_000, 300 * MS);
+        let mut now = start;
+        play(&mut far, &mut now, 1_000_000_000, 300 * MS);
+        assert_eq!((near.under_way(), far.under_way()), (NEAR, MOST));
+        // Nor before the rate is known.
+        let mut new = Pace::new(now);
+        new.answered(MS);
+        for _ in 0..9 {
+            now += 10 * MS;
+            new.arrived(1 << 20, now);
+            new.finished_run(now);
+        }
+        assert_eq!((new.rate(), new.under_way()), (None, NEAR));
     }
 
     #[test]
