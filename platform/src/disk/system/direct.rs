@@ -90,7 +90,6 @@ impl Direct {
 }
 
 /// At how many places of a file it is looked whether they are in the cache.
-#[cfg(target_os = "linux")]
 const LOOKS: u64 = 8;
 
 /// Whether most of the bytes `range` of `file` are in the cache, or that cannot be told.
@@ -103,9 +102,7 @@ pub(super) fn is_cached(file: &File, range: Range<u64>) -> bool {
         let _ = rustix::fs::fadvise(file, 0, None, advice);
     };
     advise(Advice::Random);
-    let len = range.end.saturating_sub(range.start);
-    let place = |look| range.start + len / LOOKS * look;
-    let there = (0..LOOKS).filter(|look| is_there(file, place(*look))).count();
+    let there = places(range).filter(|place| is_there(file, *place)).count();
     advise(Advice::Normal);
     there as u64 * 2 > LOOKS
 }
@@ -117,6 +114,20 @@ fn is_there(file: &File, offset: u64) -> bool {
     let mut byte = [0];
     let mut into = [io::IoSliceMut::new(&mut byte)];
     !matches!(preadv2(file, &mut into, offset, ReadWriteFlags::NOWAIT), Err(Errno::AGAIN))
+}
+
+/// Where it is looked.
+fn places(range: Range<u64>) -> impl Iterator<Item = u64> {
+    let step = range.end.saturating_sub(range.start) / LOOKS;
+    (0..LOOKS).map(move |look| range.start + step * look)
+}
+
+/// Has the system drop what looking for the bytes `range` brought into the cache, or the next look would take it for what it looks for.
+pub(super) fn forget_looks(file: &File, range: Range<u64>) {
+    for place in places(range) {
+        let block = place / BLOCK as u64 * BLOCK as u64;
+        forget_cached(file, block..block + BLOCK as u64);
+    }
 }
 
 /// Has the system drop what is in the cache of the bytes `range`; what waits to be written stays.

@@ -25,6 +25,10 @@ impl SystemFile {
         Self { file: file.into(), direct: None, spared: false }
     }
 
+    fn len(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
     /// Reads through the cache, and leaves there only what may have been there before.
     fn read_cached(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let count = self.file.read_at(buffer, offset)?;
@@ -32,6 +36,14 @@ impl SystemFile {
             self.forget_cached(offset..offset + count as u64);
         }
         Ok(count)
+    }
+}
+
+impl Drop for SystemFile {
+    fn drop(&mut self) {
+        if self.spared {
+            direct::forget_looks(&self.file, 0..self.len());
+        }
     }
 }
 
@@ -90,8 +102,7 @@ impl File for SystemFile {
     }
 
     fn spare_cache(&mut self) {
-        let len = self.file.metadata().map_or(0, |metadata| metadata.len());
-        if !self.is_cached(0..len) {
+        if !self.is_cached(0..self.len()) {
             self.pass_cache();
             self.spared = true;
         }
