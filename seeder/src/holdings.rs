@@ -51,7 +51,7 @@ impl Holdings for Offered {
         layout(&self.engine, root)
     }
 
-    fn has(&self, root: &Root, _: std::ops::Range<u64>) -> bool {
+    fn has(&self, root: &Root, _: Range<u64>) -> bool {
         layout(&self.engine, root).is_ok()
     }
 

@@ -141,7 +141,10 @@ impl Index {
             Some(_) => self.item_mut(name).into_iter().for_each(|item| item.seen = seen),
             None => {
                 let (print, state) = (Print::NONE, State::Unshared);
-                self.put(name, Item { print, executable: false, quiet: false, dirty: false, state, seen });
+                self.put(
+                    name,
+                    Item { print, executable: false, quiet: false, dirty: false, state, seen },
+                );
             }
         }
     }
