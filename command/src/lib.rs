@@ -11,6 +11,8 @@ pub mod line;
 pub mod manual;
 pub mod meter;
 pub mod paint;
+#[cfg(feature = "people")]
+pub mod people;
 pub mod process;
 pub mod screen;
 pub mod shell;
@@ -18,4 +20,4 @@ pub mod terminal;
 pub mod trace;
 pub mod usage;
 #[cfg(feature = "people")]
-mod words;
+pub mod words;

@@ -45,7 +45,7 @@ Examples, with COMMAND for relay, seeder or leecher:
 /// What every program heeds of its environment.
 pub const ENVIRONMENT: &str = "  \
 SEALIFT_HOME                     the same as --home
-  SEALIFT_LOG                      what is logged: debug, sealift_peer=trace
+  SEALIFT_LOG                      what is logged: debug, sealift_transport=trace
   XDG_DATA_HOME, XDG_CACHE_HOME    instead of ~/.local/share and ~/.cache
   LC_ALL, LC_CTYPE, LANG           whether lines are drawn with more than ASCII
   NO_COLOR                         nothing is coloured by itself";

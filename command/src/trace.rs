@@ -3,7 +3,7 @@
 use tracing_subscriber::EnvFilter;
 
 /// Writes diagnostics to standard error: warnings of this program's own with `verbose`, or what the environment variable
-/// `SEALIFT_LOG` asks for (`debug`, `sealift_peer=trace`).
+/// `SEALIFT_LOG` asks for (`debug`, `sealift_transport=trace`).
 pub fn start(verbose: bool, json: bool) {
     let filter = match std::env::var("SEALIFT_LOG") {
         Ok(wanted) => EnvFilter::new(wanted),

@@ -1,3 +1,23 @@
-//! Errors of the libraries in words: what happened, why, and what to do next. One module for each subject.
+//! Errors and news of the libraries in words: what happened, why, and what to do next. One module for each library, and nobody
+//! else makes a sentence of an error.
+//!
+//! A [`Failure`](crate::exit::Failure) is made `From<&Error>`, and from the error itself, so that `?` in a command finds it.
 
+mod notice;
 mod space;
+mod transport;
+
+pub use notice::{notice, unwritten};
+pub use transport::{call, clock, dial, session};
+
+/// Makes a failure from an error by value where there is one from a reference.
+macro_rules! by_value {
+    ($($error:ty),+) => {$(
+        impl From<$error> for crate::exit::Failure {
+            fn from(error: $error) -> Self {
+                (&error).into()
+            }
+        }
+    )+};
+}
+use by_value;

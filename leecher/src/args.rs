@@ -10,9 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use sealift_command::args::CommonArgs;
 use sealift_command::human::parse_duration;
 use sealift_command::manual::Manual;
-use sealift_peer::pace::Rate;
-use sealift_peer::path::Allowed;
-use sealift_peer::session::WrapChoice;
+use sealift_command::people::flags;
+use sealift_transport::pace::Rate;
+use sealift_transport::path::Allowed;
+use sealift_transport::session::WrapChoice;
 
 /// Find and fetch files that members of your space share, end-to-end encrypted through a relay that can read nothing
 #[derive(Debug, Parser)]
@@ -154,16 +155,16 @@ pub struct DownloadArgs {
     #[arg(long, value_name = "H")]
     pub hash: Option<String>,
     /// Fetch no faster than RATE bytes per second, all files together: 500k, 10M, 20Mi
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = flags::parse_rate)]
     pub limit: Option<Rate>,
     /// How the key is wrapped: auto, hybrid, x25519 or rsa
-    #[arg(long, value_name = "SUITE", default_value = "auto")]
+    #[arg(long, value_name = "SUITE", default_value = "auto", value_parser = flags::suites())]
     pub wrap: WrapChoice,
     /// Wait until a seeder that has it is online, for ever or for TIME
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "365d", value_parser = parse_duration)]
     pub wait: Option<Duration>,
     /// Which path content may take: any, relay or direct. Only with relay does this device name its addresses to nobody
-    #[arg(long, value_name = "PATH", default_value = "any")]
+    #[arg(long, value_name = "PATH", default_value = "any", value_parser = flags::paths())]
     pub path: Allowed,
     /// Look for seeders on the local network too; with a relay or without. They must run with --lan
     #[arg(long)]

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_command::people::speaker::Speaker;
 use sealift_content::entry::EntryPlace;
 use sealift_content::fetch::schedule::Offer;
 use sealift_content::fetch::space::Offers;
-use sealift_peer::connect::Speaker;
 use sealift_proto::catalogue::Root;
 use sealift_proto::control::LogHead;
 use tokio::sync::mpsc;

@@ -20,7 +20,7 @@ use clap::CommandFactory;
 use sealift_command::console::Console;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::manual::{About, ENVIRONMENT};
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use sealift_platform::Platform;
 use sealift_space::home::Home;
 use sealift_space::profile::Profile;
@@ -61,7 +61,7 @@ pub async fn run(
             commands::list::run(&speaker, &common, path.as_deref(), look).await
         }
         Command::Download(args) => {
-            sealift_peer::path::check_lan(args.lan, args.path)?;
+            sealift_command::people::ways::check_lan(args.lan, args.path)?;
             let speaker = speaker.limited(args.limit).on_lan(args.lan);
             commands::download::run(&speaker, &common, args).await
         }

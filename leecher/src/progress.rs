@@ -9,9 +9,10 @@ use sealift_command::console::{Console, Verbosity};
 use sealift_command::human;
 use sealift_command::line::Line;
 use sealift_command::meter::Meter;
+use sealift_command::people::ways;
 use sealift_command::screen::Block;
-use sealift_peer::path;
 use sealift_platform::sync::lock;
+use sealift_transport::path;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -213,7 +214,7 @@ impl DownloadBar {
         json!({
             "type": "progress", "bytes": moment.have, "total": self.whole.total,
             "bytes_per_second": pace.speed, "seconds_left": left, "path": path::chief(&moment.ways).name(),
-            "paths": path::shares_json(&moment.ways),
+            "paths": ways::shares_json(&moment.ways),
             "files": moment.files, "files_total": self.whole.files, "file": moment.current,
             "waiting_for": waiting.map(|waiting| &waiting.whom),
             "sources": moment.sources.iter().map(source).collect::<Vec<_>>(),

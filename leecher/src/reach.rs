@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use sealift_command::args::CommonArgs;
+use sealift_command::people::speaker::Speaker;
 use sealift_content::fetch::error::Unreachable;
 use sealift_content::fetch::schedule::Offer;
 use sealift_content::fetch::space::{Offers, Presence, Reached, Space};
-use sealift_peer::connect::Speaker;
-use sealift_peer::control::Control;
-use sealift_peer::path::Way;
-use sealift_peer::session::{LeecherSession, SessionError, WrapChoice};
 use sealift_platform::sync::lock;
 use sealift_proto::identity::DeviceId;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::control::Control;
+use sealift_transport::path::Way;
+use sealift_transport::session::{LeecherSession, SessionError, WrapChoice};
 use tokio::sync::watch;
 
 use crate::elsewhere::Elsewhere;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use sealift_command::exit::Failure;
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::log::Head;
 use sealift_proto::text;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_command::exit::Failure;
-use sealift_peer::connect::Speaker;
-use sealift_peer::control::{CallError, Control};
+use sealift_command::people::speaker::Speaker;
+use sealift_command::words;
 use sealift_platform::disk::Root;
 use sealift_proto::catalogue::Status;
 use sealift_proto::codec;
@@ -20,6 +20,7 @@ use sealift_proto::keys::EpochKeys;
 use sealift_proto::log::Head;
 use sealift_proto::object::{self, Place};
 use sealift_proto::space::Role;
+use sealift_transport::control::{CallError, Control};
 use tokio::time::{Instant, sleep};
 
 use crate::online::Online;
@@ -120,7 +121,7 @@ impl<'a> Sync<'a> {
         for head in heads {
             let Err(trouble) = self.one(head).await else { continue };
             if let Trouble::Relay(CallError::Closed) = trouble {
-                return Err(CallError::Closed.failure(&self.control.place()));
+                return Err(words::call(&CallError::Closed, &self.control.place()));
             }
             trouble.tell(self.speaker, self.online, &self.control.place(), &head.device);
             self.done.note(&trouble);

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sealift_peer::path::Way;
 use sealift_proto::catalogue::Status;
+use sealift_transport::path::Way;
 use tokio::sync::mpsc;
 
 use crate::index::Name;

@@ -11,9 +11,10 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use sealift_command::args::CommonArgs;
 use sealift_command::manual::Manual;
-use sealift_peer::pace::Rate;
-use sealift_peer::path::Allowed;
+use sealift_command::people::flags;
 use sealift_proto::space::HostName;
+use sealift_transport::pace::Rate;
+use sealift_transport::path::Allowed;
 
 use crate::invite::{parse_expires, parse_public};
 use crate::service::Service;
@@ -58,10 +59,10 @@ pub struct WatchArgs {
     #[arg(long, value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
     pub watch: Vec<OsString>,
     /// Send no faster than RATE bytes per second, to all leechers together: 500k, 10M, 20Mi
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = flags::parse_rate)]
     pub limit: Option<Rate>,
     /// Which path content may take: any (unless told otherwise), relay or direct. Only with relay does this device name its addresses to nobody
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = flags::paths())]
     pub path: Option<Allowed>,
     /// Let members on the local network find this seeder there by multicast, and fetch without the relay
     #[arg(long)]

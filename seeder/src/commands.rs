@@ -5,10 +5,9 @@ use sealift_command::args::CommonArgs;
 use sealift_command::escape::{escape, escape_path};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::manual::About;
-use sealift_command::{human, manual};
-use sealift_peer::connect::Speaker;
-use sealift_peer::path::check_lan;
-use sealift_peer::{join, roster};
+use sealift_command::people::speaker::Speaker;
+use sealift_command::people::ways::check_lan;
+use sealift_command::{human, manual, people};
 use sealift_platform::Platform;
 use sealift_proto::text;
 use sealift_space::home::Home;
@@ -113,9 +112,9 @@ pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit,
         }
         Command::Join { invite, name } => {
             let name = name.or(cli.watch.name);
-            join::command(&speaker, &invite, name.as_deref(), "seeder --watch DIR").await?;
+            people::join::run(&speaker, &invite, name.as_deref(), "seeder --watch DIR").await?;
         }
-        Command::Members => return roster::command(&speaker, common).await,
+        Command::Members => return people::members::run(&speaker, common).await,
         Command::Service(what) => return service::run(&speaker, common, what),
         Command::Status | Command::Manual(_) => {}
     }

@@ -5,12 +5,12 @@ use std::path::Path;
 use sealift_command::console::Console;
 use sealift_command::escape::escape_os;
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::pace::Rate;
-use sealift_peer::path::Allowed;
 use sealift_platform::disk::Disk;
 use sealift_proto::path::RelativePath;
 use sealift_proto::place::RelayPlace;
 use sealift_space::home::Home;
+use sealift_transport::pace::Rate;
+use sealift_transport::path::Allowed;
 
 use crate::folder::{Folder, Folders, MADE_UP};
 use crate::names::{WatchArg, name_folders, shell};

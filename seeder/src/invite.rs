@@ -5,8 +5,8 @@ pub(crate) mod place;
 use std::time::Duration;
 
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::{GIVE_UP, Patience, Speaker, clock_words, connect, relay_of};
-use sealift_peer::control::{CallError, Control};
+use sealift_command::people::speaker::Speaker;
+use sealift_command::words;
 use sealift_proto::codec::{self, Bytes, Extensions, List};
 use sealift_proto::control::ToRelay;
 use sealift_proto::frame::VERSION;
@@ -18,6 +18,8 @@ use sealift_proto::place::RelayPlace;
 use sealift_proto::space::{Certificate, HostName, RelayAddress, Role};
 use sealift_space::invites;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::connect::{GIVE_UP, Patience, clock_apart, connect, relay_of};
+use sealift_transport::control::{CallError, Control};
 use serde_json::json;
 
 /// How long an invite is good unless told otherwise.
@@ -117,11 +119,11 @@ pub async fn make(
 
 /// Why the relay does not keep the package. It ends by this device's clock, and the relay judges by its own.
 fn not_taken(error: CallError, speaker: &Speaker, control: &Control) -> Failure {
-    let failure = error.failure(&control.place());
-    match clock_words(speaker, control) {
-        Some(clock) if failure.exit == Exit::Refused => {
-            failure.why(clock).next("set the clock of this device, and run the same command again")
-        }
+    let failure = words::call(&error, &control.place());
+    match clock_apart(speaker, control) {
+        Some(clock) if failure.exit == Exit::Refused => failure
+            .why(words::clock(&clock))
+            .next("set the clock of this device, and run the same command again"),
         _ => failure,
     }
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::connect::Speaker;
-use sealift_peer::lan::{Announcement, Caller, Door};
-use sealift_peer::session::Acceptor;
+use sealift_command::people::speaker::Speaker;
 use sealift_proto::control::Address;
 use sealift_proto::handshake::RefuseCode;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Membership;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::lan::{Announcement, Caller, Door};
+use sealift_transport::session::Acceptor;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;

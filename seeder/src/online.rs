@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_command::console::Console;
-use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::{Connected, Patience, Speaker, connect, jittered, relay_of};
-use sealift_peer::control::{CallError, Control, Event};
-use sealift_peer::session::{Acceptor, Side, Ticket};
+use sealift_command::exit::Failure;
+use sealift_command::people::speaker::Speaker;
+use sealift_command::words;
 use sealift_platform::sync::lock;
 use sealift_proto::control::{Address, LogHead, Refusal};
 use sealift_proto::handshake::RefuseCode;
@@ -16,6 +15,9 @@ use sealift_proto::log::{FIRST_CATALOGUE, Head};
 use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::connect::{Connected, Patience, connect, jittered, relay_of};
+use sealift_transport::control::{CallError, Control, Event};
+use sealift_transport::session::{Acceptor, Side, Ticket};
 use serde_json::json;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
@@ -179,13 +181,11 @@ impl Online {
                     }
                 }
                 // The connection ended before it was of use, or the place that a relay named was none.
-                Err(failure)
-                    if moving || failure.exit == Exit::Relay || again && failure.may_pass() =>
-                {
+                Err(error) if moving || error.is_relays() || again && error.may_pass() => {
                     let place = sealift_proto::invite::host_port(&relay.host, relay.port);
-                    (place, failure.why, Duration::ZERO)
+                    (place, Failure::from(error).why, Duration::ZERO)
                 }
-                Err(failure) => return Err(failure),
+                Err(error) => return Err(error.into()),
             };
             let (relay, why, least) = lost;
             self.teller.tell(Activity::Lost { relay, why });
@@ -296,7 +296,7 @@ impl Station<'_> {
             return;
         }
         if owner::admit(speaker, &mut self.connected).await.is_ok() {
-            speaker.unwritten.settled(&speaker.console);
+            speaker.settled();
             self.show_space();
         }
     }
@@ -331,7 +331,7 @@ impl Station<'_> {
     fn closed(&self, why: Option<Refusal>) -> End {
         match why {
             Some(why @ (Refusal::NotMember | Refusal::Removed | Refusal::Expired)) => {
-                End::Failed(CallError::Refused(why).failure(&self.control.place()))
+                End::Failed(words::call(&CallError::Refused(why), &self.control.place()))
             }
             why => End::Lost(why),
         }

@@ -1,11 +1,12 @@
 //! What the owner's seeder does for the others: devices that came by invite get a certificate that lasts.
 
 use sealift_command::exit::Failure;
-use sealift_peer::connect::{Connected, Speaker};
+use sealift_command::people::speaker::Speaker;
 use sealift_proto::codec::List;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::limits::LASTING_MAX;
 use sealift_proto::space::Role;
+use sealift_transport::connect::Connected;
 use serde_json::json;
 
 /// Signs a lasting certificate for each provisional member and publishes them in the space record. Those that were taken

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use sealift_command::escape::{escape, escape_path};
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::Speaker;
-use sealift_peer::direct::Direct;
-use sealift_peer::path::Allowed;
+use sealift_command::people::speaker::Speaker;
 use sealift_platform::disk::Lock;
 use sealift_platform::service::State;
 use sealift_platform::{Platform, private};
 use sealift_proto::space::Label;
 use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::direct::Direct;
+use sealift_transport::path::Allowed;
 use serde_json::json;
 use tokio::sync::watch as signal;
 use tokio::time::timeout;

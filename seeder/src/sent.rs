@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use sealift_peer::path::Way;
 use sealift_platform::sync::lock;
+use sealift_transport::path::Way;
 
 /// Bytes of content sent since the start, by way.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::process::Command;
 use clap::Subcommand;
 use sealift_command::args::CommonArgs;
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use sealift_space::home::configuration;
 use serde_json::json;
 

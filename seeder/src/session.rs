@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
+use sealift_command::people::speaker::Speaker;
 use sealift_content::serve::event::{Event, Listener};
 use sealift_content::serve::holdings::Holdings;
 use sealift_content::serve::{Ways, serve};
-use sealift_peer::connect::Speaker;
-use sealift_peer::control::Control;
-use sealift_peer::session::{Acceptor, SeederSession, SessionError, Side};
 use sealift_platform::sync::lock;
 use sealift_proto::control::Address;
 use sealift_proto::space::Membership;
 use sealift_proto::wrap::Suite;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::control::Control;
+use sealift_transport::session::{Acceptor, SeederSession, SessionError, Side};
 use serde_json::json;
 use tokio::sync::watch;
 

@@ -5,10 +5,10 @@ use std::ffi::{OsStr, OsString};
 
 use clap::Parser;
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::path::Allowed;
 use sealift_proto::text;
 use sealift_space::profile::Profile;
 use sealift_space::profile::file::Kept;
+use sealift_transport::path::Allowed;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Cli, WatchArgs};

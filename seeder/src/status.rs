@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use sealift_command::escape::escape;
-use sealift_peer::path::Way;
 use sealift_platform::sync::lock;
+use sealift_transport::path::Way;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Shared;

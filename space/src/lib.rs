@@ -6,6 +6,7 @@ pub mod error;
 pub mod home;
 pub mod invites;
 pub mod members;
+pub mod package;
 pub mod profile;
 
 pub use error::Error;

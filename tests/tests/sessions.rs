@@ -4,13 +4,8 @@
 use std::path::Path;
 
 use sealift_command::console::Console;
-use sealift_command::exit::Exit;
-use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
-use sealift_peer::control::Event;
-use sealift_peer::join::join;
-use sealift_peer::session::{
-    Acceptor, Incoming, SeederSession, Sessions, Side, Ticket, WrapChoice,
-};
+use sealift_command::exit::{Exit, Failure};
+use sealift_command::people::speaker::Speaker;
 use sealift_platform::Platform;
 use sealift_proto::codec::{self, Bytes, Extensions, List};
 use sealift_proto::control::{Address, ToRelay};
@@ -26,6 +21,13 @@ use sealift_relay::{Config, Relay};
 use sealift_space::home::Home;
 use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::connect::{Connected, GIVE_UP, Patience, connect};
+use sealift_transport::control::Event;
+use sealift_transport::join::join;
+use sealift_transport::session::{
+    Acceptor, Incoming, SeederSession, Sessions, Side, Ticket, WrapChoice,
+};
+use sealift_transport::{Error, JoinError};
 use tokio::sync::oneshot;
 
 struct Running {
@@ -219,8 +221,8 @@ async fn a_second_device_joins_and_every_suite_carries_a_run() {
     assert!(member.serving.contains(&first.device.key.id()));
 
     let third = speaker(&homes.path().join("third"));
-    let failure = join(&third, &invite).await.err().unwrap();
-    assert_eq!(failure.exit, Exit::Refused, "one use: {failure}");
+    let error = join(&third, &invite).await.err().unwrap();
+    assert!(matches!(error, Error::Join(JoinError::Spent)), "one use: {error}");
     assert!(join(&second, &invite).await.is_ok(), "the same device may ask again");
 
     let seeder = Address { device: first.device.key.id(), connection: 0 };
@@ -240,6 +242,11 @@ async fn a_second_device_joins_and_every_suite_carries_a_run() {
     relay.stop().await;
 }
 
+/// The exit code of a command that ends so.
+fn exit(joined: Result<Connected, Error>) -> Exit {
+    Failure::from(joined.err().unwrap()).exit
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edited_invite_and_a_relay_with_another_key_are_refused() {
     let homes = tempfile::tempdir().unwrap();
@@ -250,13 +257,13 @@ async fn an_edited_invite_and_a_relay_with_another_key_are_refused() {
 
     let mut edited = invite.clone();
     edited.secret.0[0] ^= 1;
-    assert_eq!(join(&stranger, &edited).await.err().unwrap().exit, Exit::Refused);
+    assert_eq!(exit(join(&stranger, &edited).await), Exit::Refused);
     let mut elsewhere = invite.clone();
     elsewhere.relay.pin[0] ^= 1;
-    assert_eq!(join(&stranger, &elsewhere).await.err().unwrap().exit, Exit::Refused);
+    assert_eq!(exit(join(&stranger, &elsewhere).await), Exit::Refused);
     let mut nowhere = invite.clone();
     nowhere.relay.port = 1;
-    assert_eq!(join(&stranger, &nowhere).await.err().unwrap().exit, Exit::Relay);
+    assert_eq!(exit(join(&stranger, &nowhere).await), Exit::Relay);
     assert!(join(&stranger, &invite).await.is_ok(), "none of it cost the use");
     relay.stop().await;
 }

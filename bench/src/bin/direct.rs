@@ -12,10 +12,10 @@ use anyhow::{Context, Result, ensure};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, Endpoint, ServerConfig, TransportConfig, VarInt};
 use rustls::pki_types::PrivateKeyDer;
-use sealift_peer::direct::{Candidates, Direct, End, Ends, Transport};
 use sealift_platform::Platform;
 use sealift_proto::handshake::SessionId;
 use sealift_proto::keys::ExporterKey;
+use sealift_transport::direct::{Candidates, Direct, End, Ends, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -4,6 +4,7 @@ use std::io;
 
 use sealift_space::error::Error;
 use sealift_space::home::HomeError;
+use sealift_space::package::PackageError;
 use sealift_space::profile::ProfileError;
 use sealift_space::profile::file::FileError;
 use sealift_space::profile::space::SpaceError;
@@ -13,8 +14,8 @@ use crate::escape::{escape, escape_path};
 use crate::exit::{Exit, Failure};
 use crate::shell::shell_os;
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
         match error {
             Error::Home(error) => error.into(),
             Error::File(error) => error.into(),
@@ -25,18 +26,18 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<HomeError> for Failure {
-    fn from(HomeError(why): HomeError) -> Self {
+impl From<&HomeError> for Failure {
+    fn from(HomeError(why): &HomeError) -> Self {
         Self::new(Exit::Disk, "this user has no home folder")
             .why(why)
             .next("name a folder for Sealift's files with --home DIR")
     }
 }
 
-impl From<FileError> for Failure {
-    fn from(error: FileError) -> Self {
+impl From<&FileError> for Failure {
+    fn from(error: &FileError) -> Self {
         match error {
-            FileError::Disk { place, error } => Self::disk(place.display(), &error),
+            FileError::Disk { place, error } => Self::disk(place.display(), error),
             FileError::Busy { place } => {
                 let why = "another program is writing the profile";
                 let busy = io::Error::new(io::ErrorKind::TimedOut, why);
@@ -45,7 +46,7 @@ impl From<FileError> for Failure {
             }
             FileError::Damaged { place } => Self::new(
                 Exit::Disk,
-                format!("{} is damaged", escape_path(&place)),
+                format!("{} is damaged", escape_path(place)),
             )
             .why("its content does not match its checksum, or another version of Sealift wrote it")
             .next("restore this file from a backup; nothing was changed"),
@@ -53,12 +54,12 @@ impl From<FileError> for Failure {
     }
 }
 
-impl From<ProfileError> for Failure {
-    fn from(error: ProfileError) -> Self {
+impl From<&ProfileError> for Failure {
+    fn from(error: &ProfileError) -> Self {
         use ProfileError as E;
         match error {
             E::KeysMissing { file } => {
-                Self::new(Exit::Disk, format!("{} is missing", escape_path(&file)))
+                Self::new(Exit::Disk, format!("{} is missing", escape_path(file)))
                     .why("the profile holds spaces that this device joined, but not its keys")
                     .next("restore the file from a backup, or start with an empty --home and join again")
             }
@@ -67,7 +68,7 @@ impl From<ProfileError> for Failure {
                 "paste the line that the other side printed: leecher join INVITE; or share a folder: seeder --watch DIR",
             ),
             E::UnknownSpace { name } => {
-                Self::new(Exit::NotFound, format!("no space is called `{}`", escape(&name)))
+                Self::new(Exit::NotFound, format!("no space is called `{}`", escape(name)))
                     .next("`leecher status` lists the spaces of this profile")
             }
             E::SeveralSpaces { names } => {
@@ -81,18 +82,18 @@ impl From<ProfileError> for Failure {
     }
 }
 
-impl From<SpaceError> for Failure {
-    fn from(error: SpaceError) -> Self {
+impl From<&SpaceError> for Failure {
+    fn from(error: &SpaceError) -> Self {
         use SpaceError as E;
         match error {
             E::Incoherent { state } => {
-                Self::new(Exit::Disk, format!("{} is damaged", escape_path(&state)))
+                Self::new(Exit::Disk, format!("{} is damaged", escape_path(state)))
                     .why("its parts do not belong together")
                     .next("restore this file from a backup; nothing was changed")
             }
             E::Lost { state, space, aside } => {
                 let [from, to] = [space, aside].map(|path| shell_os(path.as_os_str()));
-                Self::new(Exit::Disk, format!("{} is missing", escape_path(&state)))
+                Self::new(Exit::Disk, format!("{} is missing", escape_path(state)))
                     .why("the owner's key of this space lies beside it, but not what the space is")
                     .next(format!(
                         "restore it from a backup; or, to go on without this space: mv {from} {to}"
@@ -108,12 +109,12 @@ impl From<SpaceError> for Failure {
     }
 }
 
-impl From<TokenError> for Failure {
-    fn from(error: TokenError) -> Self {
+impl From<&TokenError> for Failure {
+    fn from(error: &TokenError) -> Self {
         match error {
-            TokenError::Unreadable { file, error } => Self::disk(file.display(), &error),
+            TokenError::Unreadable { file, error } => Self::disk(file.display(), error),
             TokenError::Missing { file } => {
-                Self::new(Exit::Usage, format!("there is no token in {}", escape_path(&file)))
+                Self::new(Exit::Usage, format!("there is no token in {}", escape_path(file)))
                     .why("a token is one line of 16 to 256 characters")
                     .next("ask the relay's operator for it")
             }
@@ -124,6 +125,19 @@ impl From<TokenError> for Failure {
         }
     }
 }
+
+impl From<&PackageError> for Failure {
+    fn from(error: &PackageError) -> Self {
+        let failure = match error {
+            PackageError::Sealed => Self::new(Exit::Tampered, error.to_string())
+                .why("the relay altered it, or the invite was edited"),
+            _ => Self::new(Exit::Refused, "the invite does not hold").why(error),
+        };
+        failure.next("ask for a new invite")
+    }
+}
+
+super::by_value!(Error, HomeError, FileError, ProfileError, SpaceError, TokenError, PackageError);
 
 #[cfg(test)]
 mod tests {

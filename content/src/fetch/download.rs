@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sealift_peer::direct::Direct;
-use sealift_peer::path::Allowed;
-use sealift_peer::session::SessionError;
 use sealift_platform::Platform;
 use sealift_platform::random::Random;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::Missing;
+use sealift_transport::direct::Direct;
+use sealift_transport::path::Allowed;
+use sealift_transport::session::SessionError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 
-use sealift_peer::session::SessionError;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::Missing;
+use sealift_transport::session::SessionError;
 
 use crate::landing::LandingError;
 

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sealift_peer::path::Way;
 use sealift_proto::identity::DeviceId;
+use sealift_transport::path::Way;
 
 use super::error::{Trouble, Unreachable};
 

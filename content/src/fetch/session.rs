@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::control::Control;
-use sealift_peer::direct::{Direct, DirectLink};
-use sealift_peer::path::Way;
-use sealift_peer::session::{Found, LeecherEnds, LeecherSession, Search, SessionError};
 use sealift_proto::direct::Candidates;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::SessionMessage;
+use sealift_transport::control::Control;
+use sealift_transport::direct::{Direct, DirectLink};
+use sealift_transport::path::Way;
+use sealift_transport::session::{DirectSearch, Found, LeecherEnds, LeecherSession, SessionError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -67,7 +67,7 @@ pub(super) async fn fetch(
                 }
             }
             Some(aside) = heard.recv() => links.heard(aside),
-            found = Search::found(&mut links.search) => links.found(found),
+            found = DirectSearch::found(&mut links.search) => links.found(found),
             _ = ticks.tick() => {
                 links.begin_search().await;
                 links.look()?;
@@ -95,7 +95,7 @@ struct Links {
     ends: Option<Box<LeecherEnds>>,
     /// The way of the first link.
     first: Way,
-    search: Option<Search>,
+    search: Option<DirectSearch>,
     /// This side's addresses have been named once.
     named: bool,
     /// How many of the links that run are direct, and since when none has been.
@@ -169,7 +169,7 @@ impl Links {
         if self.search.is_some() || self.first.is_direct() || !self.is_worth_it() {
             return;
         }
-        self.search = Some(Search::begin(direct, ends.proofs(), control).await);
+        self.search = Some(DirectSearch::begin(direct, ends.proofs(), control).await);
     }
 
     fn is_worth_it(&self) -> bool {

@@ -6,10 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sealift_peer::path::Way;
-use sealift_peer::session::{
-    Incoming, LeecherEnds, LinkReader, LinkWriter, RunReader, SessionError,
-};
 use sealift_platform::sync::lock;
 use sealift_proto::codec::{self, List};
 use sealift_proto::direct::Candidates;
@@ -18,6 +14,10 @@ use sealift_proto::limits;
 use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::manifest::CHUNK;
 use sealift_proto::message::{Outcome, SessionMessage};
+use sealift_transport::path::Way;
+use sealift_transport::session::{
+    Incoming, LeecherEnds, LinkReader, LinkWriter, RunReader, SessionError,
+};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};

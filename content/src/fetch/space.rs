@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use sealift_peer::control::Control;
-use sealift_peer::path::Way;
-use sealift_peer::session::{LeecherSession, SessionError};
 use sealift_platform::sync::lock;
 use sealift_proto::identity::DeviceId;
+use sealift_transport::control::Control;
+use sealift_transport::path::Way;
+use sealift_transport::session::{LeecherSession, SessionError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 

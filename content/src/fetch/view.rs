@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sealift_peer::path::Way;
 use sealift_proto::identity::DeviceId;
+use sealift_transport::path::Way;
 use tokio::time::Instant;
 
 use super::schedule::SourceView;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sealift_peer::path::Way;
+use sealift_transport::path::Way;
 
 use crate::hashes::Name;
 

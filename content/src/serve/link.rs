@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::path::Way;
-use sealift_peer::session::{Incoming, LinkReader, LinkWriter, SessionError};
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::{self, List};
 use sealift_proto::control::Hash;
 use sealift_proto::direct::Candidates;
 use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::message::{Finished, Item, MESSAGE_MAX, Missing, SessionMessage};
+use sealift_transport::path::Way;
+use sealift_transport::session::{Incoming, LinkReader, LinkWriter, SessionError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 

@@ -11,14 +11,14 @@ mod run;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sealift_peer::control::Control;
-use sealift_peer::direct::{Direct, DirectLink};
-use sealift_peer::path::{Allowed, Way};
-use sealift_peer::session::{Found, Search, SeederEnds, SeederSession, SessionError};
 use sealift_proto::codec::{Bytes, List};
 use sealift_proto::direct::Candidates;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::SessionMessage;
+use sealift_transport::control::Control;
+use sealift_transport::direct::{Direct, DirectLink};
+use sealift_transport::path::{Allowed, Way};
+use sealift_transport::session::{DirectSearch, Found, SeederEnds, SeederSession, SessionError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -93,7 +93,7 @@ pub async fn serve(
                 }
             }
             Some(said) = heard.recv() => links.heard(said).await,
-            found = Search::found(&mut links.search) => links.found(found),
+            found = DirectSearch::found(&mut links.search) => links.found(found),
         }
     }
 }
@@ -115,7 +115,7 @@ struct Links {
     /// How the session ends unless something graver happens.
     end: Result<(), SessionError>,
     control: Option<Control>,
-    search: Option<Search>,
+    search: Option<DirectSearch>,
     /// This side's addresses have been named once.
     named: bool,
     /// To where the leecher spoke last of its addresses.
@@ -134,7 +134,7 @@ impl Links {
             let own = search.own();
             return self.send_own(own);
         }
-        let mut search = Search::begin(direct, self.ends.proofs(), control).await;
+        let mut search = DirectSearch::begin(direct, self.ends.proofs(), control).await;
         search.set_peer(&said.candidates);
         self.search = Some(search);
     }

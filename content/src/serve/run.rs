@@ -5,12 +5,12 @@
 
 use std::collections::VecDeque;
 
-use sealift_peer::session::{LinkWriter, RunWriter, SessionError};
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::List;
 use sealift_proto::link::ToLeecher;
 use sealift_proto::manifest::{CHUNK, Layout};
 use sealift_proto::message::{Item, Missing, Outcome, RUN_MAX, RunHeader, SessionMessage};
+use sealift_transport::session::{LinkWriter, RunWriter, SessionError};
 
 use super::Service;
 use super::holdings::Content;

@@ -6,8 +6,8 @@ use std::path::Path;
 use sealift_command::escape::escape;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
+use sealift_command::people::speaker::Speaker;
 use sealift_command::shell::{shell_os, shell_word};
-use sealift_peer::connect::Speaker;
 use sealift_proto::identity::DeviceId;
 use serde_json::json;
 

@@ -15,15 +15,16 @@ use sealift_command::escape::{escape, escape_os};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::meter::rate;
+use sealift_command::people::speaker::Speaker;
+use sealift_command::people::ways;
 use sealift_content::entry::EntryPlace;
 use sealift_content::fetch::download::Manner;
 use sealift_content::fetch::schedule::{Offer as Source, Outcome};
 use sealift_content::landing::sink::Sink;
 use sealift_content::landing::{EmptyTarget, Landing, Target, forget_older};
 use sealift_content::naming::{self, Names as DiskNames};
-use sealift_peer::connect::Speaker;
-use sealift_peer::path::{self, Way};
 use sealift_proto::catalogue::{EXECUTABLE, Root};
+use sealift_transport::path::{self, Way};
 use serde_json::json;
 use tokio::time::interval;
 
@@ -386,13 +387,13 @@ impl Tally {
         let how = if self.there == self.files {
             "already there".to_owned()
         } else {
-            format!("{}{}{}", human::speed(speed), path::behind_speed(&self.ways), self.origins())
+            format!("{}{}{}", human::speed(speed), ways::behind_speed(&self.ways), self.origins())
         };
         speaker.console.result(
             format!("verified {name}, {}, {how}", human::size(self.bytes)),
             &json!({
                 "type": "verified", "files": self.files, "bytes": self.bytes, "already_there": self.there,
-                "path": path::chief(&self.ways).name(), "paths": path::shares_json(&self.ways),
+                "path": path::chief(&self.ways).name(), "paths": ways::shares_json(&self.ways),
                 "fetched_bytes": self.written, "bytes_per_second": speed,
                 "seconds": elapsed.as_secs_f64(), "place": self.place,
                 "sources": self.shares.iter().map(|(name, bytes)| json!({"seeder": name, "bytes": bytes}))

@@ -1,7 +1,7 @@
 //! `leecher join`.
 
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 
 /// Joins by the invite given, asked for, or read from standard input.
 ///
@@ -12,6 +12,6 @@ pub async fn run(
     invite: &[String],
     name: Option<&str>,
 ) -> Result<Exit, Failure> {
-    sealift_peer::join::command(speaker, invite, name, "leecher search NAME").await?;
+    sealift_command::people::join::run(speaker, invite, name, "leecher search NAME").await?;
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape;
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use serde_json::json;
 
 use super::facts::Owner;

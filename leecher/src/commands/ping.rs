@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use sealift_command::args::CommonArgs;
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::Speaker;
-use sealift_peer::direct::{Direct, Outcome, Tried};
-use sealift_peer::path::Way;
-use sealift_peer::session::{SessionError, WrapChoice};
+use sealift_command::people::speaker::Speaker;
+use sealift_command::words;
 use sealift_proto::identity::DeviceId;
+use sealift_transport::direct::{Direct, Outcome, Tried};
+use sealift_transport::path::Way;
+use sealift_transport::session::{SessionError, WrapChoice};
 use serde_json::json;
 
 use super::choose::devices;
@@ -44,7 +45,9 @@ pub async fn run(
         };
         let who = online.name_of(&device);
         let show = |row: &Row| show(speaker, &who, row);
-        paths(speaker, online, device, wait, &show).await.map_err(|error| error.failure(&who))?;
+        paths(speaker, online, device, wait, &show)
+            .await
+            .map_err(|error| words::session(&error, &who))?;
     }
     Ok(Exit::Done)
 }

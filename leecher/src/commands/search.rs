@@ -5,7 +5,7 @@ mod shown;
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape;
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use serde_json::json;
 
 use crate::freshen::{Known, News, excuse, forget, freshen, tell_unread, unreadable};

@@ -4,10 +4,11 @@ use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape_path;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
-use sealift_peer::connect::{Speaker, relay_of};
+use sealift_command::people::speaker::Speaker;
 use sealift_proto::invite::host_port;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::connect::relay_of;
 use serde_json::json;
 
 use crate::freshen::synced;

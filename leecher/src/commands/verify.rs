@@ -8,8 +8,8 @@ use sealift_command::args::CommonArgs;
 use sealift_command::escape::{escape, escape_os};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
+use sealift_command::people::speaker::Speaker;
 use sealift_command::shell::{shell_os, shell_word};
-use sealift_peer::connect::Speaker;
 use serde_json::json;
 use tokio::time::interval;
 

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use sealift_peer::lan::Browser;
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
 use sealift_platform::sync::lock;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Role;
+use sealift_transport::lan::Browser;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::timeout;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sealift_command::human;
 use sealift_command::line::{Line, elide};
 use sealift_command::terminal::Glyphs;
-use sealift_peer::path::Way;
+use sealift_transport::path::Way;
 
 use sealift_content::fetch::schedule::SourceView;
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use sealift_command::escape::escape_path;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
-use sealift_peer::connect::Speaker;
-use sealift_peer::control::CallError;
+use sealift_command::people::speaker::Speaker;
 use sealift_platform::disk;
 use sealift_proto::catalogue::CATALOGUE_MAX;
 use sealift_proto::control::{LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::log;
+use sealift_transport::control::CallError;
 use serde_json::json;
 
 use super::Sync;

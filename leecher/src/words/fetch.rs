@@ -10,9 +10,9 @@ use sealift_command::human;
 use sealift_content::fetch::error::{FetchError, Obstacle, Trouble, Unreachable};
 use sealift_content::fetch::event::{Event, Listener};
 use sealift_content::fetch::view::Whom;
-use sealift_peer::path::Way;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::Missing;
+use sealift_transport::path::Way;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -53,7 +53,7 @@ pub(crate) fn explain(error: &FetchError, label: &str, names: &Names) -> Failure
                     "nothing wrong was kept; try again, or take it from another member with --from",
                 )
         }
-        E::NoSession { with, why } => why.failure(&names.of(with)),
+        E::NoSession { with, why } => sealift_command::words::session(why, &names.of(with)),
         E::NotGiven { holders, why } => {
             not_given(*why, &format!("{label}: {why} ({})", all(names, holders)))
         }
@@ -79,7 +79,7 @@ fn all(names: &Names, devices: &BTreeSet<DeviceId>) -> String {
 fn reason(trouble: &Trouble, names: &Names) -> String {
     let failure = match trouble {
         Trouble::Space(why) => cause(why),
-        Trouble::Session(device, why) => why.failure(&names.of(device)),
+        Trouble::Session(device, why) => sealift_command::words::session(why, &names.of(device)),
     };
     failure.why.unwrap_or(failure.what)
 }

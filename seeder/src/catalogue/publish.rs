@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::control::{CallError, Control};
 use sealift_platform::clock::Clock;
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::{Change, Status};
@@ -12,6 +11,7 @@ use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Hash, Refusal, ToRelay};
 use sealift_proto::identity::Signed;
 use sealift_proto::log::{FIRST_CATALOGUE, Head, statement_hash};
+use sealift_transport::control::{CallError, Control};
 use tokio::sync::watch as signal;
 use tokio::time::{Instant, sleep, timeout};
 

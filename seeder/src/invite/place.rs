@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use sealift_command::console::Console;
-use sealift_peer::connect::Speaker;
-use sealift_peer::control::{Control, Purpose, dial};
+use sealift_command::people::speaker::Speaker;
 use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
+use sealift_transport::control::{Control, Purpose, dial};
 use serde_json::json;
 use tokio::time::timeout;
 

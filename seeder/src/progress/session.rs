@@ -6,8 +6,9 @@ use sealift_command::escape::escape;
 use sealift_command::human;
 use sealift_command::line::Line;
 use sealift_command::meter::Meter;
+use sealift_command::people::ways;
 use sealift_command::screen::Block;
-use sealift_peer::path::{self, Way};
+use sealift_transport::path::{self, Way};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -68,7 +69,7 @@ impl Session {
     }
 
     pub(super) fn shares(&self) -> Value {
-        path::shares_json(&self.parts())
+        ways::shares_json(&self.parts())
     }
 
     /// Bytes per second over the whole session.
@@ -78,7 +79,7 @@ impl Session {
     }
 
     pub(super) fn pace(&self) -> String {
-        let path = path::behind_speed(&self.parts());
+        let path = ways::behind_speed(&self.parts());
         self.rate().map_or(path.clone(), |rate| format!(", {}{path}", human::speed(rate)))
     }
 
@@ -96,6 +97,6 @@ impl Session {
             .name(2, file.unwrap_or_default())
             .text(3, human::size(self.bytes()))
             .text(1, human::speed(self.meter.per_second().unwrap_or(0)))
-            .text(4, path::shares(&self.parts()).unwrap_or_default())
+            .text(4, ways::shares(&self.parts()).unwrap_or_default())
     }
 }

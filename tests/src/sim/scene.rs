@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Parser;
 use sealift_command::console::{Channel, Console, Lines};
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use sealift_platform::net::{Listener, Net};
 use sealift_platform::sync::lock;
 use sealift_proto::place::RelayPlace;
@@ -232,7 +232,7 @@ fn seeder_config(name: &str) -> sealift_seeder::Config {
         name: Some(name.to_owned()),
         watching: Watching::Poll(Duration::from_secs(2)),
         limit: None,
-        path: sealift_peer::path::Allowed::Relay,
+        path: sealift_transport::path::Allowed::Relay,
         console: Console::captured(false).0,
         lan: false,
         answers_status: false,

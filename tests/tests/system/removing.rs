@@ -2,9 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use sealift_command::console::Console;
-use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
-use sealift_peer::join::join;
-use sealift_peer::session::Incoming;
+use sealift_command::people::speaker::Speaker;
 use sealift_platform::Platform;
 use sealift_proto::codec::{self, Bytes, List};
 use sealift_proto::control::ToRelay;
@@ -18,6 +16,9 @@ use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
 use sealift_tests::process::User;
 use sealift_tests::stage;
+use sealift_transport::connect::{Connected, GIVE_UP, Patience, connect};
+use sealift_transport::join::join;
+use sealift_transport::session::Incoming;
 
 use super::seeding::{LONG, World, line_with, open_session, root_of};
 

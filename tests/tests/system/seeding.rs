@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use sealift_command::console::{Console, Lines};
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::{Connected, GIVE_UP, Patience, Speaker, connect};
-use sealift_peer::join::join;
-use sealift_peer::session::{Incoming, LinkReader, LinkWriter, Sessions, Side, WrapChoice};
+use sealift_command::people::speaker::Speaker;
 use sealift_platform::Platform;
 use sealift_proto::catalogue::{Change, Entry, Root, unfold};
 use sealift_proto::codec::{self, List};
@@ -31,6 +29,10 @@ use sealift_seeder::names::WatchArg;
 use sealift_seeder::watch::Watching;
 use sealift_space::home::Home;
 use sealift_space::profile::Profile;
+use sealift_transport::connect::{Connected, GIVE_UP, Patience, connect};
+use sealift_transport::join::join;
+use sealift_transport::session::{Incoming, LinkReader, LinkWriter, Sessions, Side, WrapChoice};
+use sealift_transport::{Error, JoinError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -97,7 +99,7 @@ impl World {
             name: Some("ana".into()),
             watching: Watching::System,
             limit: None,
-            path: sealift_peer::path::Allowed::Relay,
+            path: sealift_transport::path::Allowed::Relay,
             console,
             lan: false,
             answers_status: true,
@@ -506,7 +508,8 @@ async fn the_owner_admits_those_who_came_by_invite_and_nobody_above_its_uses() {
         join(&speaker, &invite).await.unwrap();
     }
     let third = join(&world.speaker("tom"), &invite).await.err().unwrap();
-    assert_eq!(third.exit, Exit::Refused);
+    assert!(matches!(third, Error::Join(JoinError::Spent)), "{third}");
+    assert_eq!(Failure::from(third).exit, Exit::Refused);
     line_with(&lines, "member for good").await;
     let start = Instant::now();
     for home in ["ben", "eva"] {

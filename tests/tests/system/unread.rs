@@ -1,8 +1,8 @@
 //! Files that are wanted before the seeder has read them.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
-use sealift_peer::join::join;
 use sealift_proto::message::SessionMessage;
+use sealift_transport::join::join;
 
 use super::seeding::{World, line_with, message, open_session};
 

@@ -20,12 +20,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use blake3::hazmat::ChainingValue;
-use sealift_peer::path::Way;
-use sealift_peer::session::SessionError;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::Layout;
 use sealift_proto::message::{Finished, Item, Missing};
+use sealift_transport::path::Way;
+use sealift_transport::session::SessionError;
 use tokio::time::Instant;
 
 use super::error::FetchError;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use sealift_peer::path::Way;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
+use sealift_transport::path::Way;
 use tokio::time::Instant;
 
 use super::pace::Pace;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sealift_peer::path::Way;
 use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::manifest::Layout;
+use sealift_transport::path::Way;
 use tokio::time::Instant;
 
 use super::source::Source;

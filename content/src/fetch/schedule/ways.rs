@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sealift_peer::path::Way;
 use sealift_proto::identity::DeviceId;
+use sealift_transport::path::Way;
 use tokio::time::Instant;
 
 use super::source::Source;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_peer::session::{RunReader, SessionError};
 use sealift_platform::disk::Buffer;
 use sealift_proto::catalogue::Root;
 use sealift_proto::link::ToLeecher;
 use sealift_proto::manifest::Layout;
+use sealift_transport::session::{RunReader, SessionError};
 use tokio::time::Instant;
 
 use super::Source;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use sealift_command::args::CommonArgs;
+use sealift_command::people::speaker::Speaker;
 use sealift_content::fetch::download::Download;
 use sealift_content::fetch::event::Listener;
 use sealift_content::fetch::schedule::Offer;
 use sealift_content::fetch::view::View;
 use sealift_content::landing::sink::Sink;
-use sealift_peer::connect::Speaker;
 use sealift_space::profile::space::SpaceState;
 use tokio::time::Instant;
 

@@ -3,8 +3,8 @@
 use sealift_command::escape::{escape, escape_os};
 use sealift_command::exit::Failure;
 use sealift_command::human;
+use sealift_command::people::speaker::Speaker;
 use sealift_content::landing::{EmptyTarget, make_folders};
-use sealift_peer::connect::Speaker;
 use serde_json::json;
 
 use crate::args::DownloadArgs;

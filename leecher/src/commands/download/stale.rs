@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sealift_command::args::CommonArgs;
 use sealift_command::exit::Failure;
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use sealift_proto::catalogue::Root;
 use serde_json::json;
 use tokio::time::{Instant, sleep};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape;
 use sealift_command::exit::{Exit, Failure};
+use sealift_command::people::speaker::Speaker;
 use sealift_command::shell::shell_word;
 use sealift_content::fetch::schedule::Outcome;
-use sealift_peer::connect::Speaker;
 
 use super::begin::{Wanted, begin};
 use super::{Tally, folders, source, space_for, watch};

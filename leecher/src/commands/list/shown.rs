@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sealift_command::escape::escape;
 use sealift_command::human;
 use sealift_command::paint::Style;
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use serde_json::{Value, json};
 
 use super::super::facts::{Owner, names, when, who};

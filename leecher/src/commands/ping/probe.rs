@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sealift_peer::control::Control;
-use sealift_peer::direct::{Direct, DirectLink, Outcome, Tried};
-use sealift_peer::session::{
-    Found, Incoming, LeecherSession, LinkReader, LinkWriter, Search, SessionError,
-};
 use sealift_proto::codec;
 use sealift_proto::link::{ToLeecher, ToSeeder};
 use sealift_proto::message::SessionMessage;
+use sealift_transport::control::Control;
+use sealift_transport::direct::{Direct, DirectLink, Outcome, Tried};
+use sealift_transport::session::{
+    DirectSearch, Found, Incoming, LeecherSession, LinkReader, LinkWriter, SessionError,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Questions asked to measure a way: the quickest answer counts.
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Probe {
     writer: LinkWriter<ToSeeder>,
     reader: LinkReader<ToLeecher>,
-    search: Search,
+    search: DirectSearch,
     /// Links that were found: as long as they are held, they are not looked for again.
     links: Vec<DirectLink>,
     through_relay: Duration,
@@ -49,7 +49,7 @@ impl Probe {
     ) -> Result<(Self, Duration), SessionError> {
         let LeecherSession { writer, reader, .. } = session;
         let (reader, ends) = reader.confirm().await?;
-        let search = Search::begin(direct, ends.proofs(), control).await;
+        let search = DirectSearch::begin(direct, ends.proofs(), control).await;
         let mut probe = Self { writer, reader, search, links: Vec::new(), through_relay: ANSWER };
         let mut best = probe.ask(1).await?;
         for request in 2..=QUESTIONS {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sealift_command::escape::escape;
 use sealift_command::human;
 use sealift_command::paint::Style;
-use sealift_peer::connect::Speaker;
+use sealift_command::people::speaker::Speaker;
 use sealift_proto::identity::DeviceId;
 use serde_json::{Value, json};
 

@@ -1,85 +1,9 @@
-//! The ways that the bytes of a session can take, and which of them somebody allows.
+//! The ways that content took, in words.
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
-use sealift_proto::direct::Transport;
+use sealift_transport::path::{Allowed, Way};
 use serde_json::{Value, json};
 
-use sealift_command::exit::{Exit, Failure};
-
-/// A way between two devices. Ordered from the one that costs others most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Way {
-    /// Through the relay.
-    Relay,
-    /// Directly, over QUIC.
-    Quic,
-    /// Directly, over TCP.
-    Tcp,
-}
-
-impl Way {
-    /// Whether no relay lies on it.
-    #[must_use]
-    pub const fn is_direct(self) -> bool {
-        !matches!(self, Self::Relay)
-    }
-
-    /// As a person reads it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Relay => "relay",
-            Self::Quic => "direct QUIC",
-            Self::Tcp => "direct TCP",
-        }
-    }
-
-    /// As part of a sentence: content comes …
-    #[must_use]
-    pub const fn phrase(self) -> &'static str {
-        match self {
-            Self::Relay => "through the relay",
-            Self::Quic => "directly over QUIC",
-            Self::Tcp => "directly over TCP",
-        }
-    }
-}
-
-impl From<Transport> for Way {
-    fn from(transport: Transport) -> Self {
-        match transport {
-            Transport::Tcp => Self::Tcp,
-            Transport::Udp => Self::Quic,
-        }
-    }
-}
-
-/// Which ways content may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Allowed {
-    /// The best there is.
-    #[default]
-    Any,
-    /// Through the relay alone; this device's addresses are shown to nobody.
-    Relay,
-    /// Direct ways alone.
-    Direct,
-}
-
-impl ValueEnum for Allowed {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Any, Self::Relay, Self::Direct]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Any => "any",
-            Self::Relay => "relay",
-            Self::Direct => "direct",
-        }))
-    }
-}
+use crate::exit::{Exit, Failure};
 
 /// Checks that a device that is to be found by others on the local network may be.
 ///
@@ -129,15 +53,10 @@ pub fn shares_json(parts: &[(Way, u64)]) -> Value {
     parts.iter().map(|(way, bytes)| json!({"path": way.name(), "bytes": bytes})).collect()
 }
 
-/// The way that carried the most.
-#[must_use]
-pub fn chief(parts: &[(Way, u64)]) -> Way {
-    let most = parts.iter().max_by_key(|(way, bytes)| (*bytes, *way));
-    most.filter(|(_, bytes)| *bytes > 0).map_or(Way::Relay, |(way, _)| *way)
-}
-
 #[cfg(test)]
 mod tests {
+    use sealift_transport::path::chief;
+
     use super::*;
 
     #[test]
@@ -153,12 +72,5 @@ mod tests {
         assert_eq!((chief(&some), chief(&two), chief(&[])), (Way::Tcp, Way::Quic, Way::Relay));
         assert_eq!(behind_speed(&two), ", direct QUIC 97 %, relay 3 %");
         assert_eq!(behind_speed(&[(Way::Relay, 9)]), " through the relay");
-    }
-
-    #[test]
-    fn what_is_allowed_is_read_as_it_is_typed() {
-        let read = ["any", "relay", "direct"].map(|text| Allowed::from_str(text, false).unwrap());
-        assert_eq!(read, [Allowed::Any, Allowed::Relay, Allowed::Direct]);
-        assert!(Allowed::from_str("lan", false).is_err());
     }
 }

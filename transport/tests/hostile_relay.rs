@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use sealift_command::console::{Console, Lines};
 use sealift_command::exit::{Exit, Failure};
-use sealift_peer::connect::{Connected, Patience, Speaker, connect};
-use sealift_peer::control::{CallError, Control, Events, Purpose, dial};
+use sealift_command::people::speaker::Speaker;
 use sealift_platform::Platform;
 use sealift_proto::codec::{self, Bytes, Extensions};
 use sealift_proto::control::{Address, FromRelay, LogHead, Refusal, ToRelay, Welcome};
@@ -21,6 +20,8 @@ use sealift_proto::space::{Card, HostName, Label, SpaceId};
 use sealift_space::home::Home;
 use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::connect::{Connected, Patience, connect};
+use sealift_transport::control::{CallError, Control, Events, Purpose, dial};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -136,7 +137,8 @@ impl Member {
         most: Duration,
     ) -> Result<Connected, Failure> {
         let patience = Patience::AtMost(most);
-        connect(&self.speaker, self.space.clone(), relay, false, patience).await
+        let connected = connect(&self.speaker, self.space.clone(), relay, false, patience).await;
+        connected.map_err(Failure::from)
     }
 
     fn told(&self, what: &str) -> usize {

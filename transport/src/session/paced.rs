@@ -113,11 +113,12 @@ mod tests {
     use tokio::time::{Instant, timeout};
 
     use super::*;
+    use crate::pace::Rate;
     use crate::session::link::testing::Pipe;
 
     /// A pace, and the near ends of `count` pairs of pipes that share it.
-    fn pipes(way: Way, rate: &str, count: usize) -> Vec<(BoxStream, Pipe)> {
-        let pace = Pace::new(rate.parse().unwrap());
+    fn pipes(way: Way, rate: u64, count: usize) -> Vec<(BoxStream, Pipe)> {
+        let pace = Pace::new(Rate::new(rate).unwrap());
         let pipe = || {
             let (near, far) = tokio::io::duplex(1 << 20);
             (paced(Box::new(Pipe(near)), way, Some(&pace)), Pipe(far))
@@ -132,7 +133,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn reading_and_writing_take_the_time_they_should() {
         for way in [Way::Reading, Way::Writing] {
-            let (near, far) = pipes(way, "1M", 1).remove(0);
+            let (near, far) = pipes(way, 1_000_000, 1).remove(0);
             let (mut from, mut to): (BoxStream, BoxStream) = match way {
                 Way::Reading => (near, Box::new(far)),
                 Way::Writing => (Box::new(far), near),
@@ -152,7 +153,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn links_share_the_rate_evenly() {
         let mut tasks = tokio::task::JoinSet::new();
-        for (mut near, mut far) in pipes(Way::Writing, "3M", 3) {
+        for (mut near, mut far) in pipes(Way::Writing, 3_000_000, 3) {
             tasks.spawn(async move {
                 let mut passed = 0;
                 let sending = async {
@@ -179,7 +180,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_other_direction_never_waits() {
-        let (mut near, mut far) = pipes(Way::Writing, "10k", 1).remove(0);
+        let (mut near, mut far) = pipes(Way::Writing, 10_000, 1).remove(0);
         far.write_all(&[1; 500_000]).await.unwrap();
         let start = Instant::now();
         near.read_exact(&mut [0; 500_000]).await.unwrap();

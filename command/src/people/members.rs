@@ -3,19 +3,20 @@
 use std::collections::BTreeSet;
 
 use sealift_proto::identity::DeviceId;
-use serde_json::json;
-
-use crate::connect::{GIVE_UP, Patience, Speaker, connect, relay_of};
-use sealift_command::args::CommonArgs;
-use sealift_command::exit::{Exit, Failure};
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::connect::{GIVE_UP, Patience, connect, relay_of};
+use serde_json::json;
+
+use super::speaker::Speaker;
+use crate::args::CommonArgs;
+use crate::exit::{Exit, Failure};
 
 /// Lists the members of each space, with who serves now where the relay answers.
 ///
 /// # Errors
 /// With words and exit code for the person.
-pub async fn command(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
+pub async fn run(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
     let spaces = speaker.profile.spaces_named(common.space.as_deref())?;
     let several = spaces.len() > 1;
     for (space, known) in at_once(speaker, common, spaces).await {
@@ -83,10 +84,11 @@ async fn one_space(
             serving: Some(connected.serving),
             offline: None,
         }),
-        Err(failure) if failure.exit == Exit::Relay => {
+        Err(error) if error.is_relays() => {
+            let failure = Failure::from(error);
             Ok(Known { space, members, serving: None, offline: Some(failure.what) })
         }
-        Err(failure) => Err(failure),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,18 +1,17 @@
 //! The way to a connection: how it goes on while the relay does not answer, what is told meanwhile, and when it is given up.
 
 use std::collections::BTreeSet;
-use std::io::{Error, ErrorKind};
+use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::time::Duration;
 
-use sealift_proto::control::{Refusal, ToRelay};
-use serde_json::json;
+use sealift_proto::control::ToRelay;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::Speaker;
 use crate::control::{Control, DialError, Events, Purpose, dial};
-use sealift_command::exit::{Exit, Failure};
-use sealift_command::human;
+use crate::device::ThisDevice;
+use crate::error::Error;
+use crate::notice::Notice;
 use sealift_proto::place::RelayPlace;
 use sealift_space::profile::space::SpaceState;
 
@@ -42,7 +41,7 @@ pub enum Patience {
 
 /// The way to a connection.
 pub(super) struct Attempt<'a> {
-    speaker: &'a Speaker,
+    this: &'a ThisDevice,
     serving: bool,
     patience: Patience,
     start: Instant,
@@ -51,19 +50,19 @@ pub(super) struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(speaker: &'a Speaker, serving: bool, patience: Patience) -> Self {
+    pub(super) fn new(this: &'a ThisDevice, serving: bool, patience: Patience) -> Self {
         let (start, told) = (Instant::now(), BTreeSet::new());
-        Self { speaker, serving, patience, start, pause: PAUSE.0, told }
+        Self { this, serving, patience, start, pause: PAUSE.0, told }
     }
 
-    /// Whether it goes on after `failure` of a connection that stood already. What is not the relay's going is told once.
-    pub(super) fn bears(&mut self, failure: &Failure) -> bool {
+    /// Whether it goes on after `error` of a connection that stood already. What is not the relay's going is told once.
+    pub(super) fn bears(&mut self, error: &Error) -> bool {
         let bears = match self.patience {
-            Patience::AtMost(most) => failure.exit == Exit::Relay && self.has_time(most),
-            Patience::Begin | Patience::Again => failure.may_pass(),
+            Patience::AtMost(most) => error.is_relays() && self.has_time(most),
+            Patience::Begin | Patience::Again => error.may_pass(),
         };
-        if bears && failure.exit != Exit::Relay && self.told.insert("midway") {
-            self.warn(failure);
+        if bears && !error.is_relays() && self.told.insert("midway") {
+            self.this.reporter.tell(&Notice::TryingOn(error));
         }
         bears
     }
@@ -83,7 +82,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(super) async fn wait(&mut self) {
-        sleep(jittered(self.pause, self.speaker)).await;
+        sleep(jittered(self.pause, self.this)).await;
         self.pause = (self.pause * 2).min(PAUSE.1);
     }
 
@@ -91,14 +90,14 @@ impl<'a> Attempt<'a> {
         &mut self,
         space: &SpaceState,
         relay: &RelayPlace,
-    ) -> Result<(Control, Events), Failure> {
+    ) -> Result<(Control, Events), Error> {
         loop {
             let error = match self.dial_once(space, relay).await? {
                 Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
             if !self.goes_on(&error) {
-                return Err(explain(self.speaker, error, relay, space));
+                return Err(self.failed(error, relay, space));
             }
             self.tell(error, relay, space);
             self.wait().await;
@@ -109,10 +108,10 @@ impl<'a> Attempt<'a> {
         &mut self,
         space: &SpaceState,
         relay: &RelayPlace,
-    ) -> Result<Result<(Control, Events), DialError>, Failure> {
-        let speaker = self.speaker;
+    ) -> Result<Result<(Control, Events), DialError>, Error> {
+        let this = self.this;
         let token = match &relay.pin {
-            Some(pin) => speaker.profile.relay_token(pin)?,
+            Some(pin) => this.profile.relay_token(pin)?,
             None => None,
         };
         let purpose =
@@ -122,7 +121,7 @@ impl<'a> Attempt<'a> {
             Patience::AtMost(most) => most.saturating_sub(self.start.elapsed()).max(PAUSE.0),
             Patience::Begin | Patience::Again => FOR_EVER,
         };
-        let dialling = dial(speaker.profile.platform(), relay, &speaker.device.key, purpose, first);
+        let dialling = dial(this.profile.platform(), relay, &this.device.key, purpose, first);
         let ended = self.telling(relay, "nothing comes back", timeout(left, dialling)).await;
         Ok(ended.unwrap_or_else(|_| Err(DialError::Unreachable(ErrorKind::TimedOut.into()))))
     }
@@ -140,7 +139,7 @@ impl<'a> Attempt<'a> {
             return answer;
         }
         if self.told.insert("waiting") {
-            self.tell_waiting(relay, &DialError::Unreachable(Error::other(why)));
+            self.tell_waiting(relay, &DialError::Unreachable(io::Error::other(why)));
         }
         answer.await
     }
@@ -163,35 +162,28 @@ impl<'a> Attempt<'a> {
                 self.tell_waiting(relay, &error);
             }
         } else if self.told.insert(error.kind()) {
-            self.warn(&explain(self.speaker, error, relay, space));
+            self.this.reporter.tell(&Notice::TryingOn(&self.failed(error, relay, space)));
         }
     }
 
     fn tell_waiting(&self, relay: &RelayPlace, error: &DialError) {
-        let place = sealift_proto::invite::host_port(&relay.host, relay.port);
-        let until = match self.patience {
-            Patience::AtMost(most) => {
-                format!("trying for {} in all", human::duration(most.as_secs()))
-            }
-            Patience::Begin | Patience::Again => "trying again until it does".to_owned(),
+        let most = match self.patience {
+            Patience::AtMost(most) => Some(most),
+            Patience::Begin | Patience::Again => None,
         };
-        let words = match error {
-            DialError::Refused(why) => {
-                format!("the relay {place} does not take this device yet ({why}); {until}")
-            }
-            error => format!("the relay {place} does not answer yet ({error}); {until}"),
-        };
-        let why = error.to_string();
-        let json = json!({"type": "waiting", "for": "relay", "relay": place, "why": why});
-        self.speaker.console.note(words, &json);
+        self.this.reporter.tell(&Notice::Waiting { relay, error, most });
     }
 
-    fn warn(&self, failure: &Failure) {
-        let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        let next = failure.next.as_ref().map(|next| format!("\n  next: {next}"));
-        let words = format!("{}{why}; trying again", failure.what);
-        let words = format!("{words}{}", next.unwrap_or_default());
-        self.speaker.console.warn(words, &failure.to_json());
+    /// What is known here of why `relay` was not dialled for `space`.
+    fn failed(&self, error: DialError, relay: &RelayPlace, space: &SpaceState) -> Error {
+        let now = self.this.now();
+        let own = space.verify_member(space.chain(), now);
+        Error::Dial {
+            relay: relay.clone(),
+            error,
+            space: Some(space.id()),
+            certificate: Some(own.map(|member| member.not_after.saturating_sub(now))),
+        }
     }
 }
 
@@ -217,36 +209,7 @@ fn worth(error: &DialError) -> Duration {
 
 /// Half to all of `pause`, so that many clients of a restarted relay do not come back at one moment.
 #[must_use]
-pub fn jittered(pause: Duration, speaker: &Speaker) -> Duration {
-    let random = u32::from(u16::from_be_bytes(speaker.profile.platform().random.bytes()));
+pub fn jittered(pause: Duration, this: &ThisDevice) -> Duration {
+    let random = u32::from(u16::from_be_bytes(this.profile.platform().random.bytes()));
     pause / 2 + pause / 2 * random / u32::from(u16::MAX)
-}
-
-fn explain(speaker: &Speaker, error: DialError, relay: &RelayPlace, space: &SpaceState) -> Failure {
-    let failure = error.failure(relay);
-    match error {
-        DialError::Refused(Refusal::Expired) => failure.why(expired_words(speaker, space)),
-        DialError::Refused(Refusal::SpaceNotAllowed) => failure.next(not_allowed(space)),
-        _ => failure,
-    }
-}
-
-/// What to do at a private relay: the line for its operator.
-fn not_allowed(space: &SpaceState) -> String {
-    let id = space.id().short();
-    format!(
-        "give its operator the id of this space, for one of:\n    relay --allow-space {id}\n    allow_spaces = [\"{id}\"]   (in \
-         relay.toml)\n  or ask for a token, and name its file once: seeder --relay-token FILE"
-    )
-}
-
-/// What this device's own clock says of a certificate that has ended by the relay's.
-fn expired_words(speaker: &Speaker, space: &SpaceState) -> String {
-    match space.verify_member(space.chain(), speaker.now()) {
-        Ok(member) => format!(
-            "the certificate has ended by the relay's clock, but holds for {} by this device's clock: one of the two is wrong",
-            human::duration(member.not_after.saturating_sub(speaker.now()))
-        ),
-        Err(error) => error.to_string(),
-    }
 }

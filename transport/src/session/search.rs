@@ -9,7 +9,7 @@ use crate::direct::{Direct, DirectLink, Outcome, Paths, Tried};
 use crate::path::Way;
 
 /// Looks for direct links of one session until it is dropped.
-pub struct Search {
+pub struct DirectSearch {
     paths: Paths,
     own: watch::Receiver<Candidates>,
     /// How often the other side has named addresses.
@@ -24,7 +24,7 @@ pub enum Found {
     Link(DirectLink),
 }
 
-impl Search {
+impl DirectSearch {
     /// Begins it for the session of `ends`, which came over `control`.
     pub async fn begin(direct: &Direct, ends: Ends, control: &Control) -> Self {
         let paths = direct.join(ends, control).await;

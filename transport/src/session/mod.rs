@@ -20,10 +20,9 @@ use sealift_proto::space::HostName;
 pub use ends::{Ends, LeecherEnds, SeederEnds};
 pub use leecher::{LeecherReader, LeecherSession, Sessions, WrapChoice};
 pub use link::{Incoming, LinkReader, LinkWriter, RunReader, RunWriter};
-pub use search::{Found, Search};
+pub use search::{DirectSearch, Found};
 pub use seeder::{Acceptor, SeederSession, Ticket};
 
-use sealift_command::exit::{Exit, Failure};
 use sealift_proto::place::RelayPlace;
 use sealift_space::profile::space::SpaceState;
 
@@ -98,31 +97,6 @@ impl SessionError {
                     | H::Wrap(_)
             ),
             _ => false,
-        }
-    }
-
-    /// As the end of a command that wanted a session with `who` (escaped).
-    #[must_use]
-    pub fn failure(&self, who: &str) -> Failure {
-        let failure = |exit| Failure::new(exit, format!("no session with {who}")).why(self);
-        match self {
-            _ if self.is_tampering() => failure(Exit::Tampered)
-                .next("nothing wrong was kept; try again, or over another relay"),
-            Self::Handshake(HandshakeError::Refused(RefuseCode::Busy | RefuseCode::Shutdown))
-            | Self::Offline
-            | Self::Timeout => failure(Exit::Offline).next("try again later, or add --wait"),
-            Self::NoPath(_) => Failure::new(Exit::NoPath, format!("no direct path to {who}"))
-                .why(self)
-                .next("allow the relay on both sides with --path any; `leecher ping` shows what is tried"),
-            Self::Handshake(_) => failure(Exit::Refused),
-            Self::Relay(refusal) => {
-                let next = crate::control::remedy(*refusal).1;
-                Failure { next: next.map(str::to_owned), ..failure(Exit::Relay) }
-            }
-            Self::Closed | Self::Io(_) | Self::Midway => {
-                failure(Exit::Relay).next("try again in a moment")
-            }
-            Self::Link(_) | Self::Malformed | Self::Elsewhere => failure(Exit::Tampered),
         }
     }
 }

@@ -7,7 +7,6 @@ mod events;
 mod tls;
 
 pub use client::{Control, Probe, Purpose, dial};
-pub(crate) use error::remedy;
 pub use error::{CallError, DialError};
 pub use events::{Event, Events};
 pub use tls::Pin;

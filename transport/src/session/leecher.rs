@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
 use sealift_platform::net::BoxStream;
 use sealift_platform::random::{Random, RandomRng};
 use sealift_platform::sync::lock;
@@ -40,21 +38,6 @@ pub enum WrapChoice {
     Auto,
     /// One suite only.
     Only(Suite),
-}
-
-impl ValueEnum for WrapChoice {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Only(Suite::Hybrid), Self::Only(Suite::X25519), Self::Only(Suite::Rsa)]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Auto => "auto",
-            Self::Only(Suite::Hybrid) => "hybrid",
-            Self::Only(Suite::X25519) => "x25519",
-            Self::Only(Suite::Rsa) => "rsa",
-        }))
-    }
 }
 
 enum News {
