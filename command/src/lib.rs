@@ -2,6 +2,7 @@
 //! in words with their exit codes, what is drawn in place, and what a shell and `man` want to know.
 
 pub mod args;
+pub mod completion;
 pub mod console;
 pub mod escape;
 pub mod exit;

@@ -10,12 +10,14 @@ use clap::{Command, Subcommand};
 use clap_complete::Shell;
 use sealift_platform::disk::{Disk, replace};
 
+use crate::completion;
+
 pub use run::run;
 
 /// Subcommands that describe the program; every program has them.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Manual {
-    /// Print a script that completes this command's words in your shell
+    /// Print a script with which your shell completes words, flags and names
     #[command(after_help = COMPLETIONS_HELP)]
     Completions {
         /// The shell it is for
@@ -76,10 +78,7 @@ impl Manual {
         let to_out = |error| NotWritten { place: None, error };
         match self {
             Self::Completions { shell } => {
-                // In memory first: the generator panics where it cannot write.
-                let mut script = Vec::new();
-                let name = command.get_name().to_owned();
-                clap_complete::generate(*shell, &mut { command }, name, &mut script);
+                let script = completion::script(*shell, command).map_err(to_out)?;
                 out.write_all(&script).and_then(|()| out.flush()).map_err(to_out)
             }
             Self::Man { dir: None } => {

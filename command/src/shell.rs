@@ -27,12 +27,12 @@ pub fn shell_os(name: &OsStr) -> String {
 }
 
 /// Whether a shell takes it as it is, wherever it stands.
-fn is_plain(c: char) -> bool {
+pub(crate) fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c)
 }
 
 /// `bytes` within `$'…'`: what cannot be shown by its bytes, in three digits of eight, which no digit behind them changes.
-fn spelled(bytes: &[u8]) -> String {
+pub(crate) fn spelled(bytes: &[u8]) -> String {
     let octal = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
     let letter = |c: char| match c {
         '\'' | '\\' => format!("\\{c}"),

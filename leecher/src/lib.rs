@@ -12,6 +12,7 @@ pub mod replica;
 pub mod search;
 pub mod select;
 mod shown;
+pub mod suggest;
 pub mod sync;
 mod text;
 mod words;

@@ -7,6 +7,9 @@ use sealift_leecher::args::Arguments;
 use sealift_platform::Platform;
 
 fn main() -> ExitCode {
+    if let Some(answered) = sealift_command::completion::answer(sealift_leecher::suggest::command) {
+        return answered;
+    }
     let arguments = Arguments::read();
     let console = arguments.common.console();
     sealift_command::trace::start(arguments.common.verbose, arguments.common.json);

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
+use sealift_command::completion;
 use sealift_command::manual::{About, ENVIRONMENT, Manual};
 use sealift_platform::Platform;
 use sealift_server::log::{Log, escape};
@@ -40,6 +41,9 @@ const ABOUT: About =
 /// Runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(answered) = completion::answer(|_| Args::command()) {
+        return answered;
+    }
     let args: Args = sealift_command::usage::read();
     let platform = Platform::system();
     let done = match &args.command {

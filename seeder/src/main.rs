@@ -2,14 +2,18 @@
 
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use sealift_command::exit::{Exit, Failure};
-use sealift_command::{process, trace};
+use sealift_command::{completion, process, trace};
 use sealift_platform::Platform;
 use sealift_seeder::args::Cli;
 use sealift_seeder::commands;
 use serde_json::json;
 
 fn main() -> ExitCode {
+    if let Some(answered) = completion::answer(|_| Cli::command()) {
+        return answered;
+    }
     let mut cli = Cli::read();
     let console = cli.common.console();
     trace::start(cli.common.verbose, cli.common.json);

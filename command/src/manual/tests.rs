@@ -34,10 +34,12 @@ fn write(line: &[&str]) -> Result<String, NotWritten> {
 }
 
 #[test]
-fn each_shell_has_a_script_that_knows_the_words() {
+fn each_shell_has_a_script_that_asks_the_program_or_knows_the_words() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = write(&["tool", "completions", shell]).unwrap();
-        assert!(script.contains("fetch") && script.contains("completions"), "{shell}");
+        let asks = matches!(shell, "bash" | "zsh" | "fish");
+        assert_eq!(script.contains("SEALIFT_COMPLETE"), asks, "{shell}: {script}");
+        assert!(asks || (script.contains("fetch") && script.contains("completions")), "{shell}");
     }
 }
 

@@ -4,6 +4,7 @@ mod bad_input;
 mod blind_relay;
 mod changing;
 mod choosing;
+mod completing;
 mod direct;
 mod exit_codes;
 mod first_sync;

@@ -34,14 +34,19 @@ fn parses(shell: &str, script: &str) -> Option<bool> {
 }
 
 #[test]
-fn completions_are_scripts_that_know_every_command() {
+fn completions_are_well_formed_scripts() {
     let user = User::new();
     for (program, words) in PROGRAMS {
         for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
             let script =
                 user.run(program, &["completions", shell]).expect(0).stdout.join("\n") + "\n";
-            for word in words {
-                assert!(script.contains(word), "{word} in {program} for {shell}");
+            // Scripts for the others ask the program itself.
+            if matches!(shell, "powershell" | "elvish") {
+                for word in words {
+                    assert!(script.contains(word), "{word} in {program} for {shell}");
+                }
+            } else {
+                assert!(script.contains("SEALIFT_COMPLETE"), "{program} for {shell}: {script}");
             }
             if matches!(shell, "bash" | "zsh" | "fish") {
                 match parses(shell, &script) {
