@@ -51,7 +51,9 @@ async fn come_and_go(watching: Watching) {
     fs::remove_dir(share.path("a")).unwrap();
     share.write("a", "a file in its place");
     running.until_folders(&[]).await;
-    running.until(SOON, |r| r.handle.shared.index().entry("s/a").is_some()).await;
+    // A small file is named once it was read, and it is read once it was left alone.
+    let named = |r: &Running| r.handle.shared.index().entry("s/a").is_some();
+    running.until(Duration::from_secs(20), named).await;
     running.end().await;
 }
 
