@@ -7,6 +7,10 @@ pub mod fetch;
 pub mod hashes;
 pub mod journal;
 pub mod landing;
+mod link;
 pub mod naming;
 pub mod numbers;
 pub mod serve;
+mod session;
+#[cfg(test)]
+mod testing;

@@ -56,11 +56,11 @@ pub enum LinkError {
 }
 
 /// A direction of a session: which of the two speaks.
-pub trait Direction {
+pub trait Direction: Send + Sync + 'static {
     /// The byte in the context.
     const NUMBER: u8;
     /// The key of this direction.
-    type Key: AsRef<seal::SealKey>;
+    type Key: AsRef<seal::SealKey> + Clone + Send + Sync;
 }
 
 /// From the leecher to the seeder.

@@ -7,17 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_platform::sync::lock;
-use sealift_proto::codec::{self, List};
-use sealift_proto::direct::Candidates;
+use sealift_proto::codec::List;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::limits;
-use sealift_proto::link::{ToLeecher, ToSeeder};
+use sealift_proto::link::Direction;
 use sealift_proto::manifest::CHUNK;
 use sealift_proto::message::{Outcome, SessionMessage};
 use sealift_transport::path::Way;
-use sealift_transport::session::{
-    Incoming, LeecherEnds, LinkReader, LinkWriter, RunReader, SessionError,
-};
+use sealift_transport::session::{LinkReader, LinkWriter, RunReader, SessionError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -25,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::deliver::{BATCH, Piece, deliver};
 use super::schedule::{Arrival, Coming, OutOfTurn, SourceId, Work};
 use super::shared::Shared;
+use crate::link::{self, Absent, Addresses, Answer, Asking, Outbox};
 use coming::ComingChunk;
 
 /// A seeder that sends nothing for so long is given up.
@@ -48,55 +46,48 @@ impl From<OutOfTurn> for SessionError {
     }
 }
 
-/// What comes over a link and is not about content. A seeder that says more of it than there is room for is not heard.
-pub(super) enum Aside {
-    /// The seeder has shown that it has the session's keys.
-    Confirmed(Box<LeecherEnds>),
-    /// Where it may be reached.
-    Candidates(Candidates),
-}
-
 /// A link to a seeder, as far as the session knows it.
-pub(super) struct Line {
+pub(super) struct Line<S: Direction> {
     /// Who is at its other end.
     pub(super) device: DeviceId,
     /// Which way it takes.
     pub(super) way: Way,
     /// Requests go here, at once.
-    pub(super) writer: LinkWriter<ToSeeder>,
-    /// What the seeder says that is not about content goes here.
-    pub(super) aside: mpsc::Sender<Aside>,
+    pub(super) writer: LinkWriter<S>,
+    /// What the seeder says of its addresses goes here.
+    pub(super) aside: mpsc::Sender<Addresses>,
 }
 
 /// Serves the schedule over `line` until everything has come to an end. `reader` is waited for while requests go out.
 ///
 /// # Errors
 /// Why it ended before.
-pub(super) async fn carry(
+pub(super) async fn carry<S: Direction, R: Direction>(
     shared: &Arc<Shared>,
-    line: Line,
-    reader: impl Future<Output = Result<LinkReader<ToLeecher>, SessionError>>,
+    line: Line<S>,
+    reader: impl Future<Output = Result<LinkReader<R>, SessionError>>,
 ) -> Result<(), SessionError> {
-    let (requests, mut queue) = mpsc::unbounded_channel();
-    let Line { device, way, mut writer, aside } = line;
+    let Line { device, way, writer, aside } = line;
+    let (Outbox { small, .. }, waiting) = link::outbox();
+    let answer = small.downgrade();
     // Requests go out on their own: a seeder that is sending must never wait for us to read before we can ask.
     let mut sending = JoinSet::new();
-    sending.spawn(async move {
-        while let Some(message) = queue.recv().await {
-            // The reader notices a link that broke.
-            if writer.message(&message).await.is_err() {
-                return;
-            }
-        }
-    });
+    // The reader notices a link that broke.
+    sending.spawn(async move { drop(waiting.send(writer).await) });
     let id = shared.schedule().add(device, way, Instant::now());
-    shared.connect(id, requests);
+    shared.connect(id, small);
     let stall = if way.is_direct() { STALL_DIRECT } else { STALL };
     let heard = Mutex::new(Instant::now());
     let came = Mutex::default();
-    let source = Source { shared, id, device, aside, stall, heard, came };
+    let source = Source { shared, id, device, stall, heard, came };
     let ended = tokio::select! {
-        ended = async { source.read(reader.await?).await } => ended,
+        ended = async {
+            let mut reader = reader.await?;
+            *lock(&source.came) = (reader.came(), 0);
+            link::read(&mut reader, (&source, &Absent), (&aside, &answer), Duration::MAX).await?;
+            // It has not been asked to.
+            Err(SessionError::Io(std::io::ErrorKind::UnexpectedEof.into()))
+        } => ended,
         ended = source.ask() => ended,
     };
     drop(source);
@@ -108,7 +99,6 @@ pub(super) async fn carry(
 struct Source<'a> {
     shared: &'a Arc<Shared>,
     id: SourceId,
-    aside: mpsc::Sender<Aside>,
     /// How long it may be silent.
     stall: Duration,
     device: DeviceId,
@@ -224,63 +214,13 @@ impl Source<'_> {
         let _ = tokio::task::spawn_blocking(begin).await;
     }
 
-    /// Reads what comes until the link ends.
-    async fn read(&self, mut reader: LinkReader<ToLeecher>) -> Result<(), SessionError> {
-        lock(&self.came).0 = reader.came();
-        loop {
-            match reader.next().await? {
-                Incoming::End => {
-                    return Err(SessionError::Io(std::io::ErrorKind::UnexpectedEof.into()));
-                }
-                Incoming::Message(bytes) => {
-                    self.heard(bytes.len());
-                    let message = codec::decode(&bytes).map_err(|_| SessionError::Malformed)?;
-                    self.take_message(message)?;
-                }
-                Incoming::Run(run) => self.take_run(run).await?,
-            }
-            self.shared.tell();
-        }
-    }
-
     fn heard(&self, bytes: usize) {
         let now = Instant::now();
         *lock(&self.heard) = now;
         self.shared.schedule().heard(self.id, bytes as u64, now);
     }
 
-    fn take_message(&self, message: SessionMessage) -> Result<(), SessionError> {
-        let mut schedule = self.shared.schedule();
-        match message {
-            // A hint or a courtesy, of which nothing is made here.
-            SessionMessage::Head { .. }
-            | SessionMessage::Others { .. }
-            | SessionMessage::Have { .. }
-            | SessionMessage::Done { .. } => {}
-            // This end has named nothing that it gives.
-            SessionMessage::Want { .. }
-            | SessionMessage::GetPage { .. }
-            | SessionMessage::Get { .. } => return Err(SessionError::Malformed),
-            SessionMessage::Paths { candidates } => {
-                let _ = self.aside.try_send(Aside::Candidates(candidates));
-            }
-            SessionMessage::Reading { request, done, size } => {
-                schedule.reading(self.id, request, done, size);
-            }
-            SessionMessage::Root { request, root, size } => {
-                schedule.stated(self.id, request, root, size)?;
-            }
-            SessionMessage::Page { request, values } => {
-                let values = values.iter().map(|value| value.0).collect();
-                schedule.page(self.id, request, values)?;
-            }
-            SessionMessage::Failed { request, why } => schedule.failed(self.id, request, why)?,
-            SessionMessage::Changed { root } => schedule.changed(self.id, root),
-        }
-        Ok(())
-    }
-
-    async fn take_run(&self, mut run: RunReader<'_, ToLeecher>) -> Result<(), SessionError> {
+    async fn take_run(&self, mut run: RunReader<'_, impl Direction>) -> Result<(), SessionError> {
         let header = run.header().clone();
         let coming = self.shared.schedule().run_came(
             self.id,
@@ -304,7 +244,11 @@ impl Source<'_> {
     }
 
     /// Reads `len` bytes and drops them.
-    async fn skip(&self, run: &mut RunReader<'_, ToLeecher>, len: u64) -> Result<(), SessionError> {
+    async fn skip(
+        &self,
+        run: &mut RunReader<'_, impl Direction>,
+        len: u64,
+    ) -> Result<(), SessionError> {
         let mut left = len;
         let most = usize::try_from(left.min(CHUNK)).unwrap_or(0);
         let mut bytes = self.shared.delivery.buffer(most);
@@ -323,6 +267,37 @@ impl Source<'_> {
     }
 }
 
+impl<R: Direction> Asking<R> for Source<'_> {
+    fn heard(&self, bytes: usize) {
+        self.heard(bytes);
+    }
+
+    fn answer(&self, answer: Answer) -> Result<(), SessionError> {
+        {
+            let mut schedule = self.shared.schedule();
+            match answer {
+                Answer::Reading { request, done, size } => {
+                    schedule.reading(self.id, request, done, size);
+                }
+                Answer::Stated { request, root, size } => {
+                    schedule.stated(self.id, request, root, size)?;
+                }
+                Answer::Page { request, values } => schedule.page(self.id, request, values)?,
+                Answer::Failed { request, why } => schedule.failed(self.id, request, why)?,
+                Answer::Changed(root) => schedule.changed(self.id, root),
+            }
+        }
+        self.shared.tell();
+        Ok(())
+    }
+
+    async fn run(&self, run: RunReader<'_, R>) -> Result<(), SessionError> {
+        self.take_run(run).await?;
+        self.shared.tell();
+        Ok(())
+    }
+}
+
 /// Chunks of one run that are handed on together.
 struct Batch<'a> {
     source: &'a Source<'a>,
@@ -334,7 +309,7 @@ impl Batch<'_> {
     /// Reads the bytes of one item, chunk by chunk. Those of a file that has ended meanwhile are read and dropped.
     async fn item(
         &mut self,
-        run: &mut RunReader<'_, ToLeecher>,
+        run: &mut RunReader<'_, impl Direction>,
         item: Coming,
         len: u32,
     ) -> Result<(), SessionError> {
@@ -362,7 +337,7 @@ impl Batch<'_> {
 
     async fn chunk(
         &mut self,
-        run: &mut RunReader<'_, ToLeecher>,
+        run: &mut RunReader<'_, impl Direction>,
         mut coming: ComingChunk<'_>,
     ) -> Result<(), SessionError> {
         let shared = self.source.shared;

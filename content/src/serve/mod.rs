@@ -4,9 +4,9 @@
 
 pub mod event;
 pub mod holdings;
-mod link;
+pub(crate) mod link;
 pub mod passing;
-mod run;
+pub(crate) mod run;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,28 +14,27 @@ use std::sync::Arc;
 use sealift_proto::codec::{Bytes, List};
 use sealift_proto::direct::Candidates;
 use sealift_proto::identity::DeviceId;
+use sealift_proto::link::Direction;
 use sealift_proto::message::SessionMessage;
 use sealift_transport::control::Control;
-use sealift_transport::direct::{Direct, DirectLink};
+use sealift_transport::direct::Direct;
 use sealift_transport::path::{Allowed, Way};
-use sealift_transport::session::{DirectSearch, Found, SeederEnds, SeederSession, SessionError};
+use sealift_transport::session::{LinkReader, LinkWriter, SeederSession, SessionError};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
+use crate::link::Addresses;
+use crate::session::{Ended, Links, Side};
 use event::{Event, Listener};
 use holdings::Holdings;
-use link::{Job, Line, Said};
-
-/// Messages aside from content that may wait.
-const ASIDE: usize = 8;
+use link::Line;
 
 /// What a session serves, to whom, and who is told.
 #[derive(Clone)]
 pub(crate) struct Service {
-    holdings: Arc<dyn Holdings>,
+    pub(crate) holdings: Arc<dyn Holdings>,
     /// The device at the other end.
-    to: DeviceId,
-    listener: Arc<dyn Listener>,
+    pub(crate) to: DeviceId,
+    pub(crate) listener: Arc<dyn Listener>,
 }
 
 /// Which ways content may take from this device.
@@ -59,124 +58,43 @@ pub async fn serve(
     (ways, control): (Ways, Option<Control>),
     listener: Arc<dyn Listener>,
 ) -> Result<(), SessionError> {
-    let (aside, mut heard) = mpsc::channel(ASIDE);
     let SeederSession { peer, writer, reader, ends, .. } = session;
     let service = Service { holdings, to: peer.address.device, listener };
     let head = SessionMessage::Head { statement: Bytes::new(head).unwrap_or_default() };
     let way = if control.is_some() { Way::Relay } else { Way::Tcp };
     let carries = way.is_direct() || ways.allowed != Allowed::Direct;
-    let first =
-        Line { service: service.clone(), way, carries, writer, reader, aside: aside.clone() };
-    let mut links = Links {
-        service,
-        ends,
-        ways,
-        aside,
-        running: JoinSet::new(),
-        end: Err(SessionError::Closed),
-        control,
-        search: None,
-        named: false,
-        answer: None,
-    };
-    links
-        .running
-        .spawn(async move { Ended { way, place: None, result: first.serve(Some(head)).await } });
-    loop {
-        tokio::select! {
-            Some(ended) = links.running.join_next() => {
-                if let Ok(ended) = ended {
-                    links.ended(ended)?;
-                }
-                if links.running.is_empty() {
-                    return links.end;
-                }
-            }
-            Some(said) = heard.recv() => links.heard(said).await,
-            found = DirectSearch::found(&mut links.search) => links.found(found),
-        }
-    }
+    let mut links = Links::new(ways.direct, control);
+    links.ends = Some(Box::new(ends));
+    let (service_of_first, aside) = (service.clone(), links.aside());
+    let first = Line { service: service_of_first, way, carries, writer, reader, aside };
+    links.first(way, first.serve(Some(head)));
+    links.run(&mut Server { service, answer: None }).await
 }
 
-/// A link that has ended, and how.
-struct Ended {
-    way: Way,
-    place: Option<SocketAddr>,
-    result: Result<(), SessionError>,
-}
-
-/// The links of one session; dropping this ends them all.
-struct Links {
+/// The end of a session that serves.
+struct Server {
     service: Service,
-    ends: SeederEnds,
-    ways: Ways,
-    aside: mpsc::Sender<Said>,
-    running: JoinSet<Ended>,
-    /// How the session ends unless something graver happens.
-    end: Result<(), SessionError>,
-    control: Option<Control>,
-    search: Option<DirectSearch>,
-    /// This side's addresses have been named once.
-    named: bool,
-    /// To where the leecher spoke last of its addresses.
-    answer: Option<mpsc::WeakSender<Job>>,
+    /// To where the other end spoke last of its addresses.
+    answer: Option<mpsc::WeakUnboundedSender<SessionMessage>>,
 }
 
-impl Links {
-    /// The leecher wants direct links. It is told this device's addresses in turn, or that there are none.
-    async fn heard(&mut self, said: Said) {
-        self.answer = Some(said.answer);
-        let (Some(direct), Some(control)) = (&self.ways.direct, &self.control) else {
-            return self.send_own(List::default());
-        };
-        if let Some(search) = &mut self.search {
-            search.set_peer(&said.candidates);
-            let own = search.own();
-            return self.send_own(own);
-        }
-        let mut search = DirectSearch::begin(direct, self.ends.proofs(), control).await;
-        search.set_peer(&said.candidates);
-        self.search = Some(search);
+impl<S: Direction, R: Direction> Side<S, R> for Server {
+    fn carry(
+        &self,
+        way: Way,
+        (writer, reader): (LinkWriter<S>, LinkReader<R>),
+        aside: mpsc::Sender<Addresses>,
+    ) -> impl Future<Output = Result<(), SessionError>> + Send + 'static {
+        let service = self.service.clone();
+        Line { service, way, carries: true, writer, reader, aside }.serve(None)
     }
 
-    fn found(&mut self, found: Found) {
-        match found {
-            Found::Own(candidates) => {
-                self.send_own(candidates);
-                // This device may be elsewhere now: does the relay still reach it?
-                let known = std::mem::replace(&mut self.named, true);
-                if let Some(control) = self.control.as_ref().filter(|_| known) {
-                    control.check();
-                }
-            }
-            Found::Link(link) => self.further(link),
-        }
+    fn up(&mut self, way: Way, place: SocketAddr) {
+        self.service.listener.hear(Event::Link { way, place, ended: None });
     }
 
-    fn send_own(&self, candidates: Candidates) {
-        if let Some(jobs) = self.answer.as_ref().and_then(mpsc::WeakSender::upgrade) {
-            // A leecher that does not read its answers need not know.
-            let _ = jobs.try_send(Job::Message(SessionMessage::Paths { candidates }));
-        }
-    }
-
-    /// Serves over a direct link too.
-    fn further(&mut self, link: DirectLink) {
-        let (way, place) = (Way::from(link.transport), link.remote);
-        let (writer, reader) = self.ends.link(link.stream, link.number);
-        let (service, aside) = (self.service.clone(), self.aside.clone());
-        service.listener.hear(Event::Link { way, place, ended: None });
-        let line = Line { service, way, carries: true, writer, reader, aside };
-        self.running.spawn(async move {
-            Ended { way, place: Some(place), result: line.serve(None).await }
-        });
-    }
-
-    /// Books the end of one link. The others go on.
-    ///
-    /// # Errors
-    /// What came through the relay cannot be true: the session ends.
-    fn ended(&mut self, ended: Ended) -> Result<(), SessionError> {
+    /// The others go on, unless what came through the relay cannot be true.
+    fn ended(&mut self, links: &mut Links<S, R>, ended: Ended) -> Result<(), SessionError> {
         let Ended { way, place, result } = ended;
         if let Some(place) = place {
             let why = result.as_ref().err().map_or("it has ended it".into(), ToString::to_string);
@@ -185,8 +103,38 @@ impl Links {
         }
         match result {
             Err(error) if !error.is_passing() => return Err(error),
-            result => self.end = result,
+            result => links.end = result,
         }
+        Ok(())
+    }
+
+    fn send_own(&mut self, candidates: Candidates) {
+        if let Some(link) = self.answer.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
+            // One that has ended need not know.
+            let _ = link.send(SessionMessage::Paths { candidates });
+        }
+    }
+
+    /// The other end wants direct links. It is told this device's addresses in turn, or that there are none.
+    async fn heard(&mut self, links: &mut Links<S, R>, addresses: Addresses) {
+        self.answer = Some(addresses.answer);
+        if let Some(search) = &mut links.search {
+            search.set_peer(&addresses.candidates);
+            let own = search.own();
+            return Side::<S, R>::send_own(self, own);
+        }
+        links.begin_search().await;
+        match &mut links.search {
+            Some(search) => search.set_peer(&addresses.candidates),
+            None => Side::<S, R>::send_own(self, List::default()),
+        }
+    }
+
+    async fn tick(&mut self) {
+        std::future::pending().await
+    }
+
+    async fn look(&mut self, _: &mut Links<S, R>) -> Result<(), SessionError> {
         Ok(())
     }
 }

@@ -7,12 +7,14 @@ use std::collections::VecDeque;
 
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::List;
-use sealift_proto::link::ToLeecher;
+use sealift_proto::link::Direction;
 use sealift_proto::manifest::{CHUNK, Layout};
 use sealift_proto::message::{Item, Missing, Outcome, RUN_MAX, RunHeader, SessionMessage};
+use sealift_transport::path::Way;
 use sealift_transport::session::{LinkWriter, RunWriter, SessionError};
 
 use super::Service;
+use super::event::Event;
 use super::holdings::Content;
 use super::passing::Passing;
 use crate::hashes::Name;
@@ -21,7 +23,9 @@ use crate::hashes::Name;
 const SMALL: u64 = 256 * 1024;
 
 /// A run that is ready to be sent.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
+    service: Service,
+    way: Way,
     header: RunHeader,
     parts: Vec<Part>,
     /// The file it is of, if it is of one.
@@ -52,6 +56,7 @@ struct Stretch {
 /// The answer, when the request cannot be met as it stands.
 pub(super) fn prepare(
     service: &Service,
+    way: Way,
     request: u32,
     items: &[Item],
 ) -> Result<Prepared, SessionMessage> {
@@ -78,7 +83,8 @@ pub(super) fn prepare(
     }
     let outcomes = List::new(outcomes).map_err(|_| refused)?;
     let name = name.filter(|_| items.len() == 1);
-    Ok(Prepared { header: RunHeader { request, outcomes }, parts, name })
+    let service = service.clone();
+    Ok(Prepared { service, way, header: RunHeader { request, outcomes }, parts, name })
 }
 
 /// Offset and length of what `item` asks for.
@@ -136,41 +142,52 @@ fn take(
 }
 
 impl Prepared {
-    /// The file of the run, if it is of one, and the bytes of all of it; `None` if nothing is sent.
-    pub(super) fn told(&self) -> Option<(Option<Name>, u64)> {
-        let bytes = self.header.content_len().filter(|bytes| *bytes > 0)?;
-        Some((self.name.clone(), bytes))
-    }
-
-    /// Sends the run. Gives the writer back, and the roots of files that turned out to be others.
-    pub(super) async fn send(
+    /// Sends the run, and tells the other end which files turned out to be others. Gives the writer back.
+    pub(crate) async fn send<S: Direction>(
         self,
-        writer: LinkWriter<ToLeecher>,
-    ) -> Result<(LinkWriter<ToLeecher>, Vec<Root>), SessionError> {
-        let run = writer.run(&self.header)?;
-        let parts = self.parts.into();
-        let mut sending = Sending { run, parts, changed: Vec::new() };
-        loop {
-            let advanced = tokio::task::spawn_blocking(move || sending.advance()).await;
-            sending = advanced.map_err(|_| SessionError::Closed)??;
-            if sending.parts.is_empty() {
-                return Ok((sending.run.finish().await?, sending.changed));
-            }
-            sending.run.send().await?;
+        writer: LinkWriter<S>,
+    ) -> Result<LinkWriter<S>, SessionError> {
+        let Self { service, way, header, parts, name } = self;
+        let bytes = header.content_len().unwrap_or(0);
+        let (mut writer, changed) = send(writer, &header, parts).await?;
+        if bytes > 0 {
+            service.listener.hear(Event::Sent { way, name, bytes });
         }
+        for root in changed {
+            writer.message(&SessionMessage::Changed { root }).await?;
+        }
+        Ok(writer)
+    }
+}
+
+/// Sends a run of `parts`. Gives the writer back, and the roots of files that turned out to be others.
+async fn send<S: Direction>(
+    writer: LinkWriter<S>,
+    header: &RunHeader,
+    parts: Vec<Part>,
+) -> Result<(LinkWriter<S>, Vec<Root>), SessionError> {
+    let run = writer.run(header)?;
+    let mut sending = Sending { run, parts: parts.into(), changed: Vec::new() };
+    loop {
+        let advanced = tokio::task::spawn_blocking(move || sending.advance()).await;
+        sending = advanced.map_err(|_| SessionError::Closed)??;
+        if sending.parts.is_empty() {
+            return Ok((sending.run.finish().await?, sending.changed));
+        }
+        sending.run.send().await?;
     }
 }
 
 /// A run that is being sent. One thread reads, seals and sends a batch, which stays in its processor's cache meanwhile,
 /// and goes on with the next for as long as the link takes them without waiting. What the system buffers for the link
 /// leaves during the time of reading.
-struct Sending {
-    run: RunWriter<ToLeecher>,
+struct Sending<S: Direction> {
+    run: RunWriter<S>,
     parts: VecDeque<Part>,
     changed: Vec<Root>,
 }
 
-impl Sending {
+impl<S: Direction> Sending<S> {
     /// Sends as much as leaves without waiting. Blocks for reading only.
     fn advance(mut self) -> Result<Self, SessionError> {
         while let Some(part) = self.parts.front_mut() {
@@ -187,7 +204,7 @@ impl Sending {
 
 impl Part {
     /// Puts content into `run` as far as it has room; whether it is all of it.
-    fn put(&mut self, run: &mut RunWriter<ToLeecher>) -> Result<bool, SessionError> {
+    fn put(&mut self, run: &mut RunWriter<impl Direction>) -> Result<bool, SessionError> {
         match self {
             Self::Bytes { bytes, done } => {
                 *done += run.put(&bytes[*done..])?;
@@ -213,7 +230,7 @@ impl Part {
 }
 
 impl Stretch {
-    fn put(&mut self, run: &mut RunWriter<ToLeecher>) -> Result<(), SessionError> {
+    fn put(&mut self, run: &mut RunWriter<impl Direction>) -> Result<(), SessionError> {
         let most = usize::try_from(self.len).unwrap_or(usize::MAX);
         let count = run.fill(most, |part| {
             // What cannot be read any more is zeros: as many bytes as announced must follow.

@@ -18,6 +18,7 @@ use crate::pace::Pace;
 /// other side has proved to hold the other end of (PROTOCOL.md section 7.2).
 pub struct Ends<S: Direction, R: Direction> {
     pub(super) id: SessionId,
+    pub(super) end: End,
     pub(super) sending: S::Key,
     pub(super) receiving: R::Key,
     pub(super) exporter: ExporterKey,
@@ -30,13 +31,11 @@ pub type LeecherEnds = Ends<ToSeeder, ToLeecher>;
 /// The seeder's side.
 pub type SeederEnds = Ends<ToLeecher, ToSeeder>;
 
-impl<S: Direction, R: Direction> Ends<S, R>
-where
-    S::Key: Clone,
-    R::Key: Clone,
-{
-    fn proofs_of(&self, end: End) -> direct::Ends {
-        direct::Ends { session: self.id, end, exporter: self.exporter.clone() }
+impl<S: Direction, R: Direction> Ends<S, R> {
+    /// What this side proves itself with where a direct link opens.
+    #[must_use]
+    pub fn proofs(&self) -> direct::Ends {
+        direct::Ends { session: self.id, end: self.end, exporter: self.exporter.clone() }
     }
 
     pub(super) fn writer(&self, half: WriteHalf<BoxStream>, number: u32) -> LinkWriter<S> {
@@ -48,45 +47,15 @@ where
         LinkReader::new(half, LinkReceiver::new(self.receiving.clone(), self.id, number))
     }
 
-    fn further(&self, stream: BoxStream, number: u32, way: Way) -> (LinkWriter<S>, LinkReader<R>) {
-        let (reader, writer) = tokio::io::split(paced(stream, way, self.pace.as_ref()));
-        (self.writer(writer, number), self.reader(reader, number))
-    }
-}
-
-impl LeecherEnds {
-    /// What this side proves itself with where a direct link opens.
-    #[must_use]
-    pub fn proofs(&self) -> direct::Ends {
-        self.proofs_of(End::Leecher)
-    }
-
     /// The further link `number` over `stream`, on which nothing but the proofs of both sides has passed. A number must
     /// not be used twice.
     #[must_use]
-    pub fn link(
-        &self,
-        stream: BoxStream,
-        number: u32,
-    ) -> (LinkWriter<ToSeeder>, LinkReader<ToLeecher>) {
-        self.further(stream, number, Way::Reading)
-    }
-}
-
-impl SeederEnds {
-    /// As [`LeecherEnds::proofs`].
-    #[must_use]
-    pub fn proofs(&self) -> direct::Ends {
-        self.proofs_of(End::Seeder)
-    }
-
-    /// As [`LeecherEnds::link`].
-    #[must_use]
-    pub fn link(
-        &self,
-        stream: BoxStream,
-        number: u32,
-    ) -> (LinkWriter<ToLeecher>, LinkReader<ToSeeder>) {
-        self.further(stream, number, Way::Writing)
+    pub fn link(&self, stream: BoxStream, number: u32) -> (LinkWriter<S>, LinkReader<R>) {
+        let way = match self.end {
+            End::Leecher => Way::Reading,
+            End::Seeder => Way::Writing,
+        };
+        let (reader, writer) = tokio::io::split(paced(stream, way, self.pace.as_ref()));
+        (self.writer(writer, number), self.reader(reader, number))
     }
 }

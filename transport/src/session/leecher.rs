@@ -9,6 +9,7 @@ use sealift_platform::random::{Random, RandomRng};
 use sealift_platform::sync::lock;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, Refusal, ToRelay};
+use sealift_proto::direct::End;
 use sealift_proto::handshake::{Acknowledged, Answered, HandshakeError, Message, Offered, Peer};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::limits;
@@ -92,6 +93,7 @@ impl LeecherReader {
         let keys = self.acknowledged.confirm(&ready)?;
         let ends = LeecherEnds {
             id: keys.id,
+            end: End::Leecher,
             sending: keys.to_seeder,
             receiving: keys.to_leecher,
             exporter: keys.exporter,

@@ -9,6 +9,7 @@ use sealift_platform::random::RandomRng;
 use sealift_platform::sync::lock;
 use sealift_proto::codec::Bytes;
 use sealift_proto::control::{Address, ToRelay};
+use sealift_proto::direct::End;
 use sealift_proto::handshake::{
     HandshakeError, Message, Offer, PENDING_MILLIS, Peer, Pending, RefuseCode, refuse, respond,
 };
@@ -255,6 +256,7 @@ impl Acceptor {
         let keys = ready.keys;
         let ends = SeederEnds {
             id: keys.id,
+            end: End::Seeder,
             sending: keys.to_leecher,
             receiving: keys.to_seeder,
             exporter: keys.exporter,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sealift_platform::disk::Buffer;
 use sealift_proto::catalogue::Root;
-use sealift_proto::link::ToLeecher;
+use sealift_proto::link::Direction;
 use sealift_proto::manifest::Layout;
 use sealift_transport::session::{RunReader, SessionError};
 use tokio::time::Instant;
@@ -51,7 +51,7 @@ impl<'a> ComingChunk<'a> {
     /// Reads the rest of it; whether it was put together from two parts.
     pub(super) async fn fill(
         &mut self,
-        run: &mut RunReader<'_, ToLeecher>,
+        run: &mut RunReader<'_, impl Direction>,
     ) -> Result<bool, SessionError> {
         while self.done < self.bytes.len() {
             let read = match run.read(&mut self.bytes[self.done..]).await? {

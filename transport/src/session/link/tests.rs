@@ -14,6 +14,7 @@ use crate::session::SessionError;
 /// A direction for tests: real keys come from handshakes only.
 enum Across {}
 
+#[derive(Clone)]
 struct Key(SealKey);
 
 impl AsRef<SealKey> for Key {

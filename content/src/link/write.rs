@@ -1,0 +1,93 @@
+//! What leaves over a link.
+
+use sealift_proto::link::Direction;
+use sealift_proto::message::SessionMessage;
+use sealift_transport::session::{LinkWriter, SessionError};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::serve::run::Prepared;
+
+/// Work that waits to be sent; beyond, whoever asks for more waits.
+const QUEUE: usize = 64;
+
+/// What is sent in its order.
+pub(crate) enum Job {
+    /// Right away.
+    Message(SessionMessage),
+    /// When it is ready: a run, or what is answered in its place. Takes the disk.
+    Work(Box<dyn FnOnce() -> Result<Prepared, SessionMessage> + Send>),
+}
+
+/// Where what is to leave goes.
+pub(crate) struct Outbox {
+    /// Requests and other small messages, which go before all work.
+    pub(crate) small: mpsc::UnboundedSender<SessionMessage>,
+    /// Work, in its order.
+    pub(crate) jobs: mpsc::Sender<Job>,
+}
+
+/// What waits to leave.
+pub(crate) struct Waiting {
+    small: mpsc::UnboundedReceiver<SessionMessage>,
+    jobs: mpsc::Receiver<Job>,
+}
+
+/// Makes both ends of the queue. It ends when nobody can put anything into it any more.
+pub(crate) fn outbox() -> (Outbox, Waiting) {
+    let (small, smalls) = mpsc::unbounded_channel();
+    let (jobs, queue) = mpsc::channel(QUEUE);
+    (Outbox { small, jobs }, Waiting { small: smalls, jobs: queue })
+}
+
+/// A job whose disk work has been begun.
+enum Ready {
+    Message(SessionMessage),
+    Work(JoinHandle<Result<Prepared, SessionMessage>>),
+}
+
+fn begin(job: Job) -> Ready {
+    match job {
+        Job::Message(message) => Ready::Message(message),
+        Job::Work(work) => Ready::Work(tokio::task::spawn_blocking(work)),
+    }
+}
+
+impl Waiting {
+    /// Sends what waits until the queue ends. While one piece of work is sent the next is being made ready.
+    ///
+    /// # Errors
+    /// When the link broke.
+    pub(crate) async fn send<S: Direction>(
+        mut self,
+        mut writer: LinkWriter<S>,
+    ) -> Result<(), SessionError> {
+        let mut next = None;
+        loop {
+            while let Ok(message) = self.small.try_recv() {
+                writer.message(&message).await?;
+            }
+            let ready = match next.take() {
+                Some(ready) => ready,
+                None => tokio::select! {
+                    biased;
+                    Some(message) = self.small.recv() => {
+                        writer.message(&message).await?;
+                        continue;
+                    }
+                    Some(job) = self.jobs.recv() => begin(job),
+                    else => return Ok(()),
+                },
+            };
+            next = self.jobs.try_recv().ok().map(begin);
+            match ready {
+                Ready::Message(message) => writer.message(&message).await?,
+                Ready::Work(work) => match work.await {
+                    Ok(Ok(prepared)) => writer = prepared.send(writer).await?,
+                    Ok(Err(answer)) => writer.message(&answer).await?,
+                    Err(_) => return Err(SessionError::Closed),
+                },
+            }
+        }
+    }
+}
