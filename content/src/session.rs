@@ -16,6 +16,9 @@ use crate::link::Addresses;
 /// Messages aside from content that may wait.
 const ASIDE: usize = 8;
 
+/// Both ends of a channel: what is awaited may come from several links.
+type Channel<T> = (mpsc::Sender<T>, mpsc::Receiver<T>);
+
 /// A link that has ended, and how.
 pub(crate) struct Ended {
     pub(crate) way: Way,
@@ -81,8 +84,8 @@ pub(crate) struct Links<S: Direction, R: Direction> {
     /// How the session ends unless something graver happens.
     pub(crate) end: Result<(), SessionError>,
     running: JoinSet<Ended>,
-    confirmed: (mpsc::Sender<Box<Ends<S, R>>>, mpsc::Receiver<Box<Ends<S, R>>>),
-    heard: (mpsc::Sender<Addresses>, mpsc::Receiver<Addresses>),
+    confirmed: Channel<Box<Ends<S, R>>>,
+    heard: Channel<Addresses>,
     /// This end's addresses have been named once.
     named: bool,
 }

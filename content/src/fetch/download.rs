@@ -21,12 +21,14 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::background;
 use super::error::{FetchError, Obstacle, Trouble, Unreachable};
 use super::event::{Event, Listener};
+use super::given::Given;
 use super::schedule::{Offer, Outcome, Reason, Schedule};
 use super::session::{self, Ways};
 use super::shared::{Shared, Whom};
 use super::space::{Offers, Presence, Reached, Space};
 use super::view::View;
 use crate::landing::sink::Sink;
+use crate::serve::holdings::Holdings;
 
 /// Pause between two tries; doubled up to the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -125,6 +127,14 @@ impl<S: Space> Download<S> {
     /// Says that the file at this place of the list is there already.
     pub fn skip(&mut self, job: usize) {
         self.shared.schedule().end(job, Outcome::Done);
+    }
+
+    /// What it has verified, as something that can be served while it goes on and after it. To be asked for at the start: the
+    /// values that verify chunks are kept from then on, 32 bytes for each MiB.
+    #[must_use]
+    pub fn holdings(&self) -> Arc<dyn Holdings> {
+        self.shared.schedule().give_on();
+        Arc::new(Given(self.shared.clone()))
     }
 
     /// What can be seen of it from outside.

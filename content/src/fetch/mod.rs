@@ -5,6 +5,7 @@ mod deliver;
 pub mod download;
 pub mod error;
 pub mod event;
+mod given;
 mod pages;
 pub mod ranges;
 pub mod schedule;

@@ -44,6 +44,19 @@ impl Pages {
         Ok(())
     }
 
+    /// The file that they are of.
+    pub(super) const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The values of page `page`, or of the pages themselves, if they are here.
+    pub(super) fn values(&self, page: Option<u64>) -> Option<&[ChainingValue]> {
+        match page {
+            Some(page) => self.pages.get(&page).map(Vec::as_slice),
+            None => self.tops.as_deref(),
+        }
+    }
+
     pub(super) const fn has_tops(&self) -> bool {
         self.tops.is_some()
     }

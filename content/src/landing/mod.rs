@@ -38,7 +38,7 @@ use sealift_proto::catalogue::Root;
 use crate::landing::sink::{Begun, Sink, Start};
 use flush::Flush;
 use folders::Folders;
-use part::Part;
+use part::{Part, read_whole};
 use small::{Small, Smalls};
 use starts::Starts;
 
@@ -278,6 +278,18 @@ impl Sink for Landing {
         let len = part.check(index, fits).map_err(|error| self.disk(part.path(), error))?;
         self.resumed.fetch_add(len.unwrap_or(0), Ordering::Relaxed);
         Ok(len.is_some())
+    }
+
+    fn read(&self, job: usize, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let whole = match self.state(job).ok_or(io::ErrorKind::NotFound)? {
+            State::Part(part) => part.read(offset, buffer)?,
+            State::Small(small) => read_whole(&*self.folder.open(small.path())?, buffer, offset)?,
+            State::There(path) | State::Landed(path) => {
+                read_whole(&*self.folder.open(&path)?, buffer, offset)?
+            }
+            State::Awaited => false,
+        };
+        if whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     fn written(&self) -> u64 {

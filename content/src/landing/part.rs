@@ -196,6 +196,12 @@ impl Part {
         Ok(None)
     }
 
+    /// Fills `buffer` from `offset`; whether the file goes far enough.
+    pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        self.state().check_kept()?;
+        read_whole(&*self.file, buffer, offset)
+    }
+
     /// Brings the record up to date. One thread does it at a time; the others leave theirs to it and go on.
     fn note(&self) -> io::Result<()> {
         let mut record = match self.record.try_lock() {

@@ -1,5 +1,6 @@
 //! Where verified chunks go.
 
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -81,6 +82,15 @@ pub trait Sink: Send + Sync + 'static {
 
     /// Gives the files of `jobs`, all of whose chunks were taken or checked, their final names; durable when it returns.
     fn finish(&self, jobs: &[usize]) -> Vec<(usize, Result<(), LandingError>)>;
+
+    /// Fills `buffer` from `offset` of the file of `job`, out of chunks that were taken or checked, also once it has its name.
+    ///
+    /// # Errors
+    /// What the disk says; [`io::ErrorKind::Unsupported`] from a sink that keeps nothing.
+    fn read(&self, job: usize, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let _ = (job, offset, buffer);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// How many chunks beyond the first one not taken yet may be asked for; `None` for any. A sink that must hand bytes on
     /// in order keeps those that came early in memory.

@@ -18,6 +18,8 @@ pub(super) struct File {
     pub(super) root: Root,
     pub(super) layout: Layout,
     pub(super) pages: Pages,
+    /// Others may ask for them.
+    pub(super) keeps_pages: bool,
     /// To be asked for.
     pub(super) missing: Ranges,
     /// Left by an earlier process, not read again yet.
@@ -47,6 +49,7 @@ impl File {
             root,
             layout,
             pages: Pages::new(layout, root),
+            keeps_pages: false,
             missing,
             earlier,
             checking: Ranges::default(),
@@ -155,9 +158,8 @@ impl File {
         self.starts.retain(|(of, _), _| *of != index);
         let page = index / PAGE_CHUNKS;
         let all = page * PAGE_CHUNKS..((page + 1) * PAGE_CHUNKS).min(self.layout.chunks());
-        // Memory is for what is under way only.
-        let whole = self.done.iter().any(|range| range.start <= all.start && all.end <= range.end);
-        if whole {
+        // Memory is for what is under way only, unless others ask for it.
+        if !self.keeps_pages && self.has(&all) {
             self.pages.forget(page);
         }
     }
@@ -170,7 +172,11 @@ impl File {
     /// Whether a page is there, or not needed any more.
     pub(super) fn has_page(&self, page: u64) -> bool {
         let all = page * PAGE_CHUNKS..((page + 1) * PAGE_CHUNKS).min(self.layout.chunks());
-        let whole = self.done.iter().any(|range| range.start <= all.start && all.end <= range.end);
-        whole || self.pages.has(page)
+        self.has(&all) || self.pages.has(page)
+    }
+
+    /// Whether all of `chunks` are verified and written.
+    pub(super) fn has(&self, chunks: &Range<u64>) -> bool {
+        self.done.iter().any(|range| range.start <= chunks.start && chunks.end <= range.end)
     }
 }

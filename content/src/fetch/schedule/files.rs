@@ -28,7 +28,11 @@ impl Schedule {
         if !begun.starts.is_empty() {
             self.started.insert(job);
         }
-        let file = Box::new(File::new(root, layout, begun));
+        let mut file = Box::new(File::new(root, layout, begun));
+        if let Some(given) = &mut self.given {
+            file.keeps_pages = true;
+            given.begun(root, job);
+        }
         self.found += file.bytes_of(&file.earlier) + file.started();
         of.state = State::Open(file);
         self.settle(job);
@@ -59,7 +63,12 @@ impl Schedule {
         note(&mut self.earlier, !file.earlier.is_empty());
         let unassigned = file.bytes_of(&file.missing);
         if file.is_complete() {
-            of.state = State::Landing(Finished { root: file.root, size: file.layout.size() });
+            let finished = Finished { root: file.root, size: file.layout.size() };
+            if let State::Open(file) = std::mem::replace(&mut of.state, State::Landing(finished))
+                && let Some(given) = &mut self.given
+            {
+                given.complete(file.root, job, file.pages);
+            }
             self.complete.push(job);
         }
         self.set_unassigned(job, unassigned);

@@ -9,6 +9,7 @@ mod answers;
 mod choose;
 mod file;
 mod files;
+mod given;
 mod pace;
 mod source;
 mod standby;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 use super::error::FetchError;
 use crate::entry::EntryPlace;
 use file::File;
+use given::Given;
 use source::{Asked, Flight, Source};
 use standby::Standby;
 
@@ -200,6 +202,8 @@ pub struct Schedule {
     said_wrong: BTreeSet<DeviceId>,
     /// Devices that sent something wrong of a file and then said that it has changed, to be told once.
     excused: Vec<(DeviceId, usize)>,
+    /// What others can be given, where anything is given on.
+    given: Option<Given>,
     /// How often a chunk that came in two parts was wrong.
     joined_wrong: BTreeMap<DeviceId, u32>,
 }
@@ -231,6 +235,7 @@ impl Schedule {
             wrong: Vec::new(),
             said_wrong: BTreeSet::new(),
             excused: Vec::new(),
+            given: None,
             joined_wrong: BTreeMap::new(),
         };
         for (number, offers) in files.into_iter().enumerate() {
