@@ -1,13 +1,13 @@
 use std::path::{Path, PathBuf};
 
-use sealift_peer::path::Way;
-use sealift_peer::session::Incoming;
 use sealift_platform::Platform;
 use sealift_platform::testing::MemoryDisk;
 use sealift_proto::codec::{self, List};
 use sealift_proto::identity::SecretKey;
 use sealift_proto::manifest::CHUNK;
 use sealift_proto::message::{Item, Outcome, SessionMessage};
+use sealift_transport::path::Way;
+use sealift_transport::session::Incoming;
 use tokio::time::Instant;
 
 use super::*;
