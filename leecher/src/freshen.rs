@@ -12,7 +12,9 @@ use sealift_proto::space::Role;
 use sealift_space::members::Members;
 use sealift_space::profile::file::Kept;
 use sealift_space::profile::space::SpaceState;
-use sealift_transport::connect::{GIVE_UP, Patience, connect, relay_of};
+use sealift_transport::Error;
+use sealift_transport::connect::{Connected, GIVE_UP, Patience, connect, relay_of};
+use sealift_transport::control::DialError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -163,15 +165,43 @@ async fn one(
         return known(speaker, connection.online.space().clone(), Some(connection));
     }
     let patience = if news == News::Wanted { DELTA } else { Duration::MAX };
-    match timeout(patience, online(speaker, common, space.clone())).await {
-        Ok(Ok(connection)) => known(speaker, connection.online.space().clone(), Some(connection)),
-        Ok(Err(failure)) if failure.exit != Exit::Relay => Err(failure),
-        Ok(Err(failure)) => {
-            tell_age(speaker, &space, &failure.what)?;
-            known(speaker, space, None)
+    let Ok(dialled) = timeout(patience, dial(speaker, common, space.clone())).await else {
+        return late(speaker, space);
+    };
+    let connected = match dialled {
+        Ok(connected) => connected,
+        // Whoever took the relay's place is not asked, which is no worse than a relay that is away; but it is told.
+        Err(error) if news == News::Wanted && common.relay.is_none() && is_another(&error) => {
+            tell_another(speaker, &error.into());
+            tell_age(speaker, &space, "it was not asked")?;
+            return known(speaker, space, None);
         }
+        Err(error) => return without_relay(speaker, space, error.into()),
+    };
+    match timeout(patience, updated(speaker, connected)).await {
+        Ok(Ok(connection)) => known(speaker, connection.online.space().clone(), Some(connection)),
+        Ok(Err(failure)) => without_relay(speaker, space, failure),
         Err(_) => late(speaker, space),
     }
+}
+
+/// What is known of a space whose relay is away; any other failure stays one.
+fn without_relay(speaker: &Speaker, space: SpaceState, failure: Failure) -> Result<Known, Failure> {
+    if failure.exit != Exit::Relay {
+        return Err(failure);
+    }
+    tell_age(speaker, &space, &failure.what)?;
+    known(speaker, space, None)
+}
+
+/// Whether another relay answers at the relay's address.
+const fn is_another(error: &Error) -> bool {
+    matches!(error, Error::Dial { error: DialError::OtherKey { .. }, .. })
+}
+
+fn tell_another(speaker: &Speaker, failure: &Failure) {
+    let next = failure.next.as_ref().map(|next| format!("; {next}")).unwrap_or_default();
+    speaker.console.warn(format!("{}{next}", failure.in_one_line()), &failure.to_json());
 }
 
 /// How long the relay may take where the local network is asked too.
@@ -186,9 +216,21 @@ pub async fn online(
     common: &CommonArgs,
     space: SpaceState,
 ) -> Result<Connection, Failure> {
+    updated(speaker, dial(speaker, common, space).await?).await
+}
+
+async fn dial(
+    speaker: &Speaker,
+    common: &CommonArgs,
+    space: SpaceState,
+) -> Result<Connected, Error> {
     let relay = relay_of(&speaker.profile, &space, common.relay.as_ref())?;
     let patience = if speaker.lan { BESIDE_LAN } else { GIVE_UP };
-    let connected = connect(speaker, space, &relay, false, Patience::AtMost(patience)).await?;
+    connect(speaker, space, &relay, false, Patience::AtMost(patience)).await
+}
+
+/// Brings the catalogues of a connected space up to date.
+async fn updated(speaker: &Speaker, connected: Connected) -> Result<Connection, Failure> {
     let (online, heads, reading) = Online::start(speaker, connected);
     let bar = SyncBar::new(&speaker.console);
     let synced =

@@ -110,6 +110,11 @@ impl DownloadBar {
         Self { keeps: false, ..self }
     }
 
+    /// What is fetched is `total` bytes now: something of it has changed where it comes from.
+    pub const fn resize(&mut self, total: u64) {
+        self.whole.total = total;
+    }
+
     /// Shows `moment`.
     pub fn set(&self, moment: &Moment) {
         self.tell_turns(moment);

@@ -59,7 +59,6 @@ struct Tally {
     bytes: u64,
     there: u64,
     written: u64,
-    resumed: u64,
     /// Verified bytes by the name of the seeder that sent them.
     shares: Vec<(String, u64)>,
     /// The same by the way they took.
@@ -97,12 +96,11 @@ pub async fn run(
     let Files { files, left_out, folders, unshared } = chosen;
     let (jobs, empty) = jobs(speaker, &spaces, files, &folders, &args)?;
     let all: usize = jobs.values().map(Vec::len).sum();
-    let total = jobs.values().flatten().map(|job| job.size).fold(0u64, u64::saturating_add);
     let what = match jobs.values().flatten().collect::<Vec<_>>()[..] {
         [one] => one.wanted.label.clone(),
         ref many => format!("{} files", many.len()),
     };
-    let bar = DownloadBar::new(&speaker.console, &what, total, all);
+    let mut bar = DownloadBar::new(&speaker.console, &what, bytes(&jobs), all);
     let place = Some(place(&args, jobs.values().flatten(), &empty));
     let mut tally = Tally { place, ..Tally::default() };
     let (mut again, mut older) = (Again::new(), Vec::new());
@@ -122,6 +120,7 @@ pub async fn run(
         tally.failures.extend(lost.into_iter().map(|lost| (lost.label, lost.failure)));
         spaces = news;
         (jobs, _) = self::jobs(speaker, &spaces, files, &folders, &args)?;
+        bar.resize(tally.have(bytes(&jobs)));
     }
     if tally.failures.is_empty() {
         for (path, root, size) in older {
@@ -170,6 +169,11 @@ async fn fetch(
         tally.ways = merged(tally.ways.drain(..), view.ways());
     }
     Ok(stale)
+}
+
+/// Bytes of all jobs; sizes are what somebody states.
+fn bytes(jobs: &BTreeMap<usize, Vec<Job>>) -> u64 {
+    jobs.values().flatten().map(|job| job.size).fold(0, u64::saturating_add)
 }
 
 /// Files by the space that they come from, and empty folders.
@@ -330,6 +334,11 @@ async fn watch(
 }
 
 impl Tally {
+    /// Bytes that are there, with what is coming now. What had come of content that nobody gives any more is no part of it.
+    const fn have(&self, coming: u64) -> u64 {
+        self.bytes.saturating_add(coming)
+    }
+
     /// Adds up how `jobs` ended; those that are no longer what was stated come back.
     fn add(
         &mut self,
@@ -359,7 +368,6 @@ impl Tally {
             }
         }
         self.written += landing.written();
-        self.resumed += landing.resumed();
         stale
     }
 
@@ -481,6 +489,12 @@ fn summary(speaker: &Speaker, all: usize, failures: &[(String, Failure)]) -> Fai
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_of_content_that_is_gone_is_not_there() {
+        let tally = Tally { bytes: 5, written: 9, ..Tally::default() };
+        assert_eq!(tally.have(2), 7);
+    }
 
     #[test]
     fn who_sends_in_two_rounds_is_named_once() {

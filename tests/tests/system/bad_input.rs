@@ -125,6 +125,7 @@ fn invites_that_are_edited_cut_or_spent_are_refused_in_words() {
 fn a_relay_with_another_key_is_refused_until_it_is_accepted() {
     let scene = scene();
     let friend = join(&scene.owner, "ben");
+    let _ = friend.run("leecher", &["list", "share"]).expect(0);
     let Relay { user, program, place } = scene.relay;
     let (address, pin) = place.split_once('#').unwrap();
     program.signal(Signal::TERM);
@@ -133,11 +134,17 @@ fn a_relay_with_another_key_is_refused_until_it_is_accepted() {
     let mut thief = user_with_relay(address);
     let other = thief.1.line("relay ready: ");
     assert!(!other.contains(pin));
-    let refused = friend.run("leecher", &["search", "report"]);
-    let refused = refused.expect(5);
+    let refused = download(&friend, "report.txt").expect(5);
     assert!(refused.says("key"), "{refused}");
     let other_pin = other.rsplit_once('#').unwrap().1.to_owned();
     assert!(refused.says(&other_pin), "the line that would accept it: {refused}");
+    // What is known is no less true.
+    for line in [["search", "report"], ["list", "share"]] {
+        let known = friend.run("leecher", &line).expect(0);
+        let warned = known.stderr.iter().filter(|line| line.contains(&other_pin)).count();
+        assert!(warned == 1 && known.says("report.txt"), "{known}");
+    }
+    let _ = friend.run("leecher", &["search", "report", "--relay", &place]).expect(5);
     let accepted = friend.run("leecher", &["list", "--relay", &format!("{address}#{other_pin}")]);
     assert_ne!(accepted.code, 5, "{accepted}");
     thief.1.signal(Signal::TERM);

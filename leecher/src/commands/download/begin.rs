@@ -71,11 +71,10 @@ pub(super) fn moment(
     (written, resumed): (u64, u64),
     before: &Tally,
 ) -> Moment {
-    let written = before.written + written;
     let (part, coming) = view.parts();
     Moment {
-        have: written + before.resumed + resumed + part,
-        fresh: written + coming,
+        have: before.have(written + resumed + part),
+        fresh: before.written + written + coming,
         found: view.found(),
         files: usize::try_from(before.files).unwrap_or(0) + view.files_done(),
         current: view.current().and_then(|job| labels.get(job).cloned()),
