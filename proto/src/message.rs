@@ -17,7 +17,7 @@ use crate::catalogue::Root;
 use crate::codec::{self, Bytes, CodecError, List};
 use crate::control::{Address, Hash};
 use crate::direct::Candidates;
-use crate::limits::{PAGE_CHUNKS, STATEMENT_MAX};
+use crate::limits::{CHUNK, FILE_MAX, PAGE_CHUNKS, STATEMENT_MAX};
 
 pub use crate::limits::{
     HAVE_MAX, ITEMS_MAX, MESSAGE_MAX, OTHERS_MAX, PATHS_MAX, RUN_HEADER_MAX, RUN_MAX,
@@ -56,6 +56,15 @@ pub struct ChunkRun {
     pub first: u64,
     /// How many, at least 1.
     pub count: u64,
+}
+
+impl ChunkRun {
+    /// Whether a file can have these chunks: at least one, and none behind the last of the longest file.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let end = self.first.checked_add(self.count);
+        self.count > 0 && end.is_some_and(|end| end <= FILE_MAX / CHUNK)
+    }
 }
 
 /// Why something is not given.

@@ -28,6 +28,21 @@ impl Ranges {
         self.ranges.iter().map(|(start, end)| *start..*end)
     }
 
+    /// How many ranges it takes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// What of `range` is in it, in order.
+    pub fn within(&self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let before = self.ranges.range(..=range.start).next_back();
+        let from =
+            before.filter(|(_, end)| **end > range.start).map_or(range.start, |(start, _)| *start);
+        let met = self.ranges.range(from..range.end.max(from));
+        met.map(move |(start, end)| (*start).max(range.start)..(*end).min(range.end))
+    }
+
     /// How many numbers are in it.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -111,6 +126,8 @@ mod tests {
                 prop_assert_eq!(&numbers, &set.iter().copied().collect::<Vec<_>>());
                 prop_assert!((0..80).all(|number| ranges.contains(number) == set.contains(&number)));
                 prop_assert_eq!(ranges.count(), set.len() as u64);
+                let within: Vec<u64> = ranges.within(20..40).flatten().collect();
+                prop_assert_eq!(within, set.range(20..40).copied().collect::<Vec<_>>());
                 let ends: Vec<_> = ranges.iter().collect();
                 prop_assert!(ends.windows(2).all(|pair| pair[0].end < pair[1].start), "no two touch");
             }

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::deliver::{BATCH, Piece, deliver};
 use super::schedule::{Arrival, Coming, OutOfTurn, SourceId, Work};
 use super::shared::Shared;
-use crate::link::{self, Absent, Addresses, Answer, Asking, Outbox};
+use crate::link::{self, Absent, Addresses, Answer, Asking, Outbox, Told};
 use coming::ComingChunk;
 
 /// A seeder that sends nothing for so long is given up.
@@ -270,6 +270,14 @@ impl Source<'_> {
 impl<R: Direction> Asking<R> for Source<'_> {
     fn heard(&self, bytes: usize) {
         self.heard(bytes);
+    }
+
+    fn told(&self, told: Told) {
+        match told {
+            Told::Catalogue => self.shared.schedule().says_complete(self.id),
+            Told::Have(root, chunks) => self.shared.schedule().have(self.id, &root, &chunks),
+        }
+        self.shared.tell();
     }
 
     fn answer(&self, answer: Answer) -> Result<(), SessionError> {

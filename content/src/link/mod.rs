@@ -14,7 +14,7 @@ use sealift_transport::session::{Incoming, LinkReader, RunReader, SessionError};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-pub(crate) use sort::{Answer, Request};
+pub(crate) use sort::{Answer, Request, Told};
 pub(crate) use write::{Job, Outbox, outbox};
 
 use sort::Sorted;
@@ -23,6 +23,11 @@ use sort::Sorted;
 pub(crate) trait Asking<R: Direction>: Sync {
     /// So many bytes of a message have come, whatever it says.
     fn heard(&self, bytes: usize);
+
+    /// The other end says what it can be asked for.
+    fn told(&self, told: Told) {
+        let _ = told;
+    }
 
     /// Something was answered.
     ///
@@ -110,6 +115,8 @@ pub(crate) async fn read<R: Direction>(
             Sorted::Addresses(candidates) => {
                 let _ = aside.try_send(Addresses { candidates, answer: answer.clone() });
             }
+            Sorted::Told(told) if told.is_sound() => asking.told(told),
+            Sorted::Told(_) => return Err(SessionError::Malformed),
             Sorted::Hint => {}
         }
     }

@@ -3,7 +3,7 @@
 use blake3::hazmat::ChainingValue;
 use sealift_proto::catalogue::Root;
 use sealift_proto::direct::Candidates;
-use sealift_proto::message::{Finished, Item, Missing, SessionMessage};
+use sealift_proto::message::{ChunkRun, Finished, Item, Missing, SessionMessage};
 
 use crate::entry::EntryPlace;
 
@@ -15,6 +15,8 @@ pub(super) enum Sorted {
     Answer(Answer),
     /// For the session.
     Addresses(Candidates),
+    /// For the half that asks, which need not hear it.
+    Told(Told),
     /// A hint of which nothing is made here.
     Hint,
 }
@@ -45,6 +47,24 @@ pub(crate) enum Answer {
     Reading { request: u32, done: u64, size: u64 },
 }
 
+/// What the other end says that it can be asked for.
+pub(crate) enum Told {
+    /// All that its catalogue states.
+    Catalogue,
+    /// These chunks of a content, beside those that it named before.
+    Have(Root, Vec<ChunkRun>),
+}
+
+impl Told {
+    /// Whether it can be.
+    pub(crate) fn is_sound(&self) -> bool {
+        match self {
+            Self::Catalogue => true,
+            Self::Have(_, chunks) => chunks.iter().all(ChunkRun::is_sound),
+        }
+    }
+}
+
 impl From<SessionMessage> for Sorted {
     fn from(message: SessionMessage) -> Self {
         use SessionMessage as M;
@@ -71,7 +91,9 @@ impl From<SessionMessage> for Sorted {
                 Self::Answer(Answer::Reading { request, done, size })
             }
             M::Paths { candidates } => Self::Addresses(candidates),
-            M::Head { .. } | M::Others { .. } | M::Have { .. } => Self::Hint,
+            M::Head { .. } => Self::Told(Told::Catalogue),
+            M::Have { root, chunks } => Self::Told(Told::Have(root, chunks.into_vec())),
+            M::Others { .. } => Self::Hint,
         }
     }
 }

@@ -4,7 +4,7 @@ use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::{Bytes, List};
 use sealift_proto::identity::SecretKey;
-use sealift_proto::message::{Finished, Item, Missing};
+use sealift_proto::message::{ChunkRun, Finished, Item, Missing};
 use sealift_transport::path::Way;
 use sealift_transport::session::LinkWriter;
 use tokio::sync::{Barrier, Notify};
@@ -126,6 +126,11 @@ async fn both_ends_ask_and_serve_over_one_link() {
     assert!(right == [Came::Page(4), Came::Run(one), Came::Failed(1)]);
 }
 
+fn have(first: u64, count: u64) -> SessionMessage {
+    let chunks = List::new(vec![ChunkRun { first, count }]).unwrap();
+    SessionMessage::Have { root: Root([1; 32]), chunks }
+}
+
 /// What comes of `message` to an end that has neither half.
 async fn sent_to_nobody(message: &SessionMessage) -> Result<(), SessionError> {
     let (opened, mut accepted) = session().await;
@@ -149,6 +154,9 @@ async fn what_is_out_of_turn_ends_the_link() {
         SessionMessage::Root { request: 1, root, size: 5 },
         SessionMessage::Failed { request: 1, why: Missing::Gone },
         SessionMessage::Changed { root },
+        have(0, 0),
+        have((1 << 24) - 1, 2),
+        have(u64::MAX, 2),
     ] {
         let ended = sent_to_nobody(&message).await;
         assert!(matches!(ended, Err(SessionError::Malformed)), "{message:?}: {ended:?}");
@@ -162,7 +170,7 @@ async fn hints_and_courtesies_end_nothing() {
         SessionMessage::Done {
             files: List::new(vec![Finished { root: Root([1; 32]), size: 1 }]).unwrap(),
         },
-        SessionMessage::Have { root: Root([1; 32]), chunks: List::default() },
+        have((1 << 24) - 1, 1),
         SessionMessage::Others { root: Root([1; 32]), addresses: List::default() },
         SessionMessage::Paths { candidates: List::default() },
     ] {

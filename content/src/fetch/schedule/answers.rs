@@ -1,6 +1,6 @@
 //! What a source says, and what follows from it.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 
 use blake3::hazmat::ChainingValue;
 use sealift_proto::catalogue::Root;
@@ -55,6 +55,7 @@ impl Schedule {
         if matches!(of.state, State::Asked) {
             of.state = State::Known(root, size);
             self.known.insert(job);
+            self.roots.entry(root).or_insert(job);
             self.set_unassigned(job, size);
         }
         Ok(())
@@ -111,7 +112,7 @@ impl Schedule {
     /// [`OutOfTurn`] if there is no such request.
     pub fn failed(&mut self, id: SourceId, request: u32, why: Missing) -> Result<(), OutOfTurn> {
         let source = self.source(id)?;
-        let device = source.device;
+        let (device, partial) = (source.device, source.parts.is_some());
         if why == Missing::NotHere {
             return self.not_here(id, request);
         }
@@ -120,14 +121,16 @@ impl Schedule {
                 self.exclude(job, device, Reason::Missing(why));
                 self.unasked(job);
             }
+            // Whoever has a part may not know it.
+            Some(Asked::Page(_)) if partial => {}
             Some(Asked::Page((job, _))) => self.gives_not(id, job, why),
             Some(Asked::Probe(job)) => self.probed(id, job, Some(why)),
             None => {
                 let flight = source.flights.pop_front();
                 let flight = flight.filter(|flight| flight.request == request).ok_or(OutOfTurn)?;
-                let jobs: BTreeSet<_> = flight.items.iter().map(|(job, _)| *job).collect();
-                self.release(flight.items.into_iter().collect());
-                jobs.into_iter().for_each(|job| self.gives_not(id, job, why));
+                let items: Vec<_> = flight.items.into_iter().collect();
+                self.release(items.clone());
+                items.into_iter().for_each(|(job, chunks)| self.not_given(id, job, chunks, why));
             }
         }
         Ok(())
@@ -147,6 +150,15 @@ impl Schedule {
             }
         }
         Ok(())
+    }
+
+    /// The source does not give these chunks of the file of `job`: one that has all of it gives nothing of it then.
+    fn not_given(&mut self, id: SourceId, job: usize, chunks: Range<u64>, why: Missing) {
+        if self.is_partial(id) {
+            self.unnamed(id, job, chunks);
+        } else {
+            self.gives_not(id, job, why);
+        }
     }
 
     /// The source does not give the file of `job`.
@@ -223,9 +235,9 @@ impl Schedule {
         let bytes = self.file(job).map_or(0, |file| file.bytes(chunks.clone()));
         let skipped = self.forget_start(id, job, chunks.start);
         self.came(id, bytes.saturating_sub(skipped));
-        self.release(vec![(job, chunks)]);
+        self.release(vec![(job, chunks.clone())]);
         if let Some(why) = why {
-            self.gives_not(id, job, why);
+            self.not_given(id, job, chunks, why);
         }
     }
 

@@ -40,6 +40,7 @@ impl Schedule {
         }
         self.want(id, now)
             .or_else(|| self.begin(id))
+            .or_else(|| self.page_of_part(id, now))
             .or_else(|| self.run(id, now))
             // On a slow way what an earlier process left must not keep new chunks from coming.
             .or_else(|| self.pages_to_check(id, now))
@@ -51,7 +52,10 @@ impl Schedule {
         let (Some(source), Some(of)) = (self.sources.get(&id), self.jobs.get(job)) else {
             return false;
         };
-        let offers = of.offers.iter().any(|offer| offer.device == source.device);
+        let offers = match &source.parts {
+            Some(parts) => parts.of(job).is_some(),
+            None => of.offers.iter().any(|offer| offer.device == source.device),
+        };
         offers && !of.excluded.contains_key(&source.device) && !source.suspect.contains(&job)
     }
 
@@ -98,7 +102,7 @@ impl Schedule {
     }
 
     /// Asks for those of `pages` that source `id` has not been asked for.
-    fn ask_pages(
+    pub(super) fn ask_pages(
         &mut self,
         id: SourceId,
         job: usize,
@@ -172,9 +176,8 @@ impl Schedule {
                 let window = self.window;
                 let Some(file) = self.file(job) else { break };
                 let end = window.map_or(u64::MAX, |window| file.front().saturating_add(window));
-                let begun = file.begun_by(device, end);
-                let chunks = begun.or_else(|| file.first_missing(most - cost, end));
-                let Some(chunks) = chunks else { break };
+                let Some(chunks) = self.next_chunks(id, job, most - cost, end) else { break };
+                let Some(file) = self.file(job) else { break };
                 let bytes = file.bytes(chunks.clone());
                 if bytes > most - cost && !items.is_empty() {
                     return self.ask(id, items, now);
@@ -189,6 +192,18 @@ impl Schedule {
             }
         }
         self.ask(id, items, now)
+    }
+
+    /// The chunks of `job` that source `id` is best asked for: `most` bytes at most but one chunk at least, none at or behind `end`.
+    fn next_chunks(&mut self, id: SourceId, job: usize, most: u64, end: u64) -> Option<Range<u64>> {
+        if self.is_partial(id) {
+            return self.rarest(id, job, most, end);
+        }
+        let device = self.sources.get(&id)?.device;
+        let begun = self.file(job)?.begun_by(device, end);
+        begun
+            .or_else(|| self.nobodys(id, job, most, end))
+            .or_else(|| self.file(job)?.first_missing(most, end))
     }
 
     /// Files of which chunks are missing: first those of which `device` has sent a part of one.
@@ -276,7 +291,11 @@ impl Schedule {
         let mut load = Load { speed, bytes: 0, chunks: Vec::new() };
         for (job, index) in source.carried() {
             let Some(State::Open(file)) = self.jobs.get(job).map(|of| &of.state) else { continue };
-            if file.wants(index) && !doubled.contains(&(job, index)) && self.serves(id, job) {
+            if file.wants(index)
+                && !doubled.contains(&(job, index))
+                && self.serves(id, job)
+                && self.may_give(id, job, index)
+            {
                 let len = file.layout.chunk_len(index);
                 load.bytes += len;
                 load.chunks.push((job, index, len));

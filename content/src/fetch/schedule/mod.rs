@@ -11,12 +11,13 @@ mod file;
 mod files;
 mod given;
 mod pace;
+mod partial;
 mod source;
 mod standby;
 mod view;
 mod ways;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -173,6 +174,8 @@ struct Job {
 /// All files of a download and all its sources.
 pub struct Schedule {
     jobs: Vec<Job>,
+    /// Which file has a content, once that is stated.
+    roots: HashMap<Root, usize>,
     sources: BTreeMap<SourceId, Source>,
     next_source: SourceId,
     window: Option<u64>,
@@ -215,6 +218,7 @@ impl Schedule {
     pub fn new(files: Vec<Vec<Offer>>, window: Option<u64>) -> Self {
         let mut schedule = Self {
             jobs: Vec::with_capacity(files.len()),
+            roots: HashMap::new(),
             sources: BTreeMap::new(),
             next_source: 0,
             window,
@@ -245,6 +249,7 @@ impl Schedule {
             let state = match stated {
                 Some((root, size)) => {
                     schedule.known.insert(number);
+                    schedule.roots.entry(root).or_insert(number);
                     State::Known(root, size)
                 }
                 None => {

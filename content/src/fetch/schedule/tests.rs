@@ -1,5 +1,6 @@
 //! The schedule against made-up sources with rates of their own, in made-up time.
 
+mod partners;
 mod parts;
 mod ways;
 

@@ -1,0 +1,175 @@
+//! Sources that have a part of a content: they are asked for what they have named, and of that first for what fewest have.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use sealift_proto::catalogue::Root;
+use sealift_proto::manifest::Layout;
+use sealift_proto::message::ChunkRun;
+use tokio::time::Instant;
+
+use super::file::File;
+use super::{Schedule, SourceId, State, Work};
+use crate::fetch::ranges::Ranges;
+
+/// Ranges kept of one source. One that names more, in pieces that are of no use to anybody, is heard no further.
+const RANGES: usize = 16_384;
+/// So many times a source may not have what it has named; after that it is taken to have nothing.
+const BROKEN: u32 = 16;
+/// Chunks that are looked at for how many have them.
+const COMPARED: usize = 256;
+
+/// What a source has named of each file.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    named: BTreeMap<usize, Ranges>,
+    /// How often something was not there that it had named.
+    broken: u32,
+}
+
+impl Parts {
+    /// What it has named of the file of `job`.
+    pub(super) fn of(&self, job: usize) -> Option<&Ranges> {
+        self.named.get(&job)
+    }
+
+    fn has(&self, job: usize, index: u64) -> bool {
+        self.of(job).is_some_and(|named| named.contains(index))
+    }
+
+    fn name(&mut self, job: usize, layout: Layout, run: &ChunkRun) {
+        let count: usize = self.named.values().map(Ranges::len).sum();
+        if count < RANGES && self.broken < BROKEN {
+            let end = run.first.saturating_add(run.count).min(layout.chunks());
+            self.named.entry(job).or_default().insert(run.first..end);
+        }
+    }
+
+    fn take_back(&mut self, job: usize, chunks: Range<u64>) {
+        self.broken += 1;
+        if self.broken >= BROKEN {
+            self.named.clear();
+        } else if let Some(named) = self.named.get_mut(&job) {
+            named.remove(chunks);
+        }
+    }
+}
+
+impl Schedule {
+    /// Source `id` has all of what it states.
+    pub fn says_complete(&mut self, id: SourceId) {
+        if let Some(source) = self.sources.get_mut(&id) {
+            source.complete = true;
+            source.parts = None;
+        }
+    }
+
+    /// Source `id` has verified these chunks of `root`. Unless it has said that it has all of what it states, it is asked for
+    /// nothing else from now on.
+    pub fn have(&mut self, id: SourceId, root: &Root, chunks: &[ChunkRun]) {
+        let job = self.roots.get(root).copied();
+        let Some(source) = self.sources.get_mut(&id).filter(|source| !source.complete) else {
+            return;
+        };
+        let parts = source.parts.get_or_insert_default();
+        let size = job.and_then(|job| match &self.jobs.get(job)?.state {
+            State::Known(_, size) | State::Beginning(_, size) => Some(*size),
+            State::Open(file) => Some(file.layout.size()),
+            _ => None,
+        });
+        if let (Some(job), Some(layout)) = (job, size.and_then(|size| Layout::new(size).ok())) {
+            chunks.iter().for_each(|run| parts.name(job, layout, run));
+        }
+    }
+
+    /// Whether source `id` has a part of what it states, and not all.
+    pub(super) fn is_partial(&self, id: SourceId) -> bool {
+        self.sources.get(&id).is_some_and(|source| source.parts.is_some())
+    }
+
+    /// Source `id` has not what it has named.
+    pub(super) fn unnamed(&mut self, id: SourceId, job: usize, chunks: Range<u64>) {
+        if let Some(parts) = self.sources.get_mut(&id).and_then(|source| source.parts.as_mut()) {
+            parts.take_back(job, chunks);
+        }
+    }
+
+    /// Whether chunk `index` of `job` may be asked of source `id`, which serves the file.
+    pub(super) fn may_give(&self, id: SourceId, job: usize, index: u64) -> bool {
+        let parts = self.sources.get(&id).and_then(|source| source.parts.as_ref());
+        let Some(parts) = parts else { return true };
+        parts.has(job, index)
+            && self.opened(job).is_some_and(|file| file.pages.value(index).is_some())
+    }
+
+    fn opened(&self, job: usize) -> Option<&File> {
+        match &self.jobs.get(job)?.state {
+            State::Open(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// What others than `id` have named of the file of `job`.
+    fn partners(&self, id: SourceId, job: usize) -> Vec<&Ranges> {
+        let others = self.sources.iter().filter(|(other, _)| **other != id);
+        others.filter_map(|(_, source)| source.parts.as_ref()?.of(job)).collect()
+    }
+
+    /// A page that source `id`, which has a part, needs to be asked for before its chunks.
+    pub(super) fn page_of_part(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+        let parts = self.sources.get(&id)?.parts.as_ref()?;
+        let lacking = |job: &usize| {
+            let (file, named) = (self.opened(*job)?, parts.of(*job)?);
+            let mut wanted = named.iter().flat_map(|range| file.missing.within(range)).flatten();
+            let chunk = wanted.find(|index| file.pages.value(*index).is_none())?;
+            Some((*job, file.root, file.pages_for(&(chunk..chunk + 1))))
+        };
+        let (job, root, pages) = self.ready.iter().find_map(lacking)?;
+        let pages = self.ask_pages(id, job, root, pages, now);
+        (!pages.is_empty()).then_some(Work::Run { pages, get: None })
+    }
+
+    /// Of the missing chunks of `job` that source `id` has named, the one that fewest have, and those behind it: `most` bytes at
+    /// most, none at or behind `end`.
+    pub(super) fn rarest(
+        &self,
+        id: SourceId,
+        job: usize,
+        most: u64,
+        end: u64,
+    ) -> Option<Range<u64>> {
+        let (file, named) = (self.opened(job)?, self.sources.get(&id)?.parts.as_ref()?.of(job)?);
+        let partners = self.partners(id, job);
+        let held = |index: &u64| partners.iter().filter(|named| named.contains(*index)).count();
+        let wanted = || named.iter().flat_map(|range| file.missing.within(range));
+        let ready = |index: &u64| *index < end && file.pages.value(*index).is_some();
+        let first = wanted().flatten().filter(ready).take(COMPARED).min_by_key(held)?;
+        let range = wanted().find(|range| range.contains(&first))?;
+        let count = (most / file.layout.chunk_len(0).max(1)).max(1);
+        let last = range.end.min(end).min(first.saturating_add(count));
+        let as_rare = |index: &u64| ready(index) && held(index) == held(&first);
+        let stop = (first + 1..last).find(|index| !as_rare(index)).unwrap_or(last);
+        Some(first..stop)
+    }
+
+    /// Of the missing chunks of `job` the first that no partner has named, for a source that has all: `most` bytes at most,
+    /// none at or behind `end`. `None` where there are no partners, or they have all of it between them.
+    pub(super) fn nobodys(
+        &self,
+        id: SourceId,
+        job: usize,
+        most: u64,
+        end: u64,
+    ) -> Option<Range<u64>> {
+        let partners = self.partners(id, job);
+        let file = self.opened(job).filter(|_| !partners.is_empty())?;
+        let free =
+            |index: &u64| *index < end && !partners.iter().any(|named| named.contains(*index));
+        let first = file.missing.iter().flatten().take(COMPARED).find(free)?;
+        let count = (most / file.layout.chunk_len(0).max(1)).max(1);
+        let wanted = |index: &u64| free(index) && file.missing.contains(*index);
+        let last = end.min(first.saturating_add(count));
+        let stop = (first + 1..last).find(|index| !wanted(index)).unwrap_or(last);
+        Some(first..stop)
+    }
+}
