@@ -36,3 +36,31 @@ pub(crate) fn explain(error: &LandingError) -> Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use LandingError as E;
+
+    use super::*;
+
+    #[test]
+    fn what_the_user_can_mend_says_how() {
+        let place = || "out/a\u{7}".into();
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        for (error, exit, part) in [
+            (E::NoRoom { place: place(), needed: 2 << 20, free: 1 << 20 }, Exit::Disk, "--out"),
+            (E::InTheWay { place: place() }, Exit::Disk, "move it away"),
+            (E::disk("out", full), Exit::Disk, "free"),
+            (E::StdoutChanged, Exit::Other, "run the command again"),
+        ] {
+            let failure = explain(&error);
+            assert_eq!(failure.exit, exit, "{error}");
+            assert!(failure.next.as_ref().is_some_and(|next| next.contains(part)), "{failure:?}");
+            assert!(!failure.what.contains('\u{7}'), "{failure:?}");
+        }
+        let closed = explain(&E::StdoutClosed);
+        assert!(closed.exit == Exit::Other && closed.why.is_some());
+    }
+}
