@@ -13,6 +13,7 @@ use crate::exit::{Exit, Failure};
 use crate::paint::{Paint, When};
 use crate::screen::{Block, Screen, USUAL};
 use crate::terminal::{self, Glyphs};
+use crate::wrap::wrapped;
 
 /// How much is said beside results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,9 +215,19 @@ impl Console {
         self.write(Channel::Note, &text, &json);
     }
 
+    /// The columns that lines of `channel` are broken for, where a person reads them as they come.
+    fn wraps(&self, channel: Channel) -> Option<usize> {
+        let read = matches!(channel, Channel::Note) && self.is_live();
+        read.then(|| terminal::size().unwrap_or(USUAL).columns)
+    }
+
     fn write(&self, channel: Channel, text: &str, json: &Value) {
         let channel = if self.aside { Channel::Note } else { channel };
-        let line = if self.json { json_line(json) } else { text.to_owned() };
+        let line = match self.wraps(channel) {
+            _ if self.json => json_line(json),
+            Some(columns) => wrapped(text, columns),
+            None => text.to_owned(),
+        };
         match &self.sink {
             Sink::Memory(lines) => {
                 lock(lines).push((channel, line));

@@ -22,3 +22,4 @@ pub mod trace;
 pub mod usage;
 #[cfg(feature = "people")]
 pub mod words;
+mod wrap;

@@ -201,7 +201,7 @@ pub enum RefuseCode {
     #[error("malformed offer")]
     Malformed,
     /// 8
-    #[error("too much at once")]
+    #[error("too much at once, or its disk takes nothing")]
     Busy,
     /// 9
     #[error("the seeder is shutting down")]

@@ -34,7 +34,7 @@ fn a_seeder_outlasts_a_full_disk_at_its_home() {
     assert!(told.contains("spaces/"), "the place is named: {told}");
     // Who came by which invite cannot be kept: nobody new is served until it can.
     let refused = download(&friends[0], "report.txt").expect(4);
-    assert!(refused.says("too much at once"), "{refused}");
+    assert!(refused.says("its disk takes nothing"), "{refused}");
     owner.write("share/later.txt", b"later");
     seeder.message("others do not see what is new");
     assert!(seeder.runs());
