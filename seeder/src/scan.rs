@@ -77,6 +77,8 @@ pub trait Visitor {
     fn leaving(&mut self, _local: &Path, _stat: &Stat) {}
     /// The folder at `local`, in which the walk began with one entry, is as `stat` says.
     fn passing(&mut self, _local: &Path, _stat: &Stat) {}
+    /// The walk began beneath the folder at `local`, in which a program of Sealift keeps its files by now: nothing of it is offered.
+    fn closed(&mut self, _local: &Path) {}
     /// A file to offer.
     fn found(&mut self, found: Found);
     /// Something left out, at `local` beneath the folder.
@@ -159,7 +161,11 @@ impl Walk<'_> {
         // Before the markers are looked for, as with a listing.
         let found = self.root.stat(start);
         let parents: Vec<_> = start.ancestors().skip(1).collect();
-        if !parents.into_iter().rev().all(|parent| self.passes(parent)) {
+        if let Some(stop) = parents.into_iter().rev().find(|parent| !self.passes(parent)) {
+            // What may pass, such as too many open files, takes nothing away here.
+            if matches!(private::is_marked(self.root, stop), Ok(true)) {
+                self.visitor.closed(stop);
+            }
             return Ok(());
         }
         match found {

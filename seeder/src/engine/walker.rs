@@ -156,6 +156,12 @@ impl Visitor for Gather<'_> {
         self.take_folder(local, stat, false);
     }
 
+    fn closed(&mut self, local: &Path) {
+        // All that was told of it before its marker came goes.
+        let Walker { folder, walk, .. } = *self.walker;
+        self.walker.send(Walked::Ended { folder, walk, start: local.to_owned(), result: Ok(true) });
+    }
+
     fn skipped(&mut self, local: &Path, why: Skipped) {
         let Walker { folder, walk, .. } = *self.walker;
         self.walker.send(Walked::Skipped { folder, walk, local: local.to_owned(), why });

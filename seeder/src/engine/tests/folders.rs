@@ -103,6 +103,18 @@ async fn names_that_cannot_be_shared_are_counted_where_they_are_until_they_go() 
 }
 
 #[tokio::test]
+async fn a_folder_that_becomes_a_programs_own_is_stated_no_more() {
+    let share = Share::new();
+    share.write("x", "x");
+    fs::create_dir(share.path("home")).unwrap();
+    let running = start(&share, Watching::System);
+    running.until_folders(&[("s/home", 0)]).await;
+    share.write("home/.sealift-private", "");
+    running.until_folders(&[]).await;
+    running.end().await;
+}
+
+#[tokio::test]
 async fn of_a_folder_that_is_gone_nothing_is_stated_until_it_is_back() {
     let outer = Share::new();
     fs::create_dir_all(outer.path("share/empty")).unwrap();
