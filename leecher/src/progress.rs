@@ -1,6 +1,7 @@
 //! Progress on a terminal; nothing where nobody looks.
 
 mod moment;
+mod slow;
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 pub use moment::{Moment, Waiting};
 use moment::{Pace, Whole, percent, source_words};
+use slow::Slowness;
 use sealift_content::fetch::schedule::SourceView;
 
 /// How often the line moves.
@@ -80,6 +82,7 @@ struct State {
     /// Whether it was said what an earlier run left.
     told_found: bool,
     waited: bool,
+    slowness: Slowness,
 }
 
 impl DownloadBar {
@@ -93,6 +96,7 @@ impl DownloadBar {
             last_line: now,
             told_found: false,
             waited: false,
+            slowness: Slowness::default(),
         };
         Self {
             console: console.clone(),
@@ -118,6 +122,7 @@ impl DownloadBar {
     /// Shows `moment`.
     pub fn set(&self, moment: &Moment) {
         self.tell_turns(moment);
+        self.tell_slow(moment);
         let pace = self.pace(moment);
         if self.keeps {
             self.console.keep(moment.kept(&self.whole.what));
@@ -153,6 +158,21 @@ impl DownloadBar {
                 &json!({"type": "going_on", "bytes": moment.have}),
             );
         }
+    }
+
+    /// Says once that so little comes that a connection which keeps breaking may bring nothing further.
+    fn tell_slow(&self, moment: &Moment) {
+        let busy = moment.waiting.is_none() && moment.reading().is_none() && !moment.now().is_empty();
+        let slow = self.state().slowness.note(Instant::now(), moment.fresh, busy);
+        let Some(speed) = slow else { return };
+        self.console.note(
+            format!(
+                "only {} come {}: below 16 KiB a second, connections that break each half minute may bring a file no further",
+                human::speed(speed),
+                moment.now(),
+            ),
+            &json!({"type": "slow", "bytes_per_second": speed, "path": path::chief(&moment.ways).name()}),
+        );
     }
 
     fn pace(&self, moment: &Moment) -> Pace {
