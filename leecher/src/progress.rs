@@ -19,8 +19,8 @@ use tokio::time::Instant;
 
 pub use moment::{Moment, Waiting};
 use moment::{Pace, Whole, percent, source_words};
-use slow::Slowness;
 use sealift_content::fetch::schedule::SourceView;
+use slow::Slowness;
 
 /// How often the line moves.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -162,7 +162,8 @@ impl DownloadBar {
 
     /// Says once that so little comes that a connection which keeps breaking may bring nothing further.
     fn tell_slow(&self, moment: &Moment) {
-        let busy = moment.waiting.is_none() && moment.reading().is_none() && !moment.now().is_empty();
+        let busy =
+            moment.waiting.is_none() && moment.reading().is_none() && !moment.now().is_empty();
         let slow = self.state().slowness.note(Instant::now(), moment.fresh, busy);
         let Some(speed) = slow else { return };
         self.console.note(
