@@ -2,6 +2,7 @@
 
 mod files;
 mod holders;
+mod item;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,6 +12,7 @@ use sealift_proto::path::RelativePath;
 use files::Files;
 pub use files::Id;
 use holders::Holders;
+pub use item::{Item, State};
 use sealift_content::hashes::print::Print;
 
 // Paths in the catalogue, always such that [`RelativePath`] accepts.
@@ -22,42 +24,6 @@ const SAME_MAX: usize = 16;
 const QUIET_MAX: u64 = 1024 * 1024;
 /// So are files that others may read too, up to this: a copy of a key is that small, and may have got other rights.
 const KEY_MAX: u64 = 1024;
-
-/// How far a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It changed a moment ago; it may still be written.
-    Settling,
-    /// It waits to be read.
-    Waiting,
-    /// It has been read in the state of its print.
-    Hashed(Root),
-    /// It cannot be shared: it cannot be read, or is nothing that could be.
-    Unshared,
-}
-
-impl State {
-    const fn is_offered(self) -> bool {
-        !matches!(self, Self::Unshared)
-    }
-}
-
-/// A file.
-#[derive(Debug, Clone, Copy)]
-pub struct Item {
-    /// The state it was found in.
-    pub print: Print,
-    /// Whether its owner may execute it.
-    pub executable: bool,
-    /// Whether not even its name is told before it was read: copies of keys are such files.
-    quiet: bool,
-    /// Whether it has to be compared with what was published.
-    dirty: bool,
-    /// How far it is.
-    pub state: State,
-    /// The last walk that found it.
-    seen: u64,
-}
 
 /// What a finding means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +64,6 @@ impl Index {
         walk: u64,
     ) -> Verdict {
         let executable = mode & 0o100 != 0;
-        let quiet = print.size <= if mode & 0o077 == 0 { QUIET_MAX } else { KEY_MAX };
         let before = self.files.find(name);
         if let Some(id) = before
             && let Some(item) = self.files.get_mut(id)
@@ -106,12 +71,15 @@ impl Index {
         {
             item.seen = item.seen.max(walk);
             let state = item.state;
-            if (item.executable, item.quiet) != (executable, quiet) {
-                (item.executable, item.quiet) = (executable, quiet);
+            if item.executable != executable {
+                item.executable = executable;
                 self.set_dirty(id);
             }
             return Verdict::Same(state);
         }
+        let small = print.size <= if mode & 0o077 == 0 { QUIET_MAX } else { KEY_MAX };
+        let is_named = before.and_then(|id| self.files.get(id)).is_some_and(Item::is_named);
+        let quiet = small && !is_named;
         let state = known.map_or(State::Settling, State::Hashed);
         self.put(name, Item { print, executable, quiet, dirty: false, state, seen: walk });
         let is_new = before.is_none();
@@ -365,11 +333,12 @@ impl Index {
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<Entry> {
         let item = self.get(name)?;
+        if !item.is_named() {
+            return None;
+        }
         let root = match item.state {
-            State::Settling | State::Waiting if item.quiet => return None,
-            State::Settling | State::Waiting => None,
             State::Hashed(root) => Some(root),
-            State::Unshared => return None,
+            _ => None,
         };
         Some(Entry {
             path: RelativePath::new(name).ok()?,
@@ -433,146 +402,4 @@ impl Index {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn print(inode: u64) -> Print {
-        Print { size: KEY_MAX + 1, modified_ns: -1, changed_ns: 2, inode, device: 1 }
-    }
-
-    fn name(text: &str) -> Name {
-        text.into()
-    }
-
-    #[test]
-    fn a_file_goes_from_found_to_hashed_to_gone() {
-        let mut index = Index::default();
-        let a = name("s/a");
-        assert_eq!(index.found(&a, print(1), 0o755, None, 1), Verdict::Fresh(true));
-        assert_eq!(index.status(), Status { waiting: 1, files: 1, scanning: false });
-        assert_eq!(index.entry("s/a").unwrap().root, None);
-        assert_eq!(index.settled("s/a"), Some(print(1)));
-        assert!(!index.hashed(&a, &print(2), Root([1; 32])));
-        assert!(index.hashed(&a, &print(1), Root([1; 32])));
-        let entry = index.entry("s/a").unwrap();
-        assert_eq!((entry.root, entry.flags, entry.modified), (Some(Root([1; 32])), 1, -1));
-        assert_eq!(index.with_root(&Root([1; 32])), [(a.clone(), print(1))]);
-        assert_eq!(index.take_dirty(9), std::slice::from_ref(&a));
-        assert_eq!(
-            index.found(&a, print(1), 0o755, None, 2),
-            Verdict::Same(State::Hashed(Root([1; 32])))
-        );
-        assert!(!index.is_dirty());
-        assert_eq!(index.sweep("s", 3), 1);
-        assert!(index.with_root(&Root([1; 32])).is_empty() && index.is_dirty());
-        assert_eq!(index.status(), Status::default());
-    }
-
-    #[test]
-    fn what_may_be_a_copy_of_a_key_is_named_only_when_it_was_read() {
-        let mut index = Index::default();
-        let (key, large) = (name("s/key"), name("s/large"));
-        index.found(&key, print(1), 0o600, None, 1);
-        assert!(index.entry("s/key").is_none());
-        index.hashed(&key, &print(1), Root([1; 32]));
-        assert!(index.entry("s/key").is_some());
-        index.found(&large, Print { size: QUIET_MAX + 1, ..print(2) }, 0o600, None, 1);
-        assert!(index.entry("s/large").is_some());
-        let (copy, letter) = (name("s/copy"), name("s/letter"));
-        index.found(&copy, Print { size: KEY_MAX, ..print(3) }, 0o644, None, 1);
-        index.found(&letter, Print { size: KEY_MAX + 1, ..print(4) }, 0o644, None, 1);
-        assert!(index.entry("s/copy").is_none() && index.entry("s/letter").is_some());
-    }
-
-    #[test]
-    fn a_sweep_takes_only_what_is_beneath() {
-        let mut index = Index::default();
-        for text in ["s/a", "s/a/b", "s/a-b", "s/a0", "s/ab/c", "t/a"] {
-            index.found(&name(text), print(1), 0o644, Some(Root([1; 32])), 1);
-        }
-        index.found(&name("s/a/new"), print(1), 0o644, None, 2);
-        assert_eq!(index.sweep("s/a", 2), 2);
-        let left: Vec<_> = index.names().map(|name| name.to_string()).collect();
-        assert_eq!(left, ["s/a-b", "s/a0", "s/a/new", "s/ab/c", "t/a"]);
-    }
-
-    #[test]
-    fn each_change_is_told_once_and_what_came_back_is_no_removal() {
-        let mut index = Index::default();
-        for text in ["s/c", "s/a", "s/b"] {
-            index.found(&name(text), print(1), 0o644, None, 1);
-            index.hashed(&name(text), &print(1), Root([1; 32]));
-        }
-        assert_eq!(index.take_dirty(2), [name("s/a"), name("s/c")]);
-        index.remove("s/b");
-        index.remove("s/a");
-        // It has the number of one that is gone.
-        index.found(&name("s/a"), print(2), 0o644, None, 1);
-        index.found(&name("s/new"), print(3), 0o644, None, 1);
-        assert_eq!(index.take_dirty(9), [name("s/a"), name("s/b"), name("s/new")]);
-        assert!(!index.is_dirty() && index.take_dirty(9).is_empty());
-        index.mark(name("s/a"));
-        index.mark(name("s/elsewhere"));
-        assert_eq!(index.take_dirty(9), [name("s/a"), name("s/elsewhere")]);
-    }
-
-    #[test]
-    fn of_what_was_put_off_only_what_still_waits_is_handed_out() {
-        let mut index = Index::default();
-        for text in ["s/a", "s/b", "s/c"] {
-            index.found(&name(text), print(1), 0o644, None, 1);
-            index.settled(text);
-            index.put_off(text);
-        }
-        index.hashed(&name("s/a"), &print(1), Root([1; 32]));
-        index.remove("s/b");
-        assert_eq!(index.put_off_on(), [1]);
-        assert_eq!(
-            (index.next_put_off(2), index.next_put_off(1)),
-            (None, Some((name("s/c"), print(1))))
-        );
-        assert_eq!((index.next_put_off(1), index.put_off_on()), (None, vec![]));
-    }
-
-    #[test]
-    fn a_folder_is_stated_while_the_files_do_not_tell_of_it() {
-        let mut index = Index::default();
-        let (a, link) = (name("s/d/a"), name("s/d/link"));
-        index.saw_folder("s/d", -7, 1);
-        index.saw_folder("s", 1, 1);
-        let stated = |unshared| {
-            let path = RelativePath::new("s/d").unwrap();
-            Some(Change::Folder(Folder { path, modified: -7, unshared }))
-        };
-        assert_eq!(index.take_dirty(9), [name("s"), name("s/d")]);
-        assert_eq!((index.stated("s"), index.stated("s/d")), (None, stated(0)));
-        index.found(&a, print(1), 0o644, None, 1);
-        assert_eq!(index.take_dirty(9), [name("s/d"), a.clone()]);
-        assert_eq!(index.stated("s/d"), None);
-        index.unshared(&link, 1);
-        index.unshared(&link, 2);
-        assert_eq!((index.stated("s/d"), index.stated("s/d/link")), (stated(1), None));
-        assert_eq!(index.unshared_in("s", 9), (1, vec![link.clone()]));
-        assert_eq!(index.status().files, 1);
-        // It became a file, and the other one cannot be read.
-        index.found(&link, print(2), 0o644, None, 2);
-        assert_eq!(index.stated("s/d"), None);
-        index.unreadable(&a, &print(1));
-        assert_eq!(index.stated("s/d"), stated(1));
-        assert_eq!(index.sweep("s/d", 3), 1, "one of them was offered");
-        assert_eq!((index.folders(), index.stated("s/d")), (vec![name("s")], None));
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_not_offered_until_it_changes() {
-        let mut index = Index::default();
-        let a = name("s/a");
-        index.found(&a, print(1), 0o644, None, 1);
-        assert!(index.unreadable(&a, &print(1)));
-        assert!(index.entry("s/a").is_none());
-        assert_eq!(index.status(), Status::default());
-        assert_eq!(index.found(&a, print(1), 0o644, None, 2), Verdict::Same(State::Unshared));
-        assert_eq!(index.found(&a, print(2), 0o644, None, 3), Verdict::Fresh(false));
-        assert_eq!(index.status().files, 1);
-    }
-}
+mod tests;

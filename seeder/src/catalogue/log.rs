@@ -16,10 +16,9 @@ use sealift_platform::disk::Root as DiskFolder;
 use sealift_platform::random::Random;
 use sealift_proto::catalogue::{self, CATALOGUE_MAX, Change, Entry, Status, fold_all, unfold};
 use sealift_proto::codec::{self, Bytes, CodecError, Extensions};
-use sealift_proto::control::Hash;
 use sealift_proto::identity::{DeviceId, SecretKey, Signed};
 use sealift_proto::keys::CatalogueKey;
-use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_next, chain_start, statement_hash};
+use sealift_proto::log::{FIRST_CATALOGUE, Head, chain_next, chain_start};
 use sealift_proto::object::{self, Place};
 use sealift_proto::space::SpaceId;
 use sealift_space::profile::file::{FileError, Folder, Kept, hex};
@@ -327,11 +326,12 @@ impl Log {
         let mut writing = Base::new(&author, batches, base, start);
         let rewritten = self.journal.rewrite(&mut writing);
         let Written { mut segments, published, changes, weight, failed } = writing.written;
+        // What came since the last head has been taken by the batches: nothing is appended to that head any more.
+        self.broken = true;
         let places = match failed {
             Some(error) => return Err(error),
             None => rewritten?,
         };
-        self.broken = true;
         self.forget();
         segments.iter_mut().zip(places).for_each(|(stored, place)| stored.place = place + 8);
         let chain = segments.last().map_or(start, |stored| stored.chain);
@@ -394,12 +394,6 @@ impl Log {
         self.folder.write(&self.head_file, &HeadFile { statement: head.to_bytes() }, true)?;
         self.head = Some(head);
         Ok(())
-    }
-
-    /// Hash by which the newest head is named.
-    #[must_use]
-    pub fn head_hash(&self) -> Option<Hash> {
-        self.head.as_ref().map(|head| statement_hash(&head.to_bytes()))
     }
 
     /// Chain value at `position` of the present base; `None` outside of it.

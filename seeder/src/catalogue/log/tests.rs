@@ -74,9 +74,9 @@ fn a_restart_goes_on_with_differences() {
     let mut log = open(&home);
     assert!(log.head().is_none() && !log.is_stale(0));
     log.append(&puts(0..3), &STATUS, 1000).unwrap();
-    let before = log.head_hash();
+    let before = log.head().map(Signed::to_bytes);
     let mut log = open(&home);
-    assert_eq!(log.head_hash(), before);
+    assert_eq!(log.head().map(Signed::to_bytes), before);
     let name: Name = "s/f1".into();
     assert_eq!(log.change(&name, Some(put(1, true))), None);
     assert_eq!(log.change(&name, Some(put(1, false))), Some(put(1, false)));
@@ -165,7 +165,22 @@ fn what_is_published_and_not_offered_is_named() {
     assert_eq!(left(&open(&home), &["s/f0", "s/f1", "s/f3", "s/f4"]), ["s/f5"]);
 }
 
-/// Whatever a crash leaves, the next head follows the last one saved and what it covers can be read.
+#[test]
+fn what_could_not_be_written_anew_is_written_anew_next_time() {
+    let home = Share::new();
+    let mut log = open(&home);
+    log.append(&puts(0..3), &STATUS, 1).unwrap();
+    let deep = format!("{}/", "y".repeat(250)).repeat(16);
+    let path = |number| RelativePath::new(format!("{deep}{number}")).unwrap();
+    let heavy = |number| Change::Put(Entry { path: path(number), ..entry(number, true) });
+    let most = u32::try_from(CATALOGUE_MAX / 4000).unwrap();
+    let batches = (0..=most / 64).map(|batch| (batch * 64..(batch + 1) * 64).map(heavy).collect());
+    assert!(matches!(log.rebase(batches, &STATUS, 2), Err(LogError::TooLarge)));
+    assert!(log.is_broken());
+    log.rebase([puts(0..4)].into_iter(), &STATUS, 3).unwrap();
+    assert_eq!((read(&log).len(), log.is_broken()), (4, false));
+}
+
 #[test]
 fn more_than_others_take_is_not_published() {
     let home = Share::new();

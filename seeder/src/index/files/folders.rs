@@ -45,6 +45,10 @@ impl<T> Files<T> {
     pub(in crate::index) fn saw(&mut self, path: &str, modified: i64, walk: u64) {
         let Some(id) = self.folder(path) else { return };
         let Some(folder) = self.folders.get_mut(id) else { return };
+        // A walk of the whole is overtaken by one of a part.
+        if folder.seen.is_some_and(|seen| seen.walk > walk) {
+            return;
+        }
         let before = folder.seen.replace(Seen { modified, walk });
         if before.is_none_or(|before| before.modified != modified) {
             self.touch(id);
@@ -213,7 +217,15 @@ mod tests {
         files.sweep("s/a/b", 3);
         assert_eq!(taken(&mut files), ["s/a", "s/a/b"]);
         assert_eq!((stated(&files), files.folders()), (vec![("s/a".into(), 0)], 2));
-        files.sweep("s", 2);
+        // Two walks at once: what the later one saw stands.
+        files.saw("s/a", 6, 2);
+        files.saw("s/a", 5, 1);
+        files.sweep("s/a", 2);
+        assert_eq!(
+            (files.stated("s/a").map(|stated| stated.modified), files.folders()),
+            (Some(6), 2)
+        );
+        files.sweep("s", 3);
         assert_eq!(files.folders(), 0);
     }
 }
