@@ -133,7 +133,7 @@ impl Failure {
 }
 
 /// What the system says, in words alone: a number in brackets helps nobody.
-fn in_words(text: &str) -> String {
+pub(crate) fn in_words(text: &str) -> String {
     let mut words = text.replace("Connection reset by peer", "the connection was reset");
     while let Some(start) = words.find(" (os error ") {
         let Some(length) = words[start..].find(')') else { break };

@@ -18,7 +18,10 @@ pub fn shell_os(name: &OsStr) -> String {
     let bytes = name.as_encoded_bytes();
     let dash = if bytes.starts_with(b"-") { "./" } else { "" };
     match name.to_str() {
-        Some(text) if !text.is_empty() && text.chars().all(is_plain) => format!("{dash}{text}"),
+        // At the start of a word zsh takes `=` for a command's path.
+        Some(text) if !text.is_empty() && !text.starts_with('=') && text.chars().all(is_plain) => {
+            format!("{dash}{text}")
+        }
         Some(text) if !text.chars().any(is_unsafe) => {
             format!("'{dash}{}'", text.replace('\'', r"'\''"))
         }
@@ -26,7 +29,7 @@ pub fn shell_os(name: &OsStr) -> String {
     }
 }
 
-/// Whether a shell takes it as it is, wherever it stands.
+/// Whether a shell takes it as it is; `=` not at the start of a word.
 pub(crate) fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c)
 }
@@ -50,7 +53,7 @@ pub(crate) fn spelled(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    const NAMES: [&[u8]; 12] = [
+    const NAMES: [&[u8]; 13] = [
         b"share/a.txt",
         b"a b",
         b"it's",
@@ -63,6 +66,7 @@ mod tests {
         b"\xff\xfe 'odd'",
         b"",
         b"~",
+        b"=ls",
     ];
 
     #[test]
@@ -71,6 +75,7 @@ mod tests {
         assert_eq!(shell_word("a b"), "'a b'");
         assert_eq!(shell_word("it's"), r"'it'\''s'");
         assert_eq!(shell_word("-x"), "./-x");
+        assert_eq!((shell_word("=ls"), shell_word("a=b")), ("'=ls'".into(), "a=b".into()));
         assert_eq!(shell_word("a\n1"), r"$'a\0121'");
     }
 

@@ -1,5 +1,5 @@
-//! Errors and news of the libraries in words: what happened, why, and what to do next. One module for each library, and nobody
-//! else makes a sentence of an error.
+//! Errors and news of `space` and `transport` in words: what happened, why, and what to do next. Those of `content` have theirs in the
+//! programs that use it.
 //!
 //! A [`Failure`](crate::exit::Failure) is made `From<&Error>`, and from the error itself, so that `?` in a command finds it.
 

@@ -16,7 +16,8 @@ pub(crate) fn wrapped(text: &str, columns: usize) -> String {
 }
 
 fn wrapped_line(line: &str, columns: usize) -> String {
-    if line.width() <= columns || columns < LEAST {
+    // Four spaces set a line apart that is to be copied as it is.
+    if line.width() <= columns || columns < LEAST || line.starts_with("    ") {
         return line.to_owned();
     }
     let pasted = PASTED.iter().filter_map(|mark| Some(line.find(mark)? + behind(mark))).min();
@@ -57,6 +58,8 @@ mod tests {
             "  next: try again with more:\n    leecher get 'a b' --out c"
         );
         assert_eq!(wrapped("a\n\nb", 30), "a\n\nb");
+        let invite = "type there:\n\n    leecher join sealift:192.0.2.2:7743/pin/secret\n";
+        assert_eq!(wrapped(invite, 30), invite);
     }
 
     #[test]

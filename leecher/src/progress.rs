@@ -168,9 +168,10 @@ impl DownloadBar {
         let Some(speed) = slow else { return };
         self.console.note(
             format!(
-                "only {} come {}: below 16 KiB a second, connections that break each half minute may bring a file no further",
+                "only {} come {}: below {} a second, connections that break each half minute may bring a file no further",
                 human::speed(speed),
                 moment.now(),
+                human::size(slow::LEAST),
             ),
             &json!({"type": "slow", "bytes_per_second": speed, "path": path::chief(&moment.ways).name()}),
         );

@@ -173,7 +173,7 @@ impl Progress {
             self.offered = true;
             let bytes = self.shared.index().bytes();
             self.console.note(
-                format!("offering {}, {}", files(status.files), human::size(bytes)),
+                format!("offering {}, {}", human::count(status.files, "file"), human::size(bytes)),
                 &json!({"type": "offering", "files": status.files, "bytes": bytes}),
             );
         }
@@ -218,7 +218,7 @@ impl Progress {
         self.console.note(
             format!(
                 "{who} has {} complete, {}{}",
-                files(count),
+                human::count(count, "file"),
                 human::size(bytes),
                 session.pace()
             ),
@@ -267,7 +267,11 @@ impl Progress {
             if list.len() > NAMED {
                 let bytes: u64 = list.iter().map(|(_, size)| size).sum();
                 self.console.note(
-                    format!("{what} {}, {}", files(list.len() as u64), human::size(bytes)),
+                    format!(
+                        "{what} {}, {}",
+                        human::count(list.len() as u64, "file"),
+                        human::size(bytes)
+                    ),
                     &json!({"type": what, "files": list.len(), "bytes": bytes}),
                 );
                 continue;
@@ -283,7 +287,7 @@ impl Progress {
         let removed = std::mem::take(&mut self.removed);
         if removed > 0 {
             let json = json!({"type": "removed", "files": removed});
-            self.console.note(format!("removed {}", files(removed)), &json);
+            self.console.note(format!("removed {}", human::count(removed, "file")), &json);
         }
     }
 
@@ -313,7 +317,7 @@ impl Progress {
 fn reading_words(status: Status, speed: u64) -> String {
     let read = status.files.saturating_sub(status.waiting);
     let more = if status.scanning { " found so far" } else { "" };
-    format!("read {read} of {}{more}, {}", files(status.files), human::speed(speed))
+    format!("read {read} of {}{more}, {}", human::count(status.files, "file"), human::speed(speed))
 }
 
 fn reading_line(status: Status, speed: u64) -> Line {
@@ -321,13 +325,9 @@ fn reading_line(status: Status, speed: u64) -> Line {
     let more = if status.scanning { " found so far" } else { "" };
     Line::new()
         .text(2, "reading")
-        .text(0, format!("{read} of {}{more}", files(status.files)))
+        .text(0, format!("{read} of {}{more}", human::count(status.files, "file")))
         .bar(3, read, status.files)
         .text(1, human::speed(speed))
-}
-
-fn files(count: u64) -> String {
-    human::count(count, "file")
 }
 
 fn shown(path: &Path) -> String {

@@ -1,5 +1,6 @@
 //! The usual beginning of a whole-system test: a relay, a seeder with a folder, members.
 
+use std::path::Path;
 use std::time::Instant;
 
 use crate::process::{Finished, PATIENCE, Running, User, local_relay};
@@ -132,4 +133,18 @@ pub fn download(user: &User, what: &str) -> Finished {
 #[must_use]
 pub fn fetched(user: &User, name: &str) -> Vec<u8> {
     std::fs::read(user.work().join("out").join(name)).expect("a downloaded file")
+}
+
+/// The names in `folder`, in order.
+///
+/// # Panics
+/// When it cannot be listed, or a name is no text.
+#[must_use]
+pub fn names(folder: &Path) -> Vec<String> {
+    let listed = std::fs::read_dir(folder).expect("a folder");
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").file_name();
+    let mut names: Vec<_> =
+        listed.map(|entry| name(entry).into_string().expect("a name of text")).collect();
+    names.sort();
+    names
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::transport::clock;
 use crate::console::Console;
-use crate::exit::Failure;
+use crate::exit::{Failure, in_words};
 use crate::human;
 
 /// Tells `notice` on `console`.
@@ -66,9 +66,12 @@ fn waiting(console: &Console, relay: &str, error: &DialError, most: Option<Durat
         DialError::Refused(why) => {
             format!("the relay {relay} does not take this device yet ({why}); {until}")
         }
-        error => format!("the relay {relay} does not answer yet ({error}); {until}"),
+        error => {
+            let why = in_words(&error.to_string());
+            format!("the relay {relay} does not answer yet ({why}); {until}")
+        }
     };
-    let why = error.to_string();
+    let why = in_words(&error.to_string());
     console.note(words, &json!({"type": "waiting", "for": "relay", "relay": relay, "why": why}));
 }
 

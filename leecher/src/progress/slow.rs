@@ -6,7 +6,7 @@ use sealift_command::meter::rate;
 use tokio::time::Instant;
 
 /// Bytes per second from which on every connection that lives half a minute moves a file of up to 12 GiB forward.
-const LEAST: u64 = 16 * 1024;
+pub(super) const LEAST: u64 = 16 * 1024;
 /// What is judged: half as long as such a connection lives, so that it is seen before it breaks.
 const WINDOW: Duration = Duration::from_secs(15);
 
@@ -29,9 +29,11 @@ impl Slowness {
         }
         self.since = Some((now, total));
         let speed = rate(total.saturating_sub(first), now - begin);
+        if speed >= LEAST {
+            self.told = false;
+        }
         let is_slow = (1..LEAST).contains(&speed);
-        let told = std::mem::replace(&mut self.told, is_slow);
-        (is_slow && !told).then_some(speed)
+        (is_slow && !std::mem::replace(&mut self.told, true)).then_some(speed)
     }
 }
 
@@ -65,6 +67,9 @@ mod tests {
     fn a_pause_and_silence_are_not_slow() {
         assert_eq!(said(std::iter::repeat_n((100, false), 200)), []);
         assert_eq!(said(std::iter::repeat_n((0, true), 200)), []);
+        let (slow, nothing) =
+            (std::iter::repeat_n((9_000, true), 30), std::iter::repeat_n((0, true), 40));
+        assert_eq!(said(slow.clone().chain(nothing).chain(slow)), [(15, 9_000)]);
         let broken = std::iter::repeat_n([(9_000, true); 12], 9);
         let broken = broken.flat_map(|part| part.into_iter().chain([(0, false)]));
         assert_eq!(said(broken), [], "none of them was seen for long enough");

@@ -20,7 +20,10 @@ pub(super) fn no_folder(word: &OsStr) -> Option<String> {
     }
     let meant = MEANT.iter().find(|(words, _)| words.contains(&text)).map(|(_, meant)| *meant);
     let next = meant.map_or_else(
-        || "the commands are invite, join, status, members; `seeder --help` shows more".to_owned(),
+        || {
+            "the commands are invite, join, status, members, service; `seeder --help` shows more"
+                .to_owned()
+        },
         |meant| format!("perhaps: {meant}"),
     );
     Some(format!("`{}` is no command, and no folder here\n\n  next: {next}", escape_os(word)))

@@ -68,9 +68,12 @@ pub(crate) const EXIT: &str = "  \
 0  done; of the seeder itself, ended by Ctrl-C or SIGTERM
   1  other
   2  usage
+  3  no such space, or no service to remove
   5  refused: no member, no right, wrong relay key
+  6  tampering noticed: an altered invite
   7  relay unreachable
-  8  local disk";
+  8  local disk
+  130, 143  another command ended by Ctrl-C, SIGTERM";
 
 /// Where things are.
 pub(crate) const FILES: &str = "  \

@@ -1,4 +1,4 @@
-//! What one user's programs keep (DESIGN section 4): device keys, settings, relays known, spaces.
+//! What one user's programs keep: device keys, settings, relays known, spaces.
 //!
 //! Every file is replaced by rename, so that any number of programs may read while one writes. Files with secrets are
 //! readable by the user only, and a damaged one is named and never silently made anew.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sealift_tests::process::{PATIENCE, Running, User};
-use sealift_tests::stage::{Relay, fetched, join, seed};
+use sealift_tests::stage::{Relay, fetched, join, names, seed};
 
 const BIG: usize = (8 << 20) + 5;
 
@@ -40,6 +40,8 @@ impl World {
             std::thread::sleep(Duration::from_millis(20));
         }
         happen(&self.owner.work().join("share"));
+        let whole = name.rsplit('/').next().unwrap();
+        assert!(!out.join(whole).exists(), "it was whole before anything happened");
         let _ = running.wait().expect(0);
     }
 }
@@ -49,14 +51,6 @@ fn begun(out: &Path) -> bool {
     let listed = std::fs::read_dir(out).into_iter().flatten().flatten();
     let mut names = listed.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.any(|name| name.ends_with(".record"))
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let listed = std::fs::read_dir(folder).unwrap().flatten();
-    let mut names: Vec<_> =
-        listed.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Where what was fetched goes: disks that take few names and cannot give them safely, and a standard output that takes nothing.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use sealift_tests::process::{Finished, Running, User};
-use sealift_tests::stage::{Relay, download, invite, join, seed};
+use sealift_tests::stage::{Relay, download, invite, join, names, seed};
 
 const BIG: usize = (3 << 20) + 5;
 
@@ -32,14 +32,6 @@ impl World {
         let finished = self.friend.type_line(line).wait().expect(code);
         assert!(finished.says(words), "{line}\n{finished}");
     }
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let listed = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> =
-        listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -10,7 +10,7 @@ use sealift_command::shell::shell_word;
 use sealift_content::fetch::schedule::Outcome;
 
 use super::begin::{Wanted, begin};
-use super::{Tally, folders, source, space_for, watch};
+use super::{Asked, Tally, folders, source, space_for, watch};
 use crate::args::DownloadArgs;
 use crate::freshen::Known;
 use crate::progress::DownloadBar;
@@ -57,7 +57,7 @@ pub(super) async fn run(
         ways: shown.view.ways(),
         ..Tally::default()
     };
-    tally.report(speaker, &label, 1, bar.elapsed())?;
+    tally.report(speaker, &label, Asked { files: 1, folders: 0 }, bar.elapsed())?;
     folders::tell_unshared(speaker, &spaces, &unshared);
     Ok(if unshared.is_empty() { Exit::Done } else { Exit::Other })
 }
