@@ -173,8 +173,8 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         handshake: Duration::from_secs(10),
         sources: 1000,
-        wrong_tokens_per_hour: 3,
-        new_spaces_per_day: 2,
+        wrong_tokens_per_hour: 100,
+        new_spaces_per_day: 100,
     };
 
     const GOOD: &[u8] = b"a token that is good";
@@ -187,8 +187,8 @@ mod tests {
         IpAddr::from([10, 0, 0, last])
     }
 
-    fn admission(allowed: Allowed) -> Admission {
-        Admission::new(View::fixed(BOUNDS), allowed)
+    fn admission(bounds: Bounds, allowed: Allowed) -> Admission {
+        Admission::new(View::fixed(bounds), allowed)
     }
 
     fn by_token() -> Allowed {
@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn an_address_brings_few_new_spaces_a_day() {
-        let mut admission = admission(Allowed::default());
+        let bounds = Bounds { new_spaces_per_day: 2, ..BOUNDS };
+        let mut admission = admission(bounds, Allowed::default());
         let new = Known::default();
         let mut check = |number, from, hours: u64| {
             let now = HOUR * u32::try_from(hours).unwrap();
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn a_private_relay_carries_named_spaces_and_those_that_showed_a_token_once() {
         let allowed = Allowed { spaces: vec![space(1).short()], ..by_token() };
-        let mut admission = admission(allowed);
+        let mut admission = admission(BOUNDS, allowed);
         let new = Known::default();
         let mut check = |number, known: Known, shown| {
             admission.check(&space(number), known, shown, at(number), HOUR)
@@ -245,7 +246,7 @@ mod tests {
         let handshake = Duration::from_secs(10);
         let bounds = Bounds { sources: 50, new_spaces_per_day: 9, handshake, ..BOUNDS };
         let allowed = Allowed { spaces: Vec::new(), tokens: Tokens::parse(GOOD).unwrap() };
-        let mut admission = Admission::new(View::fixed(bounds), allowed);
+        let mut admission = admission(bounds, allowed);
         let new = Known::default();
         for number in 0..1000_u128 {
             let from = IpAddr::V6((number << 64).into());
@@ -268,7 +269,8 @@ mod tests {
 
     #[test]
     fn tokens_are_not_guessed_at_leisure() {
-        let mut admission = admission(by_token());
+        let bounds = Bounds { wrong_tokens_per_hour: 3, ..BOUNDS };
+        let mut admission = admission(bounds, by_token());
         let new = Known::default();
         let mut show =
             |shown, from, now| admission.check(&space(9), new, Some(shown), at(from), now);

@@ -95,9 +95,11 @@ mod tests {
     use crate::limits::View;
     use crate::partial::{Bounds, Partials};
 
+    const BOUNDS: Bounds =
+        Bounds { message_time: Duration::from_secs(30), partial_bytes_in_all: 1 << 20 };
+
     fn partials() -> Partials {
-        let message_time = Duration::from_secs(30);
-        Partials::new(View::fixed(Bounds { message_time, partial_bytes_in_all: 1 << 20 }))
+        Partials::new(View::fixed(BOUNDS))
     }
 
     fn reader<R: AsyncRead + Unpin>(stream: R) -> FrameReader<R> {
