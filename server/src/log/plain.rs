@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use sealift_proto::shown::is_unsafe;
+
 /// Longest line, bytes.
 const LONGEST: usize = 4096;
 
@@ -47,26 +49,18 @@ pub fn escape(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let mut plain = String::with_capacity(text.len() + 1);
     for character in text.trim_end_matches('\n').chars() {
-        if is_plain(character) {
-            plain.push(character);
-        } else {
+        if is_unsafe(character) {
             // As JSON writes it, so that a line of JSON stays one. Writing into a string does not fail.
             let _ = character
                 .encode_utf16(&mut [0; 2])
                 .iter()
                 .try_for_each(|unit| write!(plain, "\\u{unit:04x}"));
+        } else {
+            plain.push(character);
         }
     }
     plain.push('\n');
     plain
-}
-
-/// Not a control character, a mark of direction, or a line end of another kind.
-fn is_plain(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -78,9 +72,10 @@ mod tests {
         let hostile = "a\nERROR forged\r\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{2028}z\u{e0041}\0\n";
         let plain = escape(hostile.as_bytes());
         assert_eq!(plain.lines().count(), 1);
-        assert!(plain.ends_with('\n') && plain.trim_end().chars().all(is_plain), "{plain:?}");
+        assert!(plain.ends_with('\n') && !plain.trim_end().chars().any(is_unsafe), "{plain:?}");
         assert!(plain.starts_with("a\\u000aERROR forged\\u000d\\u001b]0;owned"), "{plain:?}");
         assert_eq!(escape("grüße 你好 \"q\" \\n\n".as_bytes()), "grüße 你好 \"q\" \\n\n");
+        assert_eq!(escape("a\u{3164}\u{206a}\n".as_bytes()), "a\\u3164\\u206a\n");
         assert_eq!(escape(b"\xff\x1b\n"), "\u{fffd}\\u001b\n");
     }
 
