@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use sealift_platform::net::Net;
 use sealift_proto::space::HostName;
 use sealift_proto::text::{host_port, parse_host_port};
 
@@ -60,13 +61,12 @@ pub fn places(
 
 /// The addresses of this machine that others may dial without saying by which interface.
 #[must_use]
-pub fn machine_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+pub fn machine_addresses(net: &dyn Net) -> Vec<IpAddr> {
+    let mut addresses = net.addresses().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot list the addresses of this machine");
         Vec::new()
     });
-    let mut addresses: Vec<IpAddr> =
-        interfaces.iter().map(if_addrs::Interface::ip).filter(|ip| !is_link_local(ip)).collect();
+    addresses.retain(|address| !is_link_local(address));
     if !addresses.iter().any(IpAddr::is_loopback) {
         addresses.push(IpAddr::from([127, 0, 0, 1]));
         addresses.push(IpAddr::V6(Ipv6Addr::LOCALHOST));

@@ -45,7 +45,7 @@ pub(super) async fn serve(
     let handle = relay.handle();
     handle.set_moved_to(settings.moved_to.clone());
     let status = status(&settings, handle.clone());
-    announce(args, &settings, &listeners, relay.pin())?;
+    announce(args, &platform, &settings, &listeners, relay.pin())?;
     manager.tell(&[State::Ready]);
     let mut running = settings.clone();
     let ended = async {
@@ -166,6 +166,7 @@ fn reload(
 
 fn announce(
     args: &Args,
+    platform: &Platform,
     settings: &Settings,
     listeners: &[Box<dyn Listener>],
     pin: [u8; 16],
@@ -175,7 +176,7 @@ fn announce(
         bound.push(listener.local_addr().context("cannot tell where it listens")?);
     }
     let public = settings.public.as_ref();
-    let places = reach::places(public, &bound, &reach::machine_addresses());
+    let places = reach::places(public, &bound, &reach::machine_addresses(&*platform.net));
     let mut out = io::stdout().lock();
     for place in &places {
         // Whoever does not want to read it may close the pipe; the relay goes on.
