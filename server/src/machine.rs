@@ -18,16 +18,21 @@ pub struct Process {
 #[must_use]
 pub fn process() -> Process {
     use rustix::process::{Resource, getrlimit};
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 =
-        pages.split(' ').nth(1).and_then(|resident| resident.parse().ok()).unwrap_or(0);
     // One of them is the folder that is being listed.
     let listed = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     Process {
-        memory: pages.saturating_mul(rustix::param::page_size() as u64),
+        memory: resident().unwrap_or(0),
         descriptors: listed.saturating_sub(1) as u64,
         most_descriptors: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
     }
+}
+
+/// Memory that the process holds, bytes; `None` if the system does not tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn resident() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(rustix::param::page_size() as u64))
 }
 
 /// Nothing is known of other systems.

@@ -104,6 +104,8 @@ mod system {
     use std::fs::read_to_string;
     use std::path::{Path, PathBuf};
 
+    use crate::machine::resident;
+
     /// Descriptors that this process may have.
     pub(super) fn descriptors() -> Option<u64> {
         rustix::process::getrlimit(rustix::process::Resource::Nofile).current
@@ -152,13 +154,11 @@ mod system {
 
     /// Resident memory of the process, and what the kernel keeps for TCP in its network namespace.
     fn own() -> Option<u64> {
-        let page = rustix::param::page_size() as u64;
-        let resident: u64 =
-            read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
+        let resident = resident()?;
         let sockets = read_to_string("/proc/net/sockstat").unwrap_or_default();
         let tcp = sockets.lines().find(|line| line.starts_with("TCP:"));
         let tcp: u64 = tcp.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0);
-        Some((resident + tcp) * page)
+        Some(resident + tcp * rustix::param::page_size() as u64)
     }
 
     /// The limits of a line of /proc/self/cgroup, `NUMBER:CONTROLLERS:PATH`: of that group and all above it.
