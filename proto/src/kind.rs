@@ -78,7 +78,7 @@ kinds! {
         REMOVED = 5, "removed by the owner";
         NO_COMMON_SUITE = 6, "no common suite";
         MALFORMED = 7, "malformed offer";
-        BUSY = 8, "too much at once";
+        BUSY = 8, "too much at once, or no room";
         SHUTDOWN = 9, "the seeder is shutting down";
     }
     /// End of a session, and direction from it
