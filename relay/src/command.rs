@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use sealift_command::completion;
+use sealift_command::exit::Exit;
 use sealift_command::manual::{About, ENVIRONMENT, Manual};
 use sealift_platform::Platform;
 use sealift_server::log::{Log, escape};
@@ -23,13 +24,6 @@ use crate::error::RelayError;
 use crate::program::PROGRAM;
 use args::{Args, Command};
 use settings::{Settings, SettingsError};
-
-/// Exit code when something went wrong that no other code names.
-const OTHER: u8 = 1;
-/// Exit code of a wrong command line or configuration.
-const USAGE: u8 = 2;
-/// Exit code when the local disk is what is wrong.
-const DISK: u8 = 8;
 
 /// Threads that read the store. More would not read faster, and each keeps memory of its own for good.
 const BLOCKING: usize = 8;
@@ -93,11 +87,11 @@ fn describe(args: &Args, manual: &Manual) -> ExitCode {
     match failed.place {
         Some(place) => {
             let error = anyhow::Error::new(error);
-            tell(args, DISK, &error.context(format!("cannot write into {}", place.display())))
+            tell(args, Exit::Disk, &error.context(format!("cannot write into {}", place.display())))
         }
         None => match printed(Err(error)) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => tell(args, DISK, &error),
+            Err(error) => tell(args, Exit::Disk, &error),
         },
     }
 }
@@ -121,21 +115,22 @@ fn fail(args: &Args, error: &anyhow::Error) -> ExitCode {
     let is_disk = error.downcast_ref::<RelayError>().is_some_and(RelayError::is_disk)
         || error.is::<key::NotCopied>()
         || error.is::<Unprinted>();
-    let code = match () {
-        () if is_disk => DISK,
-        () if error.is::<SettingsError>() => USAGE,
-        () => OTHER,
+    let exit = match () {
+        () if is_disk => Exit::Disk,
+        () if error.is::<SettingsError>() => Exit::Usage,
+        () => Exit::Other,
     };
-    tell(args, code, error)
+    tell(args, exit, error)
 }
 
-fn tell(args: &Args, code: u8, error: &anyhow::Error) -> ExitCode {
+fn tell(args: &Args, exit: Exit, error: &anyhow::Error) -> ExitCode {
     if args.json {
+        let code = exit.number();
         let told = serde_json::json!({"v": 1, "type": "error", "code": code, "what": format!("{error:#}")});
         eprintln!("{told}");
     } else {
         // With a line end of its own; a path of this machine may hold anything.
         eprint!("{}", escape(format!("relay: {error:#}").as_bytes()));
     }
-    ExitCode::from(code)
+    exit.code()
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use sealift_command::human::count;
 use sealift_proto::codec::List;
 use sealift_proto::space::HostName;
 
@@ -92,7 +93,6 @@ impl Observed for Handle {
     fn line(report: &Report) -> String {
         let (members, links) = (report.connections.members, report.links.open);
         let what = if report.draining { "ending: " } else { "" };
-        let count = |number, one| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
         format!("{what}{} connected, {} at work", count(members, "device"), count(links, "link"))
     }
 }

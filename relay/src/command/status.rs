@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
+use sealift_command::human::{duration, size};
+
 use crate::program::PROGRAM;
 use crate::report::{ByReason, Report};
 
@@ -82,7 +84,7 @@ fn as_text(report: &Report) -> String {
             "{} at work, {} since the start, {} moved",
             links.open,
             links.opened,
-            bytes(links.bytes)
+            size(links.bytes)
         ),
     );
     line("this month", month(report));
@@ -95,7 +97,7 @@ fn as_text(report: &Report) -> String {
         "process",
         format!(
             "{} of memory, {} of {} descriptors",
-            bytes(process.memory),
+            size(process.memory),
             process.descriptors,
             process.most_descriptors
         ),
@@ -106,10 +108,10 @@ fn as_text(report: &Report) -> String {
 
 fn month(report: &Report) -> String {
     let month = &report.month;
-    let sent = bytes(month.sent);
+    let sent = size(month.sent);
     match (month.most, month.left) {
         (Some(most), Some(left)) => {
-            let (most, left) = (bytes(most), bytes(left));
+            let (most, left) = (size(most), size(left));
             format!("{sent} of {most} sent, {left} left until {}", month.renewed_on)
         }
         _ => format!("{sent} sent, without limit"),
@@ -130,12 +132,12 @@ fn store(report: &Report) -> String {
     };
     format!(
         "{}: {} spaces, {} statements, {} segments, {} invites; {} free on the disk{failures}",
-        bytes(store.bytes),
+        size(store.bytes),
         store.spaces,
         store.statements,
         store.segments,
         store.invites,
-        bytes(store.disk_free)
+        size(store.disk_free)
     )
 }
 
@@ -157,28 +159,6 @@ fn reasons(reasons: &ByReason) -> String {
     if each.is_empty() { "0".into() } else { format!("{all}: {}", each.join(", ")) }
 }
 
-fn duration(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min {} s", seconds % 60),
-        (0, hours) => format!("{hours} h {minutes} min"),
-        (days, hours) => format!("{days} d {hours} h"),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-fn bytes(count: u64) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    let (mut value, mut shown) = (count as f64, "B");
-    for unit in units {
-        if value < 1024.0 {
-            break;
-        }
-        (value, shown) = (value / 1024.0, unit);
-    }
-    if shown == "B" { format!("{count} B") } else { format!("{value:.1} {shown}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,10 +170,10 @@ mod tests {
         for part in [
             "relay        1.2.3, up 1 d 2 h, process 7\n",
             "connections  5 of members (3 serving) in 2 spaces",
-            "links        1 at work, 3 since the start, 5.0 GiB moved\n",
-            "this month   6.0 GiB of 10.0 GiB sent, 4.0 GiB left until 2027-01-01\n",
+            "links        1 at work, 3 since the start, 5.00 GiB moved\n",
+            "this month   6.00 GiB of 10.0 GiB sent, 4.00 GiB left until 2027-01-01\n",
             "udp          port 7743, 8 answered, dropped 2: forged 2\n",
-            "1.0 MiB: 2 spaces",
+            "1.00 MiB: 2 spaces",
             "rejected     3: slow 3\n",
             "refused      0\n",
             "limits       links = 10; the others are the defaults\n",
@@ -218,10 +198,10 @@ mod tests {
     #[test]
     fn amounts_are_short() {
         assert_eq!(
-            (bytes(0), bytes(1023), bytes(1536)),
-            ("0 B".into(), "1023 B".into(), "1.5 KiB".into())
+            (size(0), size(1023), size(1536)),
+            ("0 B".into(), "1023 B".into(), "1.50 KiB".into())
         );
-        assert_eq!(bytes(u64::MAX), "16384.0 PiB");
-        assert_eq!((duration(59), duration(3660)), ("0 min 59 s".into(), "1 h 1 min".into()));
+        assert_eq!(size(u64::MAX), "16383 PiB");
+        assert_eq!((duration(59), duration(3660)), ("59 s".into(), "1 h 1 min".into()));
     }
 }
