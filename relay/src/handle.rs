@@ -8,7 +8,7 @@ use sealift_proto::codec::List;
 use sealift_proto::space::HostName;
 
 use sealift_server::Program;
-use sealift_server::admin::{Metric, Observed, PATIENCE};
+use sealift_server::admin::{Metric, Observed};
 use sealift_server::admission::Allowed;
 
 use crate::exposition::METRICS;
@@ -22,37 +22,10 @@ use crate::report::{Report, report};
 pub struct Handle(pub(crate) Weak<Hub>);
 
 impl Handle {
-    /// What the relay says of itself; `None` when it has ended.
-    pub async fn report(&self) -> Option<Report> {
-        Some(report(&*self.0.upgrade()?).await)
-    }
-
     /// The limits in force; `None` when it has ended.
     #[must_use]
     pub fn limits(&self) -> Option<Arc<Limits>> {
         self.0.upgrade().map(|hub| hub.limits.get())
-    }
-
-    /// Whether it is about to end, or has ended.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.0.upgrade().is_none_or(|hub| hub.is_draining())
-    }
-
-    /// Whether the relay answers: its switchboard can be asked, and its store's writer is not stuck.
-    pub async fn answers(&self) -> bool {
-        self.answers_in(PATIENCE).await
-    }
-
-    /// As [`Self::answers`], within some other time.
-    async fn answers_in(&self, patience: Duration) -> bool {
-        let Some(hub) = self.0.upgrade() else { return false };
-        // On a thread of its own: a switchboard that hangs must not take the one who asks with it.
-        let asked = tokio::spawn(async move {
-            let _ = hub.count();
-            hub.store.answers().await;
-        });
-        matches!(tokio::time::timeout(patience, asked).await, Ok(Ok(())))
     }
 
     /// Where a relay with the same key takes over when this one ends; devices are told so then. At most four are taken.
@@ -79,15 +52,22 @@ impl Observed for Handle {
     type Report = Report;
 
     async fn report(&self) -> Option<Report> {
-        Self::report(self).await
+        Some(report(&*self.0.upgrade()?).await)
     }
 
     fn is_draining(&self) -> bool {
-        Self::is_draining(self)
+        self.0.upgrade().is_none_or(|hub| hub.is_draining())
     }
 
+    /// Its switchboard can be asked, and its store's writer is not stuck.
     async fn answers_within(&self, patience: Duration) -> bool {
-        self.answers_in(patience).await
+        let Some(hub) = self.0.upgrade() else { return false };
+        // On a thread of its own: a switchboard that hangs must not take the one who asks with it.
+        let asked = tokio::spawn(async move {
+            let _ = hub.count();
+            hub.store.answers().await;
+        });
+        matches!(tokio::time::timeout(patience, asked).await, Ok(Ok(())))
     }
 
     fn line(report: &Report) -> String {
