@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sealift_command::human::count;
 use sealift_proto::codec::List;
+use sealift_proto::limits::PLACES_MAX;
 use sealift_proto::space::HostName;
 
 use sealift_server::Program;
@@ -28,9 +29,9 @@ impl Handle {
         self.0.upgrade().map(|hub| hub.limits.get())
     }
 
-    /// Where a relay with the same key takes over when this one ends; devices are told so then. At most four are taken.
+    /// Where a relay with the same key takes over when this one ends; devices are told so then. At most [`PLACES_MAX`] are taken.
     pub fn set_moved_to(&self, mut places: Vec<(HostName, u16)>) {
-        places.truncate(4);
+        places.truncate(PLACES_MAX);
         if let (Some(hub), Ok(places)) = (self.0.upgrade(), List::new(places)) {
             hub.set_moved_to(places);
         }

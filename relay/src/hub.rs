@@ -17,6 +17,7 @@ use sealift_platform::sync::{Ordered, OrderedGuard, lock};
 use sealift_proto::codec::List;
 use sealift_proto::control::{Address, FromRelay, LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
+use sealift_proto::limits::PLACES_MAX;
 use sealift_proto::space::{HostName, Membership, Serial, SpaceId};
 use sealift_server::admission::{Admission, Allowed, Known, Verdict};
 use sealift_server::budget::{Budget, Traffic};
@@ -36,7 +37,7 @@ use crate::store::{Present, Store};
 use crate::switchboard::{Effect, Key, Side, Switchboard};
 
 /// Addresses of relays with the same key.
-pub(crate) type Places = List<(HostName, u16), 4>;
+pub(crate) type Places = List<(HostName, u16), PLACES_MAX>;
 
 /// Places of the locks that are taken together, in the order in which they may be: whoever holds one takes only later ones.
 ///
