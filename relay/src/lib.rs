@@ -38,5 +38,4 @@ pub use limits::{InForce, Limits};
 pub use relay::{Config, Relay, run};
 pub use sealift_server::admission::Allowed;
 pub use sealift_server::identity::KeyError;
-pub use sealift_server::limits::{Entry, LimitError, Unit};
 pub use sealift_server::tokens::{TokenError, Tokens};

@@ -25,7 +25,7 @@ impl Budget {
 
     /// Whether `percent` of `most` are used up.
     #[must_use]
-    pub fn is_used(&self, most: Option<u64>, percent: u64) -> bool {
+    pub(crate) fn is_used(&self, most: Option<u64>, percent: u64) -> bool {
         most.is_some_and(|most| {
             u128::from(self.used) * 100 >= u128::from(most) * u128::from(percent)
         })

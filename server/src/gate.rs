@@ -110,12 +110,12 @@ impl Gate {
     }
 
     /// Forgets the sources that have begun no handshake lately.
-    pub fn forget_sources(&self, now: Duration) {
+    pub(crate) fn forget_sources(&self, now: Duration) {
         self.state().handshakes_of.forget(now);
     }
 
     /// The oldest `count` holders are to go; whether there was any.
-    pub fn evict(&self, count: usize) -> bool {
+    pub(crate) fn evict(&self, count: usize) -> bool {
         let mut state = self.state();
         let oldest: Vec<u64> = state.waiting.keys().take(count).copied().collect();
         oldest.iter().for_each(|number| state.remove(*number));

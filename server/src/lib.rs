@@ -57,7 +57,7 @@ impl Program {
 
     /// First line of that file.
     #[must_use]
-    pub fn key_title(self) -> String {
+    pub(crate) fn key_title(self) -> String {
         format!("sealift-private {} key 1", self.name)
     }
 

@@ -25,8 +25,6 @@ pub const HANDSHAKE: u64 = agreed::HELLO_TIME * SECOND;
 pub struct Entry {
     /// Its name, as in a configuration file.
     pub name: &'static str,
-    /// What it counts.
-    pub unit: Unit,
     /// The value in force, as [`set`] reads it.
     pub value: String,
     /// The value when nothing is said.
@@ -133,7 +131,6 @@ pub fn entries<L: Table>(limits: &L) -> impl Iterator<Item = Entry> {
     let default = L::default();
     L::ROWS.iter().map(move |row| Entry {
         name: row.name,
-        unit: row.unit,
         value: row.unit.show((row.get)(limits)),
         default: row.unit.show((row.get)(&default)),
         words: row.words,

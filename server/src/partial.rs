@@ -93,7 +93,7 @@ impl Partials {
     }
 
     /// Ends the connections whose message takes too long.
-    pub fn end_late(&self) {
+    pub(crate) fn end_late(&self) {
         let limit = self.0.bounds.get().message_time;
         self.table().end_late(limit, self.now());
     }

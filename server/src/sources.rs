@@ -57,7 +57,7 @@ impl Sources {
 }
 
 /// One IPv4 address, or the IPv6 network that one customer usually has.
-pub fn source_of(address: IpAddr) -> IpAddr {
+pub(crate) fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
         v4 => v4,
