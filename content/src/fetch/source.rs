@@ -68,8 +68,10 @@ pub(super) async fn carry<S: Direction, R: Direction>(
     reader: impl Future<Output = Result<LinkReader<R>, SessionError>>,
 ) -> Result<(), SessionError> {
     let Line { device, way, writer, aside } = line;
-    let (Outbox { small, .. }, waiting) = link::outbox();
-    let answer = small.downgrade();
+    let (Outbox { small, jobs }, waiting) = link::outbox();
+    // This end serves nothing here: nothing is to be answered.
+    let answer = jobs.downgrade();
+    drop(jobs);
     // Requests go out on their own: a seeder that is sending must never wait for us to read before we can ask.
     let mut sending = JoinSet::new();
     // The reader notices a link that broke.

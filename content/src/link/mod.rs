@@ -80,8 +80,8 @@ impl Serving for Absent {
 pub(crate) struct Addresses {
     /// Where.
     pub(crate) candidates: Candidates,
-    /// For an answer on the same link.
-    pub(crate) answer: mpsc::WeakUnboundedSender<SessionMessage>,
+    /// For an answer on the same link. What goes there has bounds: the other end may ask for it as often as it likes.
+    pub(crate) answer: mpsc::WeakSender<Job>,
 }
 
 /// Reads what comes until the other end ends the link in order. It may say nothing for `idle`. What it says of its addresses goes
@@ -92,7 +92,7 @@ pub(crate) struct Addresses {
 pub(crate) async fn read<R: Direction>(
     reader: &mut LinkReader<R>,
     (asking, serving): (&impl Asking<R>, &impl Serving),
-    (aside, answer): (&mpsc::Sender<Addresses>, &mpsc::WeakUnboundedSender<SessionMessage>),
+    (aside, answer): (&mpsc::Sender<Addresses>, &mpsc::WeakSender<Job>),
     idle: Duration,
 ) -> Result<(), SessionError> {
     loop {

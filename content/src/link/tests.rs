@@ -86,9 +86,9 @@ async fn exchange<S: Direction, R: Direction>(
     let enough = questions.len();
     questions.into_iter().for_each(|question| small.send(question).unwrap());
     let notes = Notes { so_far: Mutex::default(), enough, came: Notify::new() };
+    let answer = jobs.downgrade();
     let server = Server::new(service(holdings), (Way::Tcp, true), jobs);
     let (aside, _addresses) = mpsc::channel(1);
-    let answer = small.downgrade();
     let halves = (&notes, &server);
     let reading = read(&mut reader, halves, (&aside, &answer), LIMIT);
     let all = async {
@@ -140,8 +140,8 @@ async fn sent_to_nobody(message: &SessionMessage) -> Result<(), SessionError> {
     let confirmed = opened.reader.confirm().await.unwrap();
     drop((writer, confirmed));
     let (aside, _addresses) = mpsc::channel(1);
-    let (small, _waiting) = mpsc::unbounded_channel();
-    let answer = small.downgrade();
+    let (Outbox { jobs, .. }, _waiting) = outbox();
+    let answer = jobs.downgrade();
     read(&mut accepted.reader, (&Absent, &Absent), (&aside, &answer), LIMIT).await
 }
 

@@ -21,7 +21,8 @@ pub(crate) enum Job {
 
 /// Where what is to leave goes.
 pub(crate) struct Outbox {
-    /// Requests and other small messages, which go before all work.
+    /// Requests and other small messages of this end's own accord, which go before all work: nothing that the other end asks for,
+    /// since this has no bounds.
     pub(crate) small: mpsc::UnboundedSender<SessionMessage>,
     /// Work, in its order.
     pub(crate) jobs: mpsc::Sender<Job>,
@@ -54,6 +55,12 @@ fn begin(job: Job) -> Ready {
 }
 
 impl Waiting {
+    /// How much waits.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.small.len() + self.jobs.len()
+    }
+
     /// Sends what waits until the queue ends. While one piece of work is sent the next is being made ready.
     ///
     /// # Errors

@@ -50,9 +50,11 @@ impl<S: Direction, R: Direction> Line<S, R> {
             // Its other end is here.
             let _ = small.send(first);
         }
+        // All else that leaves is an answer.
+        drop(small);
+        let answer = jobs.downgrade();
         let server = Server::new(service, (way, carries), jobs);
         let reading = async move {
-            let answer = small.downgrade();
             link::read(&mut reader, (&Absent, &server), (&aside, &answer), IDLE).await
         };
         let writing = waiting.send(writer);

@@ -22,7 +22,7 @@ use sealift_transport::path::{Allowed, Way};
 use sealift_transport::session::{LinkReader, LinkWriter, SeederSession, SessionError};
 use tokio::sync::mpsc;
 
-use crate::link::Addresses;
+use crate::link::{Addresses, Job};
 use crate::session::{Ended, Links, Side};
 use event::{Event, Listener};
 use holdings::Holdings;
@@ -75,7 +75,7 @@ pub async fn serve(
 struct Server {
     service: Service,
     /// To where the other end spoke last of its addresses.
-    answer: Option<mpsc::WeakUnboundedSender<SessionMessage>>,
+    answer: Option<mpsc::WeakSender<Job>>,
 }
 
 impl<S: Direction, R: Direction> Side<S, R> for Server {
@@ -109,9 +109,9 @@ impl<S: Direction, R: Direction> Side<S, R> for Server {
     }
 
     fn send_own(&mut self, candidates: Candidates) {
-        if let Some(link) = self.answer.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
-            // One that has ended need not know.
-            let _ = link.send(SessionMessage::Paths { candidates });
+        if let Some(link) = self.answer.as_ref().and_then(mpsc::WeakSender::upgrade) {
+            // One that has ended, or does not read its answers, need not know.
+            let _ = link.try_send(Job::Message(SessionMessage::Paths { candidates }));
         }
     }
 
@@ -138,3 +138,6 @@ impl<S: Direction, R: Direction> Side<S, R> for Server {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
