@@ -38,6 +38,8 @@ const TICK: Duration = Duration::from_millis(250);
 const SMALL: u64 = 8 * 1024 * 1024;
 /// After so long it is not quick.
 const QUICK: Duration = Duration::from_secs(1);
+/// Those who are there and are asked for nothing for so long bring nothing any more.
+const STILL: Duration = Duration::from_secs(30);
 
 /// How to go about it.
 #[derive(Debug, Clone, Copy)]
@@ -191,7 +193,7 @@ impl<S: Space> Download<S> {
         }
         if self.running.is_empty() && !self.is_settling() {
             self.wait_or_end(&*reached).await;
-        } else {
+        } else if !self.end_still() {
             self.watch(&*reached).await;
         }
     }
@@ -240,7 +242,7 @@ impl<S: Space> Download<S> {
         self.note_progress();
         if self.running.is_empty() {
             self.pause_or_end(Trouble::Space(why), Whom::Relay).await;
-        } else {
+        } else if !self.end_still() {
             self.go_on_without_relay(why).await;
         }
         None
@@ -391,6 +393,26 @@ impl<S: Space> Download<S> {
         let until = Instant::now() + jittered(self.pause, &*self.platform.random);
         self.pause = (self.pause * 2).min(PAUSE.1);
         sleep_until(until).await;
+    }
+
+    /// Gives up when those who are at work have nothing that is missing, and that has lasted too long; whether it did.
+    fn end_still(&mut self) -> bool {
+        let now = Instant::now();
+        let still = self.shared.schedule().stillness(now);
+        if !self.started || still < STILL || now < self.deadline() {
+            return false;
+        }
+        let open: Vec<_> = self.shared.schedule().open().collect();
+        let holders = self.holders(&open);
+        let error = match self.running.iter().find(|device| holders.contains(*device)) {
+            Some(device) => {
+                let why = Trouble::Session(*device, Arc::new(SessionError::Timeout));
+                FetchError::Lost { started: true, why }
+            }
+            None => self.away(&open),
+        };
+        self.end_all(&error);
+        true
     }
 
     async fn wait_for_seeder(&mut self, mut presence: watch::Receiver<Presence>) {

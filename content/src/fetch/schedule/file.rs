@@ -132,6 +132,11 @@ impl File {
         self.earlier.first().is_some_and(|range| self.pages.value(range.start).is_some())
     }
 
+    /// Whether a chunk is being read again.
+    pub(super) fn is_checked(&self) -> bool {
+        !self.checking.is_empty()
+    }
+
     /// The next chunk to be read again, with what verifies it. It is out of `earlier` then.
     pub(super) fn next_check(&mut self) -> Option<(u64, Option<ChainingValue>)> {
         let range = self.earlier.first()?;

@@ -209,6 +209,8 @@ pub struct Schedule {
     given: Option<Given>,
     /// How often a chunk that came in two parts was wrong.
     joined_wrong: BTreeMap<DeviceId, u32>,
+    /// Since when nothing has been under way.
+    still_since: Option<Instant>,
 }
 
 impl Schedule {
@@ -241,6 +243,7 @@ impl Schedule {
             excused: Vec::new(),
             given: None,
             joined_wrong: BTreeMap::new(),
+            still_since: None,
         };
         for (number, offers) in files.into_iter().enumerate() {
             let first = offers.first();

@@ -67,17 +67,18 @@ impl Schedule {
     /// Source `id` has verified these chunks of `root`. Unless it has said that it has all of what it states, it is asked for
     /// nothing else from now on.
     pub fn have(&mut self, id: SourceId, root: &Root, chunks: &[ChunkRun]) {
-        let job = self.roots.get(root).copied();
+        // What it has of something else says nothing of what it has of this.
+        let Some(job) = self.roots.get(root).copied() else { return };
         let Some(source) = self.sources.get_mut(&id).filter(|source| !source.complete) else {
             return;
         };
         let parts = source.parts.get_or_insert_default();
-        let size = job.and_then(|job| match &self.jobs.get(job)?.state {
+        let size = self.jobs.get(job).and_then(|of| match &of.state {
             State::Known(_, size) | State::Beginning(_, size) => Some(*size),
             State::Open(file) => Some(file.layout.size()),
             _ => None,
         });
-        if let (Some(job), Some(layout)) = (job, size.and_then(|size| Layout::new(size).ok())) {
+        if let Some(layout) = size.and_then(|size| Layout::new(size).ok()) {
             chunks.iter().for_each(|run| parts.name(job, layout, run));
         }
     }

@@ -74,6 +74,22 @@ impl Schedule {
         })
     }
 
+    /// For how long, as far as it was asked before, there has been nothing that could bring any file further: there are sources,
+    /// and none of them is asked for anything; and nothing that has come, or was left, is being looked at.
+    pub fn stillness(&mut self, now: Instant) -> Duration {
+        let busy = self.sources.is_empty()
+            || self.sources.values().any(Source::is_awaited)
+            || self.is_under_way()
+            || self.has_checks()
+            || self
+                .jobs
+                .iter()
+                .any(|of| matches!(&of.state, State::Open(file) if file.is_checked()));
+        let since = if busy { now } else { self.still_since.unwrap_or(now) };
+        self.still_since = Some(since);
+        now.saturating_duration_since(since)
+    }
+
     /// Why those who do not serve `job` any more do not, the gravest first.
     #[must_use]
     pub fn reason(&self, job: usize) -> Option<(DeviceId, &Reason)> {

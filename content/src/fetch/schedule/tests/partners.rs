@@ -170,6 +170,38 @@ fn naming_without_end_takes_no_memory_without_end() {
 }
 
 #[test]
+fn what_is_said_of_other_contents_makes_nobody_partial() {
+    let mut swarm = Swarm::new(0);
+    let silent = swarm.play.schedule.add(device(0), Way::Tcp, swarm.play.now);
+    swarm.play.schedule.have(silent, &Root([9; 32]), &[run(0, 1)]);
+    assert_eq!(swarm.play(silent, |_| true).len(), 8);
+}
+
+#[test]
+fn partners_with_nothing_to_give_do_not_hold_a_download_up_for_ever() {
+    let mut swarm = Swarm::new(1);
+    let (seeder, partner) = (swarm.seeder, swarm.partners[0]);
+    let seconds = |swarm: &mut Swarm, count| {
+        swarm.play.now += Duration::from_secs(count);
+        swarm.play.schedule.stillness(swarm.play.now).as_secs()
+    };
+    swarm.have(0, &[]);
+    let (request, items) = swarm.asked(seeder).unwrap();
+    assert_eq!((seconds(&mut swarm, 9), seconds(&mut swarm, 9)), (0, 0), "something is to come");
+    let (schedule, now) = (&mut swarm.play.schedule, swarm.play.now);
+    schedule.run_came(seeder, request, items.len(), now).unwrap();
+    schedule.remove(seeder);
+    assert!(swarm.asked(partner).is_none());
+    // Naming what it does not have, or what is of no use, changes nothing.
+    assert_eq!(seconds(&mut swarm, 20), 20);
+    swarm.have(0, &[]);
+    assert_eq!((seconds(&mut swarm, 20), seconds(&mut swarm, 20)), (40, 60));
+    swarm.have(0, &[run(0, 1)]);
+    assert!(swarm.asked(partner).is_some());
+    assert_eq!(seconds(&mut swarm, 20), 0);
+}
+
+#[test]
 fn whoever_has_said_that_it_has_all_names_nothing_less() {
     let mut swarm = Swarm::new(0);
     let (seeder, root) = (swarm.seeder, swarm.root());
