@@ -1,6 +1,6 @@
 //! The manifest pages of one file that are needed now, verified.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use blake3::hazmat::ChainingValue;
 use sealift_proto::catalogue::Root;
@@ -65,8 +65,8 @@ impl Pages {
         self.pages.contains_key(&page)
     }
 
-    pub(super) fn held(&self) -> BTreeSet<u64> {
-        self.pages.keys().copied().collect()
+    pub(super) fn held(&self) -> impl Iterator<Item = u64> {
+        self.pages.keys().copied()
     }
 
     pub(super) fn forget(&mut self, page: u64) {

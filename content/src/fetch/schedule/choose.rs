@@ -18,7 +18,7 @@ const GATHERED: u64 = 4 * CHUNK;
 const WANTS: usize = 64;
 /// Files begun at a time.
 const BEGIN: usize = 1024;
-/// Pages held of one file while its earlier chunks are read again.
+/// Pages of one file in use while its earlier chunks are read again.
 const PAGES_AHEAD: usize = 3;
 /// Another source is relieved of work only if this one has it in less than this part of the time.
 const GAIN: f64 = 0.7;
@@ -88,7 +88,7 @@ impl Schedule {
         for job in jobs {
             let Some(file) = self.file(job) else { continue };
             let Some(range) = file.earlier.first() else { continue };
-            if file.pages_held().len() >= PAGES_AHEAD {
+            if file.pages_in_use() >= PAGES_AHEAD {
                 continue;
             }
             let root = file.root;

@@ -1,6 +1,6 @@
 //! One file under way: which of its chunks are where.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -162,22 +162,25 @@ impl File {
         self.done.insert(index..index + 1);
         self.starts.retain(|(of, _), _| *of != index);
         let page = index / PAGE_CHUNKS;
-        let all = page * PAGE_CHUNKS..((page + 1) * PAGE_CHUNKS).min(self.layout.chunks());
         // Memory is for what is under way only, unless others ask for it.
-        if !self.keeps_pages && self.has(&all) {
+        if !self.keeps_pages && self.has(&self.chunks_of(page)) {
             self.pages.forget(page);
         }
     }
 
-    /// Pages that are there.
-    pub(super) fn pages_held(&self) -> BTreeSet<u64> {
-        self.pages.held()
+    /// How many pages are there whose chunks are not all done.
+    pub(super) fn pages_in_use(&self) -> usize {
+        self.pages.held().filter(|page| !self.has(&self.chunks_of(*page))).count()
+    }
+
+    /// The chunks whose values page `page` has.
+    fn chunks_of(&self, page: u64) -> Range<u64> {
+        page * PAGE_CHUNKS..((page + 1) * PAGE_CHUNKS).min(self.layout.chunks())
     }
 
     /// Whether a page is there, or not needed any more.
     pub(super) fn has_page(&self, page: u64) -> bool {
-        let all = page * PAGE_CHUNKS..((page + 1) * PAGE_CHUNKS).min(self.layout.chunks());
-        self.has(&all) || self.pages.has(page)
+        self.has(&self.chunks_of(page)) || self.pages.has(page)
     }
 
     /// Whether all of `chunks` are verified and written.

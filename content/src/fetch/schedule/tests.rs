@@ -436,6 +436,28 @@ fn what_an_earlier_process_left_is_read_again_and_fetched_only_if_it_is_damaged(
     assert_eq!(play.taken, (10 + 4990 / 2) * CHUNK);
 }
 
+#[test]
+fn what_is_given_on_is_read_again_to_its_end() {
+    let chunks = 5 * sealift_proto::manifest::PAGE_CHUNKS;
+    let mut play = Play::new(&[chunks * CHUNK], 1, None);
+    play.schedule.give_on();
+    let source = play.schedule.add(device(0), Way::Tcp, play.now);
+    assert!(matches!(play.schedule.next(source, play.now), Some(Work::Begin(_))));
+    let begun = Begun { earlier: std::iter::once(0..chunks).collect(), ..Begun::default() };
+    play.schedule.begun(0, Ok(begun));
+    play.schedule.remove(source);
+    play.join(0, MB);
+    let mut checked = 0;
+    for _ in 0..10 {
+        play.ask(0);
+        while let Some((job, index, ..)) = play.schedule.next_check() {
+            play.schedule.checked(job, index, true);
+            checked += 1;
+        }
+    }
+    assert_eq!((checked, play.schedule.take_complete()), (chunks, vec![0]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
