@@ -133,7 +133,7 @@ impl Schedule {
             if bytes >= enough {
                 return None;
             }
-            if self.serves(id, *job) {
+            if self.serves(id, *job) && self.may_bring(id, *job) {
                 bytes += self.jobs.get(*job).map_or(0, |of| of.unassigned) + ITEM_COST;
             }
         }

@@ -116,15 +116,27 @@ impl File {
 
     /// The pages that `chunks` need and that have not come.
     pub(super) fn pages_for(&self, chunks: &Range<u64>) -> Vec<Option<u64>> {
-        let pages = self.layout.pages();
-        if pages == 0 {
-            return Vec::new();
-        }
-        let tops = (pages > 1 && !self.pages.has_tops()).then_some(None);
-        let wanted = chunks.start / PAGE_CHUNKS..=(chunks.end - 1) / PAGE_CHUNKS;
-        let wanted = wanted.filter(|page| !self.pages.has(*page)).map(Some);
+        let wanted = self.pages_of(chunks).filter(|page| !self.pages.has(*page)).map(Some);
         let wanted: Vec<_> = wanted.collect();
-        if wanted.is_empty() { wanted } else { tops.into_iter().chain(wanted).collect() }
+        if wanted.is_empty() { wanted } else { self.tops().chain(wanted).collect() }
+    }
+
+    /// Page `page`, and what it needs that has not come.
+    pub(super) fn with_tops(&self, page: u64) -> Vec<Option<u64>> {
+        self.tops().chain([Some(page)]).collect()
+    }
+
+    /// The pages of `chunks`, which are not none; a file of one chunk has no pages.
+    pub(super) fn pages_of(&self, chunks: &Range<u64>) -> Range<u64> {
+        match self.layout.pages() {
+            0 => 0..0,
+            _ => chunks.start / PAGE_CHUNKS..(chunks.end - 1) / PAGE_CHUNKS + 1,
+        }
+    }
+
+    /// The page of the pages' own values, where it is needed and has not come.
+    fn tops(&self) -> impl Iterator<Item = Option<u64>> {
+        (self.layout.pages() > 1 && !self.pages.has_tops()).then_some(None).into_iter()
     }
 
     /// Whether there is a chunk to be read again, and what verifies it.

@@ -9,7 +9,7 @@ use sealift_proto::message::ChunkRun;
 use tokio::time::Instant;
 
 use super::file::File;
-use super::{Schedule, SourceId, State, Work};
+use super::{Asked, Schedule, SourceId, State, Work};
 use crate::fetch::ranges::Ranges;
 
 /// Ranges kept of one source. One that names more, in pieces that are of no use to anybody, is heard no further.
@@ -103,6 +103,23 @@ impl Schedule {
             && self.opened(job).is_some_and(|file| file.pages.value(index).is_some())
     }
 
+    /// Whether source `id`, which serves the file of `job`, has anything of it that is missing and does not refuse the page.
+    pub(super) fn may_bring(&self, id: SourceId, job: usize) -> bool {
+        let Some(source) = self.sources.get(&id) else { return false };
+        let Some(parts) = &source.parts else { return true };
+        let (Some(file), Some(named)) = (self.opened(job), parts.of(job)) else { return false };
+        let refused = |page| {
+            let page = (job, Some(page));
+            source.pages.contains(&page)
+                && !source.asked.values().any(|asked| *asked == Asked::Page(page))
+        };
+        let mut wanted = named.iter().flat_map(|range| file.missing.within(range));
+        wanted.any(|range| {
+            let mut pages = file.pages_of(&range);
+            pages.is_empty() || pages.any(|page| file.pages.has(page) || !refused(page))
+        })
+    }
+
     fn opened(&self, job: usize) -> Option<&File> {
         match &self.jobs.get(job)?.state {
             State::Open(file) => Some(file),
@@ -118,12 +135,16 @@ impl Schedule {
 
     /// A page that source `id`, which has a part, needs to be asked for before its chunks.
     pub(super) fn page_of_part(&mut self, id: SourceId, now: Instant) -> Option<Work> {
-        let parts = self.sources.get(&id)?.parts.as_ref()?;
+        let source = self.sources.get(&id)?;
+        let parts = source.parts.as_ref()?;
+        // What it has been asked for and does not give must not keep it from being asked for anything else.
+        let asked = |job, page| source.pages.contains(&(job, Some(page)));
         let lacking = |job: &usize| {
             let (file, named) = (self.opened(*job)?, parts.of(*job)?);
-            let mut wanted = named.iter().flat_map(|range| file.missing.within(range)).flatten();
-            let chunk = wanted.find(|index| file.pages.value(*index).is_none())?;
-            Some((*job, file.root, file.pages_for(&(chunk..chunk + 1))))
+            let wanted = named.iter().flat_map(|range| file.missing.within(range));
+            let mut pages = wanted.flat_map(|range| file.pages_of(&range));
+            let page = pages.find(|page| !file.pages.has(*page) && !asked(*job, *page))?;
+            Some((*job, file.root, file.with_tops(page)))
         };
         let (job, root, pages) = self.ready.iter().find_map(lacking)?;
         let pages = self.ask_pages(id, job, root, pages, now);

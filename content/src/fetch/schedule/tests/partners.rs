@@ -170,6 +170,30 @@ fn naming_without_end_takes_no_memory_without_end() {
 }
 
 #[test]
+fn a_page_that_a_partner_does_not_give_does_not_keep_it_from_giving_others() {
+    let mut play = Play::new(&[2 * CHUNK, 2 * CHUNK], 1, None);
+    let (schedule, roots, now) = (&mut play.schedule, play.roots.clone(), play.now);
+    let partner = schedule.add(device(0), Way::Tcp, now);
+    roots.iter().for_each(|root| schedule.have(partner, root, &[run(0, 2)]));
+    let mut asked = Vec::new();
+    while let Some(work) = schedule.next(partner, now) {
+        match work {
+            Work::Begin(files) => {
+                files.iter().for_each(|(job, ..)| schedule.begun(*job, Ok(Begun::nothing(2))));
+            }
+            Work::Run { pages, get: None } => {
+                for (request, root, _) in pages {
+                    asked.push(root);
+                    schedule.failed(partner, request, Missing::Gone).unwrap();
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(asked, roots);
+}
+
+#[test]
 fn what_is_said_of_other_contents_makes_nobody_partial() {
     let mut swarm = Swarm::new(0);
     let silent = swarm.play.schedule.add(device(0), Way::Tcp, swarm.play.now);
