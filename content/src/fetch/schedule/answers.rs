@@ -111,8 +111,9 @@ impl Schedule {
     /// # Errors
     /// [`OutOfTurn`] if there is no such request.
     pub fn failed(&mut self, id: SourceId, request: u32, why: Missing) -> Result<(), OutOfTurn> {
+        let partial = self.is_partial(id);
         let source = self.source(id)?;
-        let (device, partial) = (source.device, source.parts.is_some());
+        let device = source.device;
         if why == Missing::NotHere {
             return self.not_here(id, request);
         }

@@ -52,7 +52,7 @@ impl Schedule {
         let (Some(source), Some(of)) = (self.sources.get(&id), self.jobs.get(job)) else {
             return false;
         };
-        let offers = match &source.parts {
+        let offers = match self.parts_of(id) {
             Some(parts) => parts.of(job).is_some(),
             None => of.offers.iter().any(|offer| offer.device == source.device),
         };

@@ -34,6 +34,7 @@ use super::error::FetchError;
 use crate::entry::EntryPlace;
 use file::File;
 use given::Given;
+use partial::Said;
 use source::{Asked, Flight, Source};
 use standby::Standby;
 
@@ -178,6 +179,8 @@ pub struct Schedule {
     roots: HashMap<Root, usize>,
     sources: BTreeMap<SourceId, Source>,
     next_source: SourceId,
+    /// What the devices have said that they have, as long as there is a link to them.
+    said: BTreeMap<DeviceId, Said>,
     window: Option<u64>,
     unstated: BTreeSet<usize>,
     known: BTreeSet<usize>,
@@ -223,6 +226,7 @@ impl Schedule {
             roots: HashMap::new(),
             sources: BTreeMap::new(),
             next_source: 0,
+            said: BTreeMap::new(),
             window,
             unstated: BTreeSet::new(),
             known: BTreeSet::new(),
@@ -322,6 +326,9 @@ impl Schedule {
     /// Takes a source away: what it was asked for is asked of others.
     pub fn remove(&mut self, id: SourceId) {
         let Some(source) = self.sources.remove(&id) else { return };
+        if self.link_to(source.device).is_none() {
+            self.said.remove(&source.device);
+        }
         for asked in source.asked.into_values() {
             if let Asked::Want(job) = asked {
                 self.unasked(job);

@@ -19,7 +19,25 @@ const BROKEN: u32 = 16;
 /// Chunks that are looked at for how many have them.
 const COMPARED: usize = 256;
 
-/// What a source has named of each file.
+/// What the other end of a session has said that it has, on whichever of its links.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// All of what it states.
+    All,
+    /// These parts.
+    Part(Parts),
+}
+
+impl Said {
+    const fn parts(&self) -> Option<&Parts> {
+        match self {
+            Self::All => None,
+            Self::Part(parts) => Some(parts),
+        }
+    }
+}
+
+/// What a device has named of each file.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     named: BTreeMap<usize, Ranges>,
@@ -58,9 +76,8 @@ impl Parts {
 impl Schedule {
     /// Source `id` has all of what it states.
     pub fn says_complete(&mut self, id: SourceId) {
-        if let Some(source) = self.sources.get_mut(&id) {
-            source.complete = true;
-            source.parts = None;
+        if let Some(source) = self.sources.get(&id) {
+            self.said.insert(source.device, Said::All);
         }
     }
 
@@ -69,10 +86,9 @@ impl Schedule {
     pub fn have(&mut self, id: SourceId, root: &Root, chunks: &[ChunkRun]) {
         // What it has of something else says nothing of what it has of this.
         let Some(job) = self.roots.get(root).copied() else { return };
-        let Some(source) = self.sources.get_mut(&id).filter(|source| !source.complete) else {
-            return;
-        };
-        let parts = source.parts.get_or_insert_default();
+        let Some(source) = self.sources.get(&id) else { return };
+        let said = self.said.entry(source.device).or_insert_with(|| Said::Part(Parts::default()));
+        let Said::Part(parts) = said else { return };
         let size = self.jobs.get(job).and_then(|of| match &of.state {
             State::Known(_, size) | State::Beginning(_, size) => Some(*size),
             State::Open(file) => Some(file.layout.size()),
@@ -83,22 +99,28 @@ impl Schedule {
         }
     }
 
+    /// What the device of source `id` has named, on whichever link, if it has a part.
+    pub(super) fn parts_of(&self, id: SourceId) -> Option<&Parts> {
+        let device = self.sources.get(&id)?.device;
+        self.said.get(&device)?.parts()
+    }
+
     /// Whether source `id` has a part of what it states, and not all.
     pub(super) fn is_partial(&self, id: SourceId) -> bool {
-        self.sources.get(&id).is_some_and(|source| source.parts.is_some())
+        self.parts_of(id).is_some()
     }
 
     /// Source `id` has not what it has named.
     pub(super) fn unnamed(&mut self, id: SourceId, job: usize, chunks: Range<u64>) {
-        if let Some(parts) = self.sources.get_mut(&id).and_then(|source| source.parts.as_mut()) {
+        let Some(source) = self.sources.get(&id) else { return };
+        if let Some(Said::Part(parts)) = self.said.get_mut(&source.device) {
             parts.take_back(job, chunks);
         }
     }
 
     /// Whether chunk `index` of `job` may be asked of source `id`, which serves the file.
     pub(super) fn may_give(&self, id: SourceId, job: usize, index: u64) -> bool {
-        let parts = self.sources.get(&id).and_then(|source| source.parts.as_ref());
-        let Some(parts) = parts else { return true };
+        let Some(parts) = self.parts_of(id) else { return true };
         parts.has(job, index)
             && self.opened(job).is_some_and(|file| file.pages.value(index).is_some())
     }
@@ -106,7 +128,7 @@ impl Schedule {
     /// Whether source `id`, which serves the file of `job`, has anything of it that is missing and does not refuse the page.
     pub(super) fn may_bring(&self, id: SourceId, job: usize) -> bool {
         let Some(source) = self.sources.get(&id) else { return false };
-        let Some(parts) = &source.parts else { return true };
+        let Some(parts) = self.parts_of(id) else { return true };
         let (Some(file), Some(named)) = (self.opened(job), parts.of(job)) else { return false };
         let refused = |page| {
             let page = (job, Some(page));
@@ -127,16 +149,17 @@ impl Schedule {
         }
     }
 
-    /// What others than `id` have named of the file of `job`.
+    /// What other devices than that of `id` have named of the file of `job`.
     fn partners(&self, id: SourceId, job: usize) -> Vec<&Ranges> {
-        let others = self.sources.iter().filter(|(other, _)| **other != id);
-        others.filter_map(|(_, source)| source.parts.as_ref()?.of(job)).collect()
+        let own = self.sources.get(&id).map(|source| source.device);
+        let others = self.said.iter().filter(|(device, _)| Some(**device) != own);
+        others.filter_map(|(_, said)| said.parts()?.of(job)).collect()
     }
 
     /// A page that source `id`, which has a part, needs to be asked for before its chunks.
     pub(super) fn page_of_part(&mut self, id: SourceId, now: Instant) -> Option<Work> {
         let source = self.sources.get(&id)?;
-        let parts = source.parts.as_ref()?;
+        let parts = self.parts_of(id)?;
         // What it has been asked for and does not give must not keep it from being asked for anything else.
         let asked = |job, page| source.pages.contains(&(job, Some(page)));
         let lacking = |job: &usize| {
@@ -160,7 +183,7 @@ impl Schedule {
         most: u64,
         end: u64,
     ) -> Option<Range<u64>> {
-        let (file, named) = (self.opened(job)?, self.sources.get(&id)?.parts.as_ref()?.of(job)?);
+        let (file, named) = (self.opened(job)?, self.parts_of(id)?.of(job)?);
         let partners = self.partners(id, job);
         let held = |index: &u64| partners.iter().filter(|named| named.contains(*index)).count();
         let wanted = || named.iter().flat_map(|range| file.missing.within(range));

@@ -10,7 +10,6 @@ use sealift_transport::path::Way;
 use tokio::time::Instant;
 
 use super::pace::Pace;
-use super::partial::Parts;
 
 /// A page of a manifest: of which job, and which; `None` is the page of the pages' own values.
 pub type Page = (usize, Option<u64>);
@@ -46,10 +45,6 @@ pub(super) struct Source {
     pub(super) way: Way,
     /// Nothing new is asked of it.
     pub(super) stands_by: bool,
-    /// It has said that it has all of what it states.
-    pub(super) complete: bool,
-    /// What it has named, if it has a part.
-    pub(super) parts: Option<Parts>,
     /// It carries no content, as the device says.
     pub(super) carries_not: bool,
     pub(super) pace: Pace,
@@ -76,8 +71,6 @@ impl Source {
             device,
             way,
             stands_by: false,
-            complete: false,
-            parts: None,
             carries_not: false,
             pace: Pace::new(now),
             flights: VecDeque::new(),

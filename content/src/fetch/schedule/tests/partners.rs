@@ -164,9 +164,28 @@ fn naming_without_end_takes_no_memory_without_end() {
     for first in (0..1 << 17).step_by(2) {
         play.schedule.have(partner, &root, &[run(first, 1)]);
     }
-    let kept = play.schedule.sources[&partner].parts.as_ref().unwrap().of(0).unwrap().len();
+    let kept = play.schedule.parts_of(partner).unwrap().of(0).unwrap().len();
     assert!(kept <= 16_384, "{kept}");
     play.schedule.have(partner, &Root([9; 32]), &[run(u64::MAX, u64::MAX)]);
+}
+
+#[test]
+fn what_is_said_on_one_link_holds_for_all_links_of_the_device() {
+    let mut swarm = Swarm::new(0);
+    let (seeder, now) = (swarm.seeder, swarm.play.now);
+    let root = swarm.root();
+    let further = swarm.play.schedule.add(device(0), Way::Quic, now);
+    swarm.play.schedule.have(further, &root, &[run(0, 1)]);
+    assert!(!swarm.play.schedule.is_partial(further), "it has said that it has all");
+    swarm.play.schedule.remove(seeder);
+    swarm.play.schedule.remove(further);
+    let [one, two] = [Way::Tcp, Way::Quic].map(|way| swarm.play.schedule.add(device(0), way, now));
+    assert!(!swarm.play.schedule.is_partial(one));
+    swarm.play.schedule.have(one, &root, &[run(2, 1)]);
+    swarm.play.schedule.have(two, &root, &[run(5, 2)]);
+    assert_eq!(swarm.play(two, |_| true), [2, 5, 6]);
+    swarm.play.schedule.remove(one);
+    assert!(swarm.asked(two).is_none(), "nothing else has been named");
 }
 
 #[test]
@@ -196,6 +215,7 @@ fn a_page_that_a_partner_does_not_give_does_not_keep_it_from_giving_others() {
 #[test]
 fn what_is_said_of_other_contents_makes_nobody_partial() {
     let mut swarm = Swarm::new(0);
+    swarm.play.schedule.remove(swarm.seeder);
     let silent = swarm.play.schedule.add(device(0), Way::Tcp, swarm.play.now);
     swarm.play.schedule.have(silent, &Root([9; 32]), &[run(0, 1)]);
     assert_eq!(swarm.play(silent, |_| true).len(), 8);
