@@ -302,6 +302,7 @@ impl Schedule {
             set.remove(&job);
         }
         self.started.remove(&job);
+        self.forget_named(job);
         self.set_unassigned(job, 0);
     }
 

@@ -41,6 +41,8 @@ impl Said {
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     named: BTreeMap<usize, Ranges>,
+    /// How many ranges all that is.
+    ranges: usize,
     /// How often something was not there that it had named.
     broken: u32,
 }
@@ -56,10 +58,9 @@ impl Parts {
     }
 
     fn name(&mut self, job: usize, layout: Layout, run: &ChunkRun) {
-        let count: usize = self.named.values().map(Ranges::len).sum();
-        if count < RANGES && self.broken < BROKEN {
+        if self.ranges < RANGES && self.broken < BROKEN {
             let end = run.first.saturating_add(run.count).min(layout.chunks());
-            self.named.entry(job).or_default().insert(run.first..end);
+            self.change(job, |named| named.insert(run.first..end));
         }
     }
 
@@ -67,9 +68,23 @@ impl Parts {
         self.broken += 1;
         if self.broken >= BROKEN {
             self.named.clear();
-        } else if let Some(named) = self.named.get_mut(&job) {
-            named.remove(chunks);
+            self.ranges = 0;
+        } else if self.named.contains_key(&job) {
+            self.change(job, |named| named.remove(chunks));
         }
+    }
+
+    fn change(&mut self, job: usize, change: impl FnOnce(&mut Ranges)) {
+        let named = self.named.entry(job).or_default();
+        let before = named.len();
+        change(named);
+        self.ranges = self.ranges.saturating_sub(before) + named.len();
+    }
+
+    /// Nothing is fetched any more of the file of `job`.
+    fn forget(&mut self, job: usize) {
+        let named = self.named.remove(&job);
+        self.ranges = self.ranges.saturating_sub(named.map_or(0, |named| named.len()));
     }
 }
 
@@ -78,6 +93,15 @@ impl Schedule {
     pub fn says_complete(&mut self, id: SourceId) {
         if let Some(source) = self.sources.get(&id) {
             self.said.insert(source.device, Said::All);
+        }
+    }
+
+    /// What was named of the file of `job` is of no use any more.
+    pub(super) fn forget_named(&mut self, job: usize) {
+        for said in self.said.values_mut() {
+            if let Said::Part(parts) = said {
+                parts.forget(job);
+            }
         }
     }
 

@@ -167,6 +167,35 @@ fn naming_without_end_takes_no_memory_without_end() {
     let kept = play.schedule.parts_of(partner).unwrap().of(0).unwrap().len();
     assert!(kept <= 16_384, "{kept}");
     play.schedule.have(partner, &Root([9; 32]), &[run(u64::MAX, u64::MAX)]);
+    play.schedule.have(partner, &root, &[run(u64::MAX, u64::MAX)]);
+    let parts = play.schedule.parts_of(partner).unwrap();
+    assert_eq!(parts.of(0).unwrap().len(), kept, "nothing more");
+    assert!(parts.of(1).is_none());
+}
+
+#[test]
+fn what_was_named_of_files_that_have_ended_leaves_room_for_others() {
+    let size = CHUNK << 15;
+    let mut play = Play::new(&[size, size], 1, None);
+    let partner = play.schedule.add(device(0), Way::Tcp, play.now);
+    let (schedule, roots) = (&mut play.schedule, play.roots.clone());
+    let every_other = |schedule: &mut Schedule, root| {
+        for first in (0..1 << 15).step_by(2) {
+            schedule.have(partner, root, &[run(first, 1)]);
+        }
+    };
+    every_other(schedule, &roots[0]);
+    schedule.have(partner, &roots[1], &[run(0, 1)]);
+    assert!(schedule.parts_of(partner).unwrap().of(1).is_none(), "there is no more room");
+    schedule.end(0, Outcome::Done);
+    every_other(schedule, &roots[1]);
+    let parts = schedule.parts_of(partner).unwrap();
+    assert!(parts.of(0).is_none());
+    assert_eq!(parts.of(1).unwrap().len(), 16_384);
+    // What touches becomes one, and makes room.
+    schedule.unnamed(partner, 1, 0..4);
+    schedule.have(partner, &roots[1], &[run(1, 1), run(3, 1), run(2, 1)]);
+    assert_eq!(schedule.parts_of(partner).unwrap().of(1).unwrap().len(), 16_382);
 }
 
 #[test]
