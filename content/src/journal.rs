@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sealift_platform::disk::{File, Root as Folder};
+use sealift_platform::disk::{File, Root as Folder, read_whole};
 use sealift_platform::private::{FIRST, FIRST_LEN};
 
 const HEAD: usize = 12;
@@ -60,7 +60,7 @@ impl Journal {
         };
         let len = file.stat()?.len;
         let mut found = [0; START];
-        if !read_exact(&*file, &mut found, 0)? || found[..] != title(kind) {
+        if !read_whole(&*file, &mut found, 0)? || found[..] != title(kind) {
             drop(file);
             let journal = Self::create(folder, path, kind)?;
             return Ok((journal, Opened { lost: len }));
@@ -140,7 +140,7 @@ impl Journal {
     /// What the disk says.
     pub fn read(&self, place: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; len];
-        if read_exact(&*self.file, &mut bytes, place)? {
+        if read_whole(&*self.file, &mut bytes, place)? {
             Ok(bytes)
         } else {
             Err(io::ErrorKind::UnexpectedEof.into())
@@ -199,12 +199,12 @@ impl Reader {
         let start = place.checked_sub(HEAD as u64).ok_or(io::ErrorKind::InvalidInput)?;
         let mut head = [0; HEAD];
         let mut body = Vec::new();
-        if read_exact(&*self.0, &mut head, start)?
+        if read_whole(&*self.0, &mut head, start)?
             && let Some((length, expected)) = head.split_first_chunk()
             && let Some(length) = body_len(*length)
         {
             body.resize(length, 0);
-            if read_exact(&*self.0, &mut body, place)? && checksum(&body)[..] == *expected {
+            if read_whole(&*self.0, &mut body, place)? && checksum(&body)[..] == *expected {
                 return Ok(body);
             }
         }
@@ -284,27 +284,13 @@ impl Window<'_> {
             let left = usize::try_from(file_len - at).unwrap_or(usize::MAX);
             self.bytes.resize(len.max(BATCH).min(left), 0);
             self.start = at;
-            if !read_exact(self.file, &mut self.bytes, at)? {
+            if !read_whole(self.file, &mut self.bytes, at)? {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
         let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
         self.bytes.get(from..from + len).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
-}
-
-/// Fills `buffer`; false if the file ends before.
-fn read_exact(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read_at(&mut buffer[done..], offset + done as u64) {
-            Ok(0) => return Ok(false),
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
 }
 
 #[cfg(test)]

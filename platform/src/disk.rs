@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use buffer::{BLOCK, Buffer};
-pub use helpers::{give_name, read_all, replace};
+pub use helpers::{give_name, read_all, read_whole, replace};
 #[cfg(unix)]
 pub use system::SystemDisk;
 

@@ -148,7 +148,11 @@ impl Online {
             };
             let moving = matches!(patience, Patience::AtMost(_));
             let connecting = async {
-                sleep(jittered(spread * 2, &self.speaker).saturating_sub(spread)).await;
+                sleep(
+                    jittered(spread * 2, &*self.speaker.profile.platform().random)
+                        .saturating_sub(spread),
+                )
+                .await;
                 connect(&self.speaker, space.clone(), &relay, true, patience).await
             };
             let connected = tokio::select! {
@@ -192,7 +196,7 @@ impl Online {
             pause = if since.elapsed() >= GOOD { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
             tokio::select! {
                 () = stopped(&mut shutdown) => return Ok(()),
-                () = sleep(least + jittered(pause, &self.speaker)) => {}
+                () = sleep(least + jittered(pause, &*self.speaker.profile.platform().random)) => {}
             }
         }
     }

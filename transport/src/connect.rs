@@ -136,10 +136,14 @@ impl Connected {
     /// # Errors
     /// When something else is wrong with it.
     pub fn save(&mut self, this: &ThisDevice) -> Result<(), Error> {
-        let written = match self.write(this) {
-            Err(Error::Space(error)) => Err(error),
-            written => return written,
-        };
-        Ok(this.bear(written)?)
+        bear_disk(this, self.write(this))
+    }
+}
+
+/// As [`ThisDevice::bear`], of what was `written` to the profile.
+fn bear_disk(this: &ThisDevice, written: Result<(), Error>) -> Result<(), Error> {
+    match written {
+        Err(Error::Space(error)) => Ok(this.bear(Err(error))?),
+        written => written,
     }
 }

@@ -7,21 +7,18 @@ use blake3::hazmat::ChainingValue;
 use sealift_platform::disk::Buffer;
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
-use sealift_proto::manifest::{CHUNK, Layout, chunk_fits};
+use sealift_proto::manifest::{Layout, chunk_fits};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::schedule::{Outcome, SourceId};
 use super::shared::Shared;
+use crate::hashes::file::CHUNK_LEN;
 use crate::landing::LandingError;
 
 /// Batches on their way at a time, over all sources; each is a chunk of a large file or many small files.
 const BATCHES: usize = 12;
 /// Bytes of small chunks that make a batch.
 pub(super) const BATCH: usize = 512 * 1024;
-
-/// Bytes of a whole chunk.
-const CHUNK_LEN: usize = 1 << 20;
-const _: () = assert!(CHUNK_LEN as u64 == CHUNK);
 
 /// A chunk as it came.
 pub(super) struct Piece {

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sealift_platform::Platform;
-use sealift_platform::random::Random;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::Missing;
+use sealift_transport::connect::jittered;
 use sealift_transport::direct::Direct;
 use sealift_transport::path::Allowed;
 use sealift_transport::session::SessionError;
@@ -497,10 +497,4 @@ fn hopeless(job: usize, schedule: &Schedule) -> FetchError {
         }
         None => FetchError::Nobody,
     }
-}
-
-/// Half to all of `pause`, so that many do not come back at one moment.
-fn jittered(pause: Duration, random: &dyn Random) -> Duration {
-    let part = u32::from(u16::from_be_bytes(random.bytes()));
-    pause / 2 + pause / 2 * part / u32::from(u16::MAX)
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use blake3::hazmat::ChainingValue;
-use sealift_platform::disk::{Buffer, File, Root as Folder};
+use sealift_platform::disk::{Buffer, File, Root as Folder, read_whole};
 use sealift_platform::private;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout, Manifest, chunk_value};
@@ -129,16 +129,7 @@ impl Reading {
 /// # Errors
 /// [`HashError`].
 pub fn read_exact(file: &dyn File, buffer: &mut [u8], offset: u64) -> Result<(), HashError> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read_at(&mut buffer[done..], offset + done as u64) {
-            Ok(0) => return Err(HashError::Changed),
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+    if read_whole(file, buffer, offset)? { Ok(()) } else { Err(HashError::Changed) }
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_platform::Platform;
-use sealift_platform::disk::Root as Folder;
+use sealift_platform::disk::{Root as Folder, read_whole};
 use sealift_platform::random::Random;
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
@@ -38,7 +38,7 @@ use sealift_proto::catalogue::Root;
 use crate::landing::sink::{Begun, Sink, Start};
 use flush::Flush;
 use folders::Folders;
-use part::{Part, read_whole};
+use part::Part;
 use small::{Small, Smalls};
 use starts::Starts;
 

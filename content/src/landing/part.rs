@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
-use sealift_platform::disk::{Buffer, File, Root as Folder};
+use sealift_platform::disk::{Buffer, File, Root as Folder, read_whole};
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::Root;
 use sealift_proto::manifest::{CHUNK, Layout};
@@ -378,17 +378,4 @@ pub(super) fn is_zeros(chunk: &[u8]) -> bool {
     // Block by block, so that the processor looks at many bytes at a time.
     let mut blocks = chunk.chunks(512);
     !chunk.is_empty() && blocks.all(|block| block.iter().fold(0, |all, byte| all | byte) == 0)
-}
-
-/// Whether the file goes far enough to fill `buffer`.
-pub(super) fn read_whole(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
-    let mut done = 0;
-    while done < buffer.len() {
-        let at = offset + u64::try_from(done).unwrap_or(u64::MAX);
-        match file.read_at(&mut buffer[done..], at)? {
-            0 => return Ok(false),
-            read => done += read,
-        }
-    }
-    Ok(true)
 }

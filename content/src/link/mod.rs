@@ -15,12 +15,17 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 pub(crate) use sort::{Answer, Request, Told};
-pub(crate) use write::{Job, Outbox, outbox};
+pub(crate) use write::{Job, Outbox, Room, Work, courtesy, outbox};
 
 use sort::Sorted;
 
 /// The half of a link that asks: it takes what is answered.
 pub(crate) trait Asking<R: Direction>: Sync {
+    /// Whether anything is asked here, so that answers come between what the other end asks.
+    fn asks(&self) -> bool {
+        true
+    }
+
     /// So many bytes of a message have come, whatever it says.
     fn heard(&self, bytes: usize);
 
@@ -44,17 +49,26 @@ pub(crate) trait Asking<R: Direction>: Sync {
 
 /// The half of a link that serves: it takes what is asked for.
 pub(crate) trait Serving: Sync {
-    /// Something is asked for. While this takes its time nothing more is read.
+    /// Something is asked for. While this takes its time nothing more is read: where this end `asks` too it must not wait for
+    /// answers to leave, since the other end may be waiting for the same.
     ///
     /// # Errors
-    /// When this end serves nothing here.
-    fn request(&self, request: Request) -> impl Future<Output = Result<(), SessionError>> + Send;
+    /// When this end serves nothing here, or too much is asked for.
+    fn request(
+        &self,
+        request: Request,
+        asks: bool,
+    ) -> impl Future<Output = Result<(), SessionError>> + Send;
 }
 
 /// In place of the half that an end does not have: what comes for it is out of turn, and ends the link.
 pub(crate) struct Absent;
 
 impl<R: Direction> Asking<R> for Absent {
+    fn asks(&self) -> bool {
+        false
+    }
+
     fn heard(&self, _: usize) {}
 
     fn answer(&self, _: Answer) -> Result<(), SessionError> {
@@ -67,7 +81,7 @@ impl<R: Direction> Asking<R> for Absent {
 }
 
 impl Serving for Absent {
-    async fn request(&self, request: Request) -> Result<(), SessionError> {
+    async fn request(&self, request: Request, _: bool) -> Result<(), SessionError> {
         match request {
             // It asks for nothing.
             Request::Done(_) => Ok(()),
@@ -110,7 +124,7 @@ pub(crate) async fn read<R: Direction>(
         let message: SessionMessage =
             codec::decode(&message).map_err(|_| SessionError::Malformed)?;
         match Sorted::from(message) {
-            Sorted::Request(request) => serving.request(request).await?,
+            Sorted::Request(request) => serving.request(request, asking.asks()).await?,
             Sorted::Answer(said) => asking.answer(said)?,
             Sorted::Addresses(candidates) => {
                 let _ = aside.try_send(Addresses { candidates, answer: answer.clone() });

@@ -126,6 +126,54 @@ async fn both_ends_ask_and_serve_over_one_link() {
     assert!(right == [Came::Page(4), Came::Run(one), Came::Failed(1)]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ends_may_ask_for_much_before_either_reads() {
+    const COUNT: usize = 80;
+    let (opened, accepted) = session().await;
+    let (reader, _ends) = opened.reader.confirm().await.unwrap();
+    let (mut first, mut second) = (Memory::default(), Memory::default());
+    let (of_first, of_second) = (first.put(&[7; 1 << 20]), second.put(&[9; 1 << 20]));
+    let questions = |root| {
+        let page = SessionMessage::GetPage { request: 1, root: Root([0; 32]), page: Some(0) };
+        let both = std::iter::repeat_n([page, get(root, 1)], COUNT);
+        both.flatten().collect::<Vec<_>>()
+    };
+    let done = Barrier::new(2);
+    let both = async {
+        tokio::join!(
+            exchange((opened.writer, reader), first, questions(of_second), &done),
+            exchange((accepted.writer, accepted.reader), second, questions(of_first), &done),
+        )
+    };
+    let (left, right) = timeout(LIMIT, both).await.unwrap();
+    assert_eq!((left.len(), right.len()), (2 * COUNT, 2 * COUNT));
+}
+
+#[tokio::test]
+async fn a_link_is_closed_on_whoever_asks_for_more_than_there_is_room_for() {
+    let (Outbox { jobs, .. }, waiting) = outbox();
+    let server = Server::new(service(Memory::default()), (Way::Tcp, true), jobs);
+    let ask = || Request::Page { request: 1, root: Root([0; 32]), page: None };
+    let mut asked = 0;
+    while server.request(ask(), true).await.is_ok() {
+        asked += 1;
+        assert!(asked <= 1 << 16);
+    }
+    assert_eq!(waiting.count(), asked);
+}
+
+#[tokio::test]
+async fn whoever_only_asks_waits_when_much_is_asked_for() {
+    let (Outbox { jobs, .. }, waiting) = outbox();
+    let server = Server::new(service(Memory::default()), (Way::Tcp, true), jobs);
+    let ask = || Request::Page { request: 1, root: Root([0; 32]), page: None };
+    for _ in 0..64 {
+        server.request(ask(), false).await.unwrap();
+    }
+    let waits = timeout(Duration::from_millis(50), server.request(ask(), false)).await;
+    assert!(waits.is_err() && waiting.count() == 64);
+}
+
 fn have(first: u64, count: u64) -> SessionMessage {
     let chunks = List::new(vec![ChunkRun { first, count }]).unwrap();
     SessionMessage::Have { root: Root([1; 32]), chunks }

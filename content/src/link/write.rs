@@ -1,22 +1,33 @@
 //! What leaves over a link.
 
+use std::sync::Arc;
+
 use sealift_proto::link::Direction;
 use sealift_proto::message::SessionMessage;
 use sealift_transport::session::{LinkWriter, SessionError};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::serve::run::Prepared;
 
-/// Work that waits to be sent; beyond, whoever asks for more waits.
-const QUEUE: usize = 64;
+/// Work that waits to be sent; beyond, whoever asks for more waits, if nothing but questions comes from there.
+const QUEUE: u32 = 64;
+/// The same where answers come between them: requests and items of requests, beyond which the link is closed.
+const ROOM: u32 = 65_536;
+/// Other answers that may wait beside that work.
+const BESIDE: usize = 1024;
+/// Messages that nobody misses are left out when so many wait.
+const COURTESIES: usize = 64;
+
+/// What makes an answer ready.
+pub(crate) type Work = Box<dyn FnOnce() -> Result<Prepared, SessionMessage> + Send>;
 
 /// What is sent in its order.
 pub(crate) enum Job {
     /// Right away.
     Message(SessionMessage),
     /// When it is ready: a run, or what is answered in its place. Takes the disk.
-    Work(Box<dyn FnOnce() -> Result<Prepared, SessionMessage> + Send>),
+    Work(Work),
 }
 
 /// Where what is to leave goes.
@@ -37,8 +48,43 @@ pub(crate) struct Waiting {
 /// Makes both ends of the queue. It ends when nobody can put anything into it any more.
 pub(crate) fn outbox() -> (Outbox, Waiting) {
     let (small, smalls) = mpsc::unbounded_channel();
-    let (jobs, queue) = mpsc::channel(QUEUE);
+    let (jobs, queue) = mpsc::channel(ROOM as usize + BESIDE);
     (Outbox { small, jobs }, Waiting { small: smalls, jobs: queue })
+}
+
+/// Sends what nobody misses, unless much waits already: one that does not read its answers need not know.
+pub(crate) fn courtesy(jobs: &mpsc::Sender<Job>, message: SessionMessage) {
+    if jobs.max_capacity() - jobs.capacity() < COURTESIES {
+        let _ = jobs.try_send(Job::Message(message));
+    }
+}
+
+/// Room for what is asked for and not answered yet.
+pub(crate) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ROOM as usize)))
+    }
+}
+
+impl Room {
+    /// Room for a request of `items` items, until what this returns is dropped. Where only questions come it is waited for.
+    ///
+    /// # Errors
+    /// When there is none where this end `asks` too.
+    pub(crate) async fn take(
+        &self,
+        items: usize,
+        asks: bool,
+    ) -> Result<OwnedSemaphorePermit, SessionError> {
+        let room = self.0.clone();
+        if !asks {
+            return room.acquire_many_owned(ROOM / QUEUE).await.map_err(|_| SessionError::Closed);
+        }
+        let count = u32::try_from(items).unwrap_or(ROOM).saturating_add(1);
+        room.try_acquire_many_owned(count).map_err(|_| SessionError::Malformed)
+    }
 }
 
 /// A job whose disk work has been begun.

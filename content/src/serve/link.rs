@@ -15,9 +15,9 @@ use tokio::sync::{Semaphore, mpsc};
 use super::event::Event;
 use super::{Service, run};
 use crate::entry::EntryPlace;
-use crate::link::{self, Absent, Addresses, Job, Outbox, Request, Serving};
+use crate::link::{self, Absent, Addresses, Job, Outbox, Request, Room, Serving, Work, courtesy};
 
-/// Entries wanted at once, beyond which whoever wants them waits.
+/// Entries wanted at once, beyond which whoever wants them waits; where this end asks too the link is closed.
 const WANTED: usize = 256;
 /// Whoever asks nothing for so long is let go.
 const IDLE: Duration = Duration::from_secs(600);
@@ -76,13 +76,21 @@ pub(crate) struct Server {
     way: Way,
     carries: bool,
     jobs: mpsc::Sender<Job>,
+    room: Room,
     wanted: Arc<Semaphore>,
 }
 
 impl Serving for Server {
-    async fn request(&self, request: Request) -> Result<(), SessionError> {
+    async fn request(&self, request: Request, asks: bool) -> Result<(), SessionError> {
         let (service, way) = (self.service.clone(), self.way);
-        let job = match request {
+        // Held until the work on the answer has begun.
+        let room = match &request {
+            Request::Done(_) => None,
+            Request::Want { .. } if self.carries => None,
+            Request::Run { items, .. } => Some(self.room.take(items.len(), asks).await?),
+            Request::Want { .. } | Request::Page { .. } => Some(self.room.take(0, asks).await?),
+        };
+        let work: Work = match request {
             Request::Done(files) => {
                 self.tell_completed(&files);
                 return Ok(());
@@ -92,19 +100,23 @@ impl Serving for Server {
             | Request::Run { request, .. }
                 if !self.carries =>
             {
-                Job::Message(SessionMessage::Failed { request, why: Missing::NotHere })
+                Box::new(move || Err(SessionMessage::Failed { request, why: Missing::NotHere }))
             }
-            Request::Want { request, entry } => return self.want(request, entry).await,
+            Request::Want { request, entry } => return self.want(request, entry, asks).await,
             Request::Page { request, root, page } => {
                 service.holdings.known(&[root]).await;
-                Job::Work(Box::new(move || Err(page_answer(&service, request, &root, page))))
+                Box::new(move || Err(page_answer(&service, request, &root, page)))
             }
             Request::Run { request, items } => {
                 let roots: Vec<_> = items.iter().map(|item| item.root).collect();
                 service.holdings.known(&roots).await;
-                Job::Work(Box::new(move || run::prepare(&service, way, request, &items)))
+                Box::new(move || run::prepare(&service, way, request, &items))
             }
         };
+        let job = Job::Work(Box::new(move || {
+            drop(room);
+            work()
+        }));
         // If the writer has ended, so has the link: whoever waits for it says why.
         let _ = self.jobs.send(job).await;
         Ok(())
@@ -118,12 +130,18 @@ impl Server {
         (way, carries): (Way, bool),
         jobs: mpsc::Sender<Job>,
     ) -> Self {
-        Self { service, way, carries, jobs, wanted: Arc::new(Semaphore::new(WANTED)) }
+        let wanted = Arc::new(Semaphore::new(WANTED));
+        Self { service, way, carries, jobs, room: Room::default(), wanted }
     }
 
     /// Answers as soon as the content is known; meanwhile other requests are read.
-    async fn want(&self, request: u32, entry: EntryPlace) -> Result<(), SessionError> {
-        let permit = self.wanted.clone().acquire_owned().await.map_err(|_| SessionError::Closed)?;
+    async fn want(&self, request: u32, entry: EntryPlace, asks: bool) -> Result<(), SessionError> {
+        let wanted = self.wanted.clone();
+        let permit = if asks {
+            wanted.try_acquire_owned().map_err(|_| SessionError::Malformed)?
+        } else {
+            wanted.acquire_owned().await.map_err(|_| SessionError::Closed)?
+        };
         let (service, jobs) = (self.service.clone(), self.jobs.clone());
         tokio::spawn(async move {
             let answer = want(&service, request, entry, &jobs).await;
@@ -153,8 +171,7 @@ async fn want(
     jobs: &mpsc::Sender<Job>,
 ) -> SessionMessage {
     let reading = |done, size| {
-        // Whoever does not read its answers need not know.
-        let _ = jobs.try_send(Job::Message(SessionMessage::Reading { request, done, size }));
+        courtesy(jobs, SessionMessage::Reading { request, done, size });
     };
     match service.holdings.want(entry, &reading).await {
         Ok((root, size)) if service.holdings.may(&service.to, &root) => {

@@ -22,7 +22,7 @@ use sealift_transport::path::{Allowed, Way};
 use sealift_transport::session::{LinkReader, LinkWriter, SeederSession, SessionError};
 use tokio::sync::mpsc;
 
-use crate::link::{Addresses, Job};
+use crate::link::{Addresses, Job, courtesy};
 use crate::session::{Ended, Links, Side};
 use event::{Event, Listener};
 use holdings::Holdings;
@@ -110,8 +110,7 @@ impl<S: Direction, R: Direction> Side<S, R> for Server {
 
     fn send_own(&mut self, candidates: Candidates) {
         if let Some(link) = self.answer.as_ref().and_then(mpsc::WeakSender::upgrade) {
-            // One that has ended, or does not read its answers, need not know.
-            let _ = link.try_send(Job::Message(SessionMessage::Paths { candidates }));
+            courtesy(&link, SessionMessage::Paths { candidates });
         }
     }
 

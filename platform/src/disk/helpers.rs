@@ -68,6 +68,23 @@ pub fn read_all(root: &dyn Root, path: &Path, max: usize) -> io::Result<Vec<u8>>
     }
 }
 
+/// Fills `buffer` with what `file` has from `offset` on; false if it ends before.
+///
+/// # Errors
+/// What the system says.
+pub fn read_whole(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset.saturating_add(done as u64)) {
+            Ok(0) => return Ok(false),
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
 /// A new file beside `path`. A name that is taken is passed over and never removed: the number of this process may have
 /// had an earlier owner, which died before its rename, but another container with the same number may also be writing.
 fn create_temporary(
@@ -95,4 +112,23 @@ fn temporary_name(path: &Path) -> io::Result<PathBuf> {
     temporary.push(name);
     temporary.push(format!(".{}-{count}.tmp", std::process::id()));
     Ok(path.with_file_name(temporary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Share;
+
+    #[test]
+    fn a_buffer_is_filled_from_anywhere_as_far_as_the_file_goes() {
+        let share = Share::new();
+        let root = share.root();
+        replace(&*root, Path::new("a"), b"0123456789", false).unwrap();
+        let file = root.open(Path::new("a")).unwrap();
+        let mut buffer = [0; 4];
+        assert!(read_whole(&*file, &mut buffer, 6).unwrap() && buffer == *b"6789");
+        assert!(!read_whole(&*file, &mut buffer, 7).unwrap());
+        assert!(read_whole(&*file, &mut [], 10).unwrap());
+        assert!(!read_whole(&*file, &mut buffer, 1 << 40).unwrap());
+    }
 }

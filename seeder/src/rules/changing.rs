@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::mem::discriminant;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use sealift_platform::sync::lock;
 use tokio::time::Instant;
 
 use super::Ruling;
@@ -57,7 +58,7 @@ impl Memory {
     }
 
     fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

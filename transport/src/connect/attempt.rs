@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::time::Duration;
 
+use sealift_platform::random::Random;
 use sealift_proto::control::ToRelay;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -82,7 +83,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(super) async fn wait(&mut self) {
-        sleep(jittered(self.pause, self.this)).await;
+        sleep(jittered(self.pause, &*self.this.profile.platform().random)).await;
         self.pause = (self.pause * 2).min(PAUSE.1);
     }
 
@@ -207,9 +208,9 @@ fn worth(error: &DialError) -> Duration {
     }
 }
 
-/// Half to all of `pause`, so that many clients of a restarted relay do not come back at one moment.
+/// Half to all of `pause`, so that many do not come back at one moment.
 #[must_use]
-pub fn jittered(pause: Duration, this: &ThisDevice) -> Duration {
-    let random = u32::from(u16::from_be_bytes(this.profile.platform().random.bytes()));
-    pause / 2 + pause / 2 * random / u32::from(u16::MAX)
+pub fn jittered(pause: Duration, random: &dyn Random) -> Duration {
+    let part = u32::from(u16::from_be_bytes(random.bytes()));
+    pause / 2 + pause / 2 * part / u32::from(u16::MAX)
 }

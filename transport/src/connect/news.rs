@@ -10,7 +10,7 @@ use sealift_space::members::CardNews;
 use sealift_space::profile::space::RecordError;
 use tokio::time::{Instant, timeout};
 
-use super::{Connected, GIVE_UP};
+use super::{Connected, GIVE_UP, bear_disk};
 use crate::control::{CallError, Event};
 use crate::device::ThisDevice;
 use crate::error::Error;
@@ -135,10 +135,8 @@ impl Connected {
                 self.space.take_lasting(&this.device.key.id(), this.now());
                 self.members.recheck(&self.space, this.now());
                 self.record_owed = true;
-                match self.write_record(this) {
-                    Err(Error::Space(error)) => Ok(this.bear(Err(error))?),
-                    written => written,
-                }
+                let written = self.write_record(this);
+                bear_disk(this, written)
             }
             Ok(false) => Ok(()),
             Err(RecordError::Epoch) => Err(Error::NoEpoch),

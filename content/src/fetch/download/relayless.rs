@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_transport::connect::jittered;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Download, PAUSE, jittered};
+use super::{Download, PAUSE};
 use crate::fetch::error::{FetchError, Trouble, Unreachable};
 use crate::fetch::event::Event;
 use crate::fetch::shared::Whom;

@@ -16,6 +16,8 @@ const ITEM_COST: u64 = 256;
 const GATHERED: u64 = 4 * CHUNK;
 /// Contents that one source is asked for at a time.
 const WANTS: usize = 64;
+/// Requests for pages of what an earlier process left that one source has not answered, at most.
+const PAGES_ASKED: usize = 1024;
 /// Files begun at a time.
 const BEGIN: usize = 1024;
 /// Pages of one file in use while its earlier chunks are read again.
@@ -83,6 +85,9 @@ impl Schedule {
 
     /// Pages for chunks that an earlier process left.
     fn pages_to_check(&mut self, id: SourceId, now: Instant) -> Option<Work> {
+        if self.sources.get(&id)?.asked.len() >= PAGES_ASKED {
+            return None;
+        }
         let jobs: Vec<_> =
             self.earlier.iter().copied().filter(|job| self.serves(id, *job)).collect();
         for job in jobs {
