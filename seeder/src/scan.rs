@@ -162,7 +162,7 @@ impl Walk<'_> {
         let found = self.root.stat(start);
         let parents: Vec<_> = start.ancestors().skip(1).collect();
         if let Some(stop) = parents.into_iter().rev().find(|parent| !self.passes(parent)) {
-            // What may pass, such as too many open files, takes nothing away here.
+            // What may pass, such as too many open files, takes away no more than was asked about.
             if matches!(private::is_marked(self.root, stop), Ok(true)) {
                 self.visitor.closed(stop);
             }
