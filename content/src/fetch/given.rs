@@ -79,4 +79,4 @@ impl Content for Fetched {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -371,11 +371,31 @@ impl Batch<'_> {
         if self.pieces.is_empty() {
             return;
         }
-        self.bytes = 0;
-        let pieces = std::mem::take(&mut self.pieces);
+        // Taken only then: whoever waits here may be dropped.
         if let Some(room) = self.source.shared.delivery.room().await {
+            self.bytes = 0;
+            let pieces = std::mem::take(&mut self.pieces);
             deliver(self.source.shared, self.source.id, pieces, room);
         }
         self.source.shared.tell();
     }
 }
+
+/// What has come counts, also when the link is lost before it was handed on.
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let pieces = std::mem::take(&mut self.pieces);
+        if pieces.is_empty() {
+            return;
+        }
+        let (shared, id) = (self.source.shared.clone(), self.source.id);
+        tokio::spawn(async move {
+            if let Some(room) = shared.delivery.room().await {
+                deliver(&shared, id, pieces, room);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,10 +17,10 @@ use crate::serve::{Ways, serve};
 use crate::testing::{Memory, Nobody, session};
 
 /// A download of one file of several chunks from somebody who has all of it.
-struct Download {
-    shared: Arc<Shared>,
-    source: SourceId,
-    content: Vec<u8>,
+pub(in crate::fetch) struct Download {
+    pub(in crate::fetch) shared: Arc<Shared>,
+    pub(in crate::fetch) source: SourceId,
+    pub(in crate::fetch) content: Vec<u8>,
     root: Root,
     of: Memory,
 }
@@ -31,7 +31,7 @@ fn content() -> Vec<u8> {
 
 impl Download {
     /// Begun, with its page, and without a chunk; what it verifies is given on.
-    fn begun() -> Self {
+    pub(in crate::fetch) fn begun() -> Self {
         Self::new(true)
     }
 
