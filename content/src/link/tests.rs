@@ -96,11 +96,13 @@ async fn exchange<S: Direction, R: Direction>(
         done.wait().await;
     };
     tokio::select! {
-        ended = reading => panic!("it ended: {ended:?}"),
+        biased;
         () = all => {}
+        ended = reading => panic!("it ended: {ended:?}"),
     }
     drop((server, small));
-    sending.await.unwrap().unwrap();
+    // The other end may have gone already: it has had all it waited for.
+    let _ = sending.await.unwrap();
     notes.so_far.into_inner().unwrap()
 }
 
