@@ -4,11 +4,9 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
-
 use sealift_platform::sync::lock;
 
-use crate::escape::json_line;
+use crate::event::Event;
 use crate::exit::{Exit, Failure};
 use crate::paint::{Paint, When};
 use crate::screen::{Block, Screen, USUAL};
@@ -163,34 +161,39 @@ impl Console {
         self.screen.close();
     }
 
-    /// Writes a result: `text`, or with `--json` the object, to standard output.
-    pub fn result(&self, text: impl AsRef<str>, json: &Value) {
-        self.write(Channel::Result, text.as_ref(), json);
+    /// Writes a result: `text`, or with `--json` the event, to standard output.
+    pub fn result(&self, text: impl AsRef<str>, event: &Event) {
+        self.write(Channel::Result, text.as_ref(), Some(event));
     }
 
     /// Tells something on standard error, unless `-q`.
-    pub fn note(&self, text: impl AsRef<str>, json: &Value) {
+    pub fn note(&self, text: impl AsRef<str>, event: &Event) {
         if self.verbosity >= Verbosity::Normal {
-            self.write(Channel::Note, text.as_ref(), json);
+            self.write(Channel::Note, text.as_ref(), Some(event));
         }
     }
 
     /// Tells a detail on standard error, with `-v` only.
-    pub fn detail(&self, text: impl AsRef<str>, json: &Value) {
+    pub fn detail(&self, text: impl AsRef<str>, event: &Event) {
         if self.verbosity >= Verbosity::Verbose {
-            self.write(Channel::Note, text.as_ref(), json);
+            self.write(Channel::Note, text.as_ref(), Some(event));
         }
     }
 
     /// Tells on standard error that something is not as it should be, even with `-q`.
-    pub fn warn(&self, text: impl AsRef<str>, json: &Value) {
-        self.write(Channel::Note, &format!("warning: {}", text.as_ref()), json);
+    pub fn warn(&self, text: impl AsRef<str>, event: &Event) {
+        self.write(Channel::Note, &format!("warning: {}", text.as_ref()), Some(event));
     }
 
-    /// Shows a picture of characters on standard error, even with `-q`: it was asked for. A reader of JSON has no eyes.
-    pub fn picture(&self, text: &str) {
-        if !self.json {
-            self.write(Channel::Note, text, &Value::Null);
+    /// Shows what is for eyes alone, even with `-q`: it was asked for. A reader of JSON has none.
+    pub fn show(&self, channel: Channel, text: &str) {
+        self.write(channel, text, None);
+    }
+
+    /// Tells what is for eyes alone on standard error, unless `-q`.
+    pub fn remark(&self, text: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.show(Channel::Note, text);
         }
     }
 
@@ -202,17 +205,17 @@ impl Console {
     /// Tells why the command ends. Where a signal ended it that is one line, with what is kept.
     pub fn failure(&self, failure: &Failure) {
         self.screen.close();
-        let mut json = failure.to_json();
+        let mut failed = failure.failed();
         let text = if matches!(failure.exit, Exit::Interrupted | Exit::Terminated) {
             let kept = lock(&self.kept);
-            json["kept"] = kept.clone().into();
+            failed.kept.clone_from(&kept);
             let kept =
                 kept.as_ref().map(|kept| format!(": {kept}; the same command goes on there"));
             format!("{}{}", failure.what, kept.unwrap_or_default())
         } else {
             failure.to_string()
         };
-        self.write(Channel::Note, &text, &json);
+        self.write(Channel::Note, &text, Some(&Event::Error(failed)));
     }
 
     /// The columns that lines of `channel` are broken for, where a person reads them as they come.
@@ -221,12 +224,13 @@ impl Console {
         read.then(|| terminal::size().unwrap_or(USUAL).columns)
     }
 
-    fn write(&self, channel: Channel, text: &str, json: &Value) {
+    fn write(&self, channel: Channel, text: &str, event: Option<&Event>) {
         let channel = if self.aside { Channel::Note } else { channel };
-        let line = match self.wraps(channel) {
-            _ if self.json => json_line(json),
-            Some(columns) => wrapped(text, columns),
-            None => text.to_owned(),
+        let line = match (self.wraps(channel), event) {
+            (_, Some(event)) if self.json => event.to_line(),
+            (_, None) if self.json => return,
+            (Some(columns), _) => wrapped(text, columns),
+            (None, _) => text.to_owned(),
         };
         match &self.sink {
             Sink::Memory(lines) => {

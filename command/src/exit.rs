@@ -1,6 +1,7 @@
 //! How a command ends: exit codes, and failures that say what happened, why, and what to do next.
 
 use crate::escape::{escape, escape_lines};
+use crate::event::{Event, Failed};
 
 /// Exit codes of all three programs. They are part of the interface and never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,13 +123,17 @@ impl Failure {
         format!("{}{why}", self.what)
     }
 
-    /// As one JSON object.
+    /// As a part of a line of JSON.
     #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "type": "error", "code": self.exit.number(),
-            "what": self.what, "why": self.why, "next": self.next,
-        })
+    pub fn failed(&self) -> Failed {
+        let Self { what, why, next, .. } = self.clone();
+        Failed { code: self.exit.number(), what, why, next, kept: None }
+    }
+
+    /// As a line of JSON.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        Event::Error(self.failed())
     }
 }
 

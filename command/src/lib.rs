@@ -5,6 +5,7 @@ pub mod args;
 pub mod completion;
 pub mod console;
 pub mod escape;
+pub mod event;
 pub mod exit;
 pub mod human;
 pub mod layout;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_command::args::CommonArgs;
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
@@ -16,7 +17,6 @@ use sealift_transport::Error;
 use sealift_transport::connect::{Connected, GIVE_UP, Patience, connect, relay_of};
 use sealift_transport::control::DialError;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -140,7 +140,7 @@ async fn next<T: 'static>(tasks: &mut JoinSet<T>, deadline: Option<Instant>) -> 
 fn without(speaker: &Speaker, space: SpaceState, failure: &Failure) -> Result<Known, Failure> {
     let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let name = space.display_name();
-    speaker.console.warn(format!("the space {name}: {}{why}", failure.what), &failure.to_json());
+    speaker.console.warn(format!("the space {name}: {}{why}", failure.what), &failure.event());
     known(speaker, space, None)
 }
 
@@ -201,7 +201,7 @@ const fn is_another(error: &Error) -> bool {
 
 fn tell_another(speaker: &Speaker, failure: &Failure) {
     let next = failure.next.as_ref().map(|next| format!("; {next}")).unwrap_or_default();
-    speaker.console.warn(format!("{}{next}", failure.in_one_line()), &failure.to_json());
+    speaker.console.warn(format!("{}{next}", failure.in_one_line()), &failure.event());
 }
 
 /// How long the relay may take where the local network is asked too.
@@ -289,7 +289,7 @@ pub(crate) fn forget(speaker: &Speaker, key: &LogKey) -> Result<(), Failure> {
             "the local copy of the catalogue of {} is damaged; it is left out, and built anew by the next sync",
             key.device
         ),
-        &json!({"type": "damaged", "what": "catalogue", "device": key.device.short()}),
+        &Event::Damaged { what: "catalogue".into(), device: key.device.short() },
     );
     replica::forget(speaker.profile.cache().root(), key)
         .map_err(|error| Failure::disk(speaker.profile.cache().place("replica").display(), &error))
@@ -353,16 +353,17 @@ pub(crate) fn excuse(spaces: &[Known], missing: Failure) -> Failure {
 
 fn tell_age(speaker: &Speaker, space: &SpaceState, why: &str) -> Result<(), Failure> {
     let Some(time) = synced(speaker, space)? else {
-        let json = json!({"type": "stale", "space": space.display_name(), "why": why});
+        let event =
+            Event::Stale { space: space.display_name(), why: why.into(), age_seconds: None };
         speaker
             .console
-            .note(format!("{why}; nothing is known of {} yet", space.display_name()), &json);
+            .note(format!("{why}; nothing is known of {} yet", space.display_name()), &event);
         return Ok(());
     };
     let seconds = speaker.now().saturating_sub(time);
     speaker.console.note(
         format!("{why}; this is what was known {}", human::age(seconds)),
-        &json!({"type": "stale", "space": space.display_name(), "why": why, "age_seconds": seconds}),
+        &Event::Stale { space: space.display_name(), why: why.into(), age_seconds: Some(seconds) },
     );
     Ok(())
 }
@@ -388,9 +389,14 @@ pub fn tell_unread(speaker: &Speaker, known: &Known) {
             }
             _ => format!("{who} is still reading: {how_far}"),
         };
-        let json = json!({
-            "type": "reading", "seeder": who, "serving": serves, "waiting": status.waiting, "files": status.files,
-        });
-        speaker.console.note(words, &json);
+        let event = Event::Reading {
+            seeder: Some(who),
+            serving: serves,
+            waiting: status.waiting,
+            files: status.files,
+            scanning: status.scanning,
+            bytes_per_second: None,
+        };
+        speaker.console.note(words, &event);
     }
 }

@@ -6,7 +6,8 @@ mod slow;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use sealift_command::console::{Console, Verbosity};
+use sealift_command::console::{Channel, Console, Verbosity};
+use sealift_command::event::{Event, Reading, Source};
 use sealift_command::human;
 use sealift_command::line::Line;
 use sealift_command::meter::Meter;
@@ -14,7 +15,6 @@ use sealift_command::people::ways;
 use sealift_command::screen::Block;
 use sealift_platform::sync::lock;
 use sealift_transport::path;
-use serde_json::json;
 use tokio::time::Instant;
 
 pub use moment::{Moment, Waiting};
@@ -51,7 +51,7 @@ impl SyncBar {
         if !self.console.is_live() && is_time(&self.last_line) {
             self.console.note(
                 format!("reading catalogues, {done} of {total} parts"),
-                &json!({"type": "syncing", "segments": done, "total": total}),
+                &Event::Syncing { segments: done, total },
             );
         }
     }
@@ -148,14 +148,14 @@ impl DownloadBar {
         if moment.found > 0 && !told_found {
             self.console.note(
                 format!("going on at {}", human::size(moment.found)),
-                &json!({"type": "resumed", "bytes": moment.found}),
+                &Event::Resumed { bytes: moment.found },
             );
         } else if waited && moment.waiting.is_none() {
             let back = moment.sources.first().map(|(name, _)| format!("{name} is back: "));
             let back = back.unwrap_or_default();
             self.console.note(
                 format!("{back}going on at {}", human::size(moment.have)),
-                &json!({"type": "going_on", "bytes": moment.have}),
+                &Event::GoingOn { bytes: moment.have },
             );
         }
     }
@@ -173,7 +173,7 @@ impl DownloadBar {
                 moment.now(),
                 human::size(slow::LEAST),
             ),
-            &json!({"type": "slow", "bytes_per_second": speed, "path": path::chief(&moment.ways).name()}),
+            &Event::Slow { bytes_per_second: speed, path: path::chief(&moment.ways).name().into() },
         );
     }
 
@@ -221,31 +221,37 @@ impl DownloadBar {
             words.extend(moment.current.clone());
         }
         words.extend(how);
-        self.console.note(words.join(", "), &self.json(moment, pace, left));
-        if !self.console.is_json() && self.console.verbosity() == Verbosity::Verbose {
+        self.console.note(words.join(", "), &self.event(moment, pace, left));
+        if self.console.verbosity() == Verbosity::Verbose {
             for source in &moment.sources {
-                self.console.detail(format!("  {}", source_words(source)), &json!(null));
+                self.console.show(Channel::Note, &format!("  {}", source_words(source)));
             }
         }
     }
 
-    fn json(&self, moment: &Moment, pace: Pace, left: Option<u64>) -> serde_json::Value {
-        let source = |(name, of): &(String, SourceView)| {
-            json!({
-                "seeder": name, "path": of.way.name(), "standby": of.stands_by,
-                "bytes": of.delivered, "bytes_per_second": of.speed,
-                "reading": of.reading.map(|(done, size)| json!({"bytes": done, "total": size})),
-            })
+    fn event(&self, moment: &Moment, pace: Pace, left: Option<u64>) -> Event {
+        let source = |(name, of): &(String, SourceView)| Source {
+            seeder: name.clone(),
+            path: of.way.name().into(),
+            standby: of.stands_by,
+            bytes: of.delivered,
+            bytes_per_second: of.speed,
+            reading: of.reading.map(|(bytes, total)| Reading { bytes, total }),
         };
         let waiting = moment.waiting.as_ref();
-        json!({
-            "type": "progress", "bytes": moment.have, "total": self.whole.total,
-            "bytes_per_second": pace.speed, "seconds_left": left, "path": path::chief(&moment.ways).name(),
-            "paths": ways::shares_json(&moment.ways),
-            "files": moment.files, "files_total": self.whole.files, "file": moment.current,
-            "waiting_for": waiting.map(|waiting| &waiting.whom),
-            "sources": moment.sources.iter().map(source).collect::<Vec<_>>(),
-        })
+        Event::Progress {
+            bytes: moment.have,
+            total: self.whole.total,
+            bytes_per_second: pace.speed,
+            seconds_left: left,
+            path: path::chief(&moment.ways).name().into(),
+            paths: ways::path_bytes(&moment.ways),
+            files: moment.files,
+            files_total: self.whole.files,
+            file: moment.current.clone(),
+            waiting_for: waiting.map(|waiting| waiting.whom.clone()),
+            sources: moment.sources.iter().map(source).collect(),
+        }
     }
 
     /// How long it has taken so far.

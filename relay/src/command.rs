@@ -12,8 +12,10 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use serde::Serialize;
 
 use sealift_command::completion;
+use sealift_command::event::{self, Event, Failed};
 use sealift_command::exit::Exit;
 use sealift_command::manual::{About, ENVIRONMENT, Manual};
 use sealift_platform::Platform;
@@ -123,11 +125,20 @@ fn fail(args: &Args, error: &anyhow::Error) -> ExitCode {
     tell(args, exit, error)
 }
 
+/// One line of JSON, which says by `v` which form it has.
+fn json_line(event: &impl Serialize) -> String {
+    let mut value = serde_json::to_value(event).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("v".into(), 1.into());
+    }
+    event::line(value)
+}
+
 fn tell(args: &Args, exit: Exit, error: &anyhow::Error) -> ExitCode {
     if args.json {
         let code = exit.number();
-        let told = serde_json::json!({"v": 1, "type": "error", "code": code, "what": format!("{error:#}")});
-        eprintln!("{told}");
+        let failed = Failed { code, what: format!("{error:#}"), why: None, next: None, kept: None };
+        eprintln!("{}", json_line(&Event::Error(failed)));
     } else {
         // With a line end of its own; a path of this machine may hold anything.
         eprint!("{}", escape(format!("relay: {error:#}").as_bytes()));

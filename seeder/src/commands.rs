@@ -3,6 +3,7 @@
 use clap::CommandFactory;
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::{escape, escape_path};
+use sealift_command::event::{Event, OfferedFolder, PathBytes, SeederInfo, SpaceInfo};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::manual::About;
 use sealift_command::people::speaker::Speaker;
@@ -13,7 +14,6 @@ use sealift_proto::text;
 use sealift_space::home::Home;
 use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
-use serde_json::json;
 
 use crate::args::{Cli, Command, InviteArgs, WatchArgs, help};
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::names::parse_watch;
 use crate::qr;
 use crate::service;
 use crate::sharing;
-use crate::status::{self, FolderReport, Report};
+use crate::status::{self, Carried, FolderReport, Report};
 use crate::watch::Watching;
 
 /// What the manual pages say beside what the flags do.
@@ -148,7 +148,7 @@ fn status_command(profile: &Profile, home: &Home, common: &CommonArgs) -> Result
     let place = escape_path(&profile.folder().place(""));
     console.result(
         format!("device   {name} ({shown})\nprofile  {place}"),
-        &json!({"type": "device", "name": name, "device": id, "profile": place}),
+        &Event::Device { name: name.clone(), device: id, profile: Some(place.clone()) },
     );
     let running = status::ask(&home.profile);
     for space in profile.spaces()? {
@@ -177,7 +177,15 @@ fn tell_space(profile: &Profile, common: &CommonArgs, space: &SpaceState) -> Res
     let at = relay.as_deref().unwrap_or("none met yet");
     common.console().result(
         format!("space    {name} ({id}), {role}\nrelay    {at}"),
-        &json!({"type": "space", "name": name, "id": id, "owner": backup.is_some(), "back_up": backup, "owner_key": key, "relay": relay}),
+        &Event::Space(SpaceInfo {
+            owner: Some(backup.is_some()),
+            back_up: backup,
+            owner_key: key,
+            relay: relay.clone(),
+            name: name.clone(),
+            id: id.clone(),
+            ..SpaceInfo::default()
+        }),
     );
     Ok(())
 }
@@ -185,7 +193,7 @@ fn tell_space(profile: &Profile, common: &CommonArgs, space: &SpaceState) -> Res
 fn tell_running(common: &CommonArgs, running: Option<&Report>) {
     let console = common.console();
     let Some(report) = running else {
-        console.result("seeder   not running", &json!({"type": "seeder", "running": false}));
+        console.result("seeder   not running", &Event::Seeder(SeederInfo::default()));
         return;
     };
     let relay = match &report.relay {
@@ -209,10 +217,32 @@ fn tell_running(common: &CommonArgs, running: Option<&Report>) {
         lines.push(format!("folder   {} = {place}{gone}", escape(&folder.name)));
         lines.extend(unshared(folder));
     }
-    let mut json = serde_json::to_value(report).unwrap_or_default();
-    json["type"] = "seeder".into();
-    json["running"] = true.into();
-    console.result(lines.join("\n"), &json);
+    console.result(lines.join("\n"), &Event::Seeder(info(report)));
+}
+
+fn info(report: &Report) -> SeederInfo {
+    let folder = |of: &FolderReport| OfferedFolder {
+        name: of.name.clone(),
+        place: escape_path(&of.place),
+        here: of.here,
+        unshared: of.unshared,
+        unshared_names: of.unshared_names.clone(),
+    };
+    let sent = |of: &Carried| PathBytes { path: of.path.clone(), bytes: of.bytes };
+    SeederInfo {
+        running: true,
+        pid: Some(report.pid),
+        space: Some(report.space.clone()),
+        relay: report.relay.clone(),
+        folders: Some(report.folders.iter().map(folder).collect()),
+        files: Some(report.files),
+        bytes: Some(report.bytes),
+        waiting: Some(report.waiting),
+        scanning: Some(report.scanning),
+        members: Some(report.members),
+        sessions: Some(report.sessions),
+        sent: Some(report.sent.iter().map(sent).collect()),
+    }
 }
 
 /// How much of a folder cannot be shared, and a few names of it.

@@ -4,6 +4,7 @@ pub(crate) mod place;
 
 use std::time::Duration;
 
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
 use sealift_command::words;
@@ -20,7 +21,6 @@ use sealift_space::invites;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::connect::{GIVE_UP, Patience, clock_apart, connect, relay_of};
 use sealift_transport::control::{CallError, Control};
-use serde_json::json;
 
 /// How long an invite is good unless told otherwise.
 pub const EXPIRES: Duration = Duration::from_secs(24 * 3600);
@@ -64,7 +64,7 @@ pub async fn command(
     let expires = speaker.now() + terms.expires.as_secs();
     speaker.console.result(
         &line,
-        &json!({"type": "invite", "invite": line, "uses": terms.uses, "expires": expires}),
+        &Event::Invite { invite: line.clone(), uses: Some(terms.uses), expires: Some(expires) },
     );
     Ok(line)
 }

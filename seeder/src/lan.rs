@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealift_command::event::Event;
 use sealift_command::people::speaker::Speaker;
 use sealift_proto::control::Address;
 use sealift_proto::handshake::RefuseCode;
@@ -12,7 +13,6 @@ use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::lan::{Announcement, Caller, Door};
 use sealift_transport::session::Acceptor;
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -56,7 +56,7 @@ impl Neighbourhood {
                     format!(
                         "the local network is not served: {why}; trying again in half a minute"
                     ),
-                    &json!({"type": "lan", "state": "failed", "why": why}),
+                    &Event::Lan { state: "failed".into(), port: None, why: Some(why.clone()) },
                 );
             }
             sleep(RETRY).await;
@@ -76,7 +76,7 @@ impl Neighbourhood {
                 .map_err(|error| error.to_string())?;
             self.speaker.console.detail(
                 "members on the local network find this seeder there",
-                &json!({"type": "lan", "state": "announced", "port": door.port()}),
+                &Event::Lan { state: "announced".into(), port: Some(door.port()), why: None },
             );
             while self.space.borrow().epoch() == epoch {
                 tokio::select! {

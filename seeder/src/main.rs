@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::{completion, process, trace};
 use sealift_platform::Platform;
 use sealift_seeder::args::Cli;
 use sealift_seeder::commands;
-use serde_json::json;
 
 fn main() -> ExitCode {
     if let Some(answered) = completion::answer(|_| Cli::command()) {
@@ -52,7 +52,7 @@ fn share(cli: &Cli) -> Result<(), Failure> {
     result.inspect(|()| {
         console.note(
             "stopped; nothing is lost, and the same command shares it again",
-            &json!({"type": "stopped"}),
+            &Event::Stopped,
         );
     })
 }

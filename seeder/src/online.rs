@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_command::console::Console;
+use sealift_command::event::Event as Line;
 use sealift_command::exit::Failure;
 use sealift_command::people::speaker::Speaker;
 use sealift_command::words;
@@ -18,7 +19,6 @@ use sealift_space::profile::space::SpaceState;
 use sealift_transport::connect::{Connected, Patience, connect, jittered, relay_of};
 use sealift_transport::control::{CallError, Control, Event};
 use sealift_transport::session::{Acceptor, Side, Ticket};
-use serde_json::json;
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
@@ -226,7 +226,7 @@ impl Online {
 
 fn warn(console: &Console, failure: &Failure) {
     let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    console.warn(format!("{}{why}", failure.what), &failure.to_json());
+    console.warn(format!("{}{why}", failure.what), &failure.event());
 }
 
 /// What seals and signs for this device in `space`.
@@ -326,7 +326,7 @@ impl Station<'_> {
         let line = invite.to_line();
         speaker.console.note(
             format!("to let a second device in (once, within 24 h), type there:\n\n    leecher join {line}\n"),
-            &json!({"type": "invite", "invite": line}),
+            &Line::Invite { invite: line.clone(), uses: None, expires: None },
         );
         invite::place::tell(&speaker.console, &invite.relay.host, &self.control.relay().host);
         Ok(())
@@ -413,8 +413,16 @@ impl Station<'_> {
             Ok(Err(invite)) => {
                 let who = members.display_name(&member.device);
                 speaker.console.warn(
-                    format!("{who} came by an invite that {} used up; it is not served", sealift_command::human::count(invite.uses, "other")),
-                    &json!({"type": "refused", "what": "invite overused", "device": who, "uses": invite.uses}),
+                    format!(
+                        "{who} came by an invite that {} used up; it is not served",
+                        sealift_command::human::count(invite.uses, "other")
+                    ),
+                    &Line::Refused {
+                        what: "invite overused".into(),
+                        from: who.clone(),
+                        uses: Some(invite.uses),
+                        why: None,
+                    },
                 );
                 Err(RefuseCode::NotMember)
             }
@@ -430,7 +438,12 @@ impl Station<'_> {
             let who = self.connected.members.display_name(&from.device);
             speaker.console.detail(
                 format!("a request of {who} was not taken: {error}"),
-                &json!({"type": "refused", "what": "offer", "device": who, "why": error.to_string()}),
+                &Line::Refused {
+                    what: "offer".into(),
+                    from: who.clone(),
+                    uses: None,
+                    why: Some(error.to_string()),
+                },
             );
         }
     }

@@ -1,5 +1,6 @@
 //! What the owner's seeder does for the others: devices that came by invite get a certificate that lasts.
 
+use sealift_command::event::Event;
 use sealift_command::exit::Failure;
 use sealift_command::people::speaker::Speaker;
 use sealift_proto::codec::List;
@@ -7,7 +8,6 @@ use sealift_proto::identity::DeviceId;
 use sealift_proto::limits::LASTING_MAX;
 use sealift_proto::space::Role;
 use sealift_transport::connect::Connected;
-use serde_json::json;
 
 /// Signs a lasting certificate for each provisional member and publishes them in the space record. Those that were taken
 /// make room. Does nothing on a device that does not own the space.
@@ -45,7 +45,7 @@ pub(crate) async fn admit(speaker: &Speaker, connected: &mut Connected) -> Resul
         let who = connected.members.display_name(&device);
         speaker.console.note(
             format!("{who} joined and is a member for good now"),
-            &json!({"type": "admitted", "device": device.short(), "name": who}),
+            &Event::Admitted { device: device.short(), name: who.clone() },
         );
     }
     Ok(())

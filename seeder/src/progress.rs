@@ -8,15 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_command::console::Console;
+use sealift_command::console::{Channel, Console};
 use sealift_command::escape::{escape, escape_os};
+use sealift_command::event::{Event, PathInfo};
 use sealift_command::human;
 use sealift_command::line::Line;
 use sealift_command::meter::Meter;
 use sealift_command::screen::Block;
 use sealift_proto::catalogue::Status;
 use sealift_transport::path::Way;
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -32,6 +32,9 @@ const PLAIN: Duration = Duration::from_secs(5);
 const WORTH: Duration = Duration::from_secs(2);
 /// More new files than this at once are counted, not named.
 const NAMED: usize = 5;
+
+/// Makes what is told of one file by its path, or of so many, and their bytes.
+type Files = fn(Option<String>, Option<usize>, u64) -> Event;
 
 /// Shows what it hears.
 pub struct Progress {
@@ -99,15 +102,15 @@ impl Progress {
                     "{} is gone ({why}); nothing of it is offered until it is back",
                     shown(&place)
                 ),
-                &json!({"type": "folder", "folder": shown(&place), "here": false, "why": why}),
+                &Event::FolderGone { folder: shown(&place), why: why.clone() },
             ),
             Activity::FolderBack { place } => self.console.note(
                 format!("{} is back", shown(&place)),
-                &json!({"type": "folder", "folder": shown(&place), "here": true}),
+                &Event::FolderBack { folder: shown(&place) },
             ),
             Activity::Polling { place, every, why } => self.polling(&place, every, why),
             Activity::Warning(words) => {
-                self.console.warn(&words, &json!({"type": "warning", "what": words}));
+                self.console.warn(&words, &Event::Warning { what: words.clone() });
             }
             Activity::Published { status } => self.published(status),
             Activity::Connected { relay, again } => self.connected(&relay, again),
@@ -125,44 +128,41 @@ impl Progress {
         let skipped = std::mem::take(&mut self.skipped);
         if skipped.len() <= NAMED || self.console.is_json() {
             for (place, why) in skipped {
-                let json = json!({"type": "skipped", "path": place, "why": why});
-                self.console.warn(format!("not offered: {place}: {}", escape(&why)), &json);
+                let event = Event::Skipped { path: place.clone(), why: Some(why.clone()) };
+                self.console.warn(format!("not offered: {place}: {}", escape(&why)), &event);
             }
             return;
         }
         let few: Vec<_> = skipped.iter().take(NAMED).map(|(place, _)| place.as_str()).collect();
-        self.console.warn(
-            format!(
-                "not offered: {}, such as {}; whoever fetches their folders is told how many",
-                human::count(skipped.len() as u64, "name"),
-                few.join(", ")
-            ),
-            &json!({"type": "skipped", "count": skipped.len(), "paths": few}),
+        let words = format!(
+            "not offered: {}, such as {}; whoever fetches their folders is told how many",
+            human::count(skipped.len() as u64, "name"),
+            few.join(", ")
         );
+        self.console.show(Channel::Note, &format!("warning: {words}"));
     }
 
     fn polling(&self, place: &Path, every: Duration, why: Option<String>) {
         let seconds = every.as_secs_f32();
-        let json =
-            json!({"type": "polling", "folder": shown(place), "seconds": seconds, "why": why});
+        let event = Event::Polling { folder: shown(place), seconds, why: why.clone() };
         let words = format!("{} is walked every {seconds} s", shown(place));
         match why {
-            Some(why) => self.console.warn(format!("{words} instead of watched: {why}"), &json),
-            None => self.console.detail(words, &json),
+            Some(why) => self.console.warn(format!("{words} instead of watched: {why}"), &event),
+            None => self.console.detail(words, &event),
         }
     }
 
     fn connected(&self, relay: &str, again: bool) {
         let words = if again { "connected again to the relay" } else { "connected to the relay" };
-        let json = json!({"type": "connected", "relay": relay, "again": again});
-        self.console.note(format!("{words} {relay}"), &json);
+        let event = Event::Connected { relay: relay.into(), again };
+        self.console.note(format!("{words} {relay}"), &event);
     }
 
     fn lost(&self, relay: &str, why: Option<String>) {
         let because = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         self.console.note(
             format!("lost the relay {relay}{because}; connecting again"),
-            &json!({"type": "lost", "relay": relay, "why": why}),
+            &Event::Lost { relay: relay.into(), why },
         );
     }
 
@@ -174,14 +174,19 @@ impl Progress {
             let bytes = self.shared.index().bytes();
             self.console.note(
                 format!("offering {}, {}", human::count(status.files, "file"), human::size(bytes)),
-                &json!({"type": "offering", "files": status.files, "bytes": bytes}),
+                &Event::Offering { files: status.files, bytes },
             );
         }
     }
 
     fn session(&mut self, number: u64, who: String, suite: &'static str) {
-        let json = json!({"type": "session", "session": number, "with": who, "wrap": suite, "path": "relay"});
-        self.console.detail(format!("{who} opened a session ({suite})"), &json);
+        let event = Event::Session {
+            session: number,
+            with: who.clone(),
+            wrap: suite.into(),
+            path: "relay".into(),
+        };
+        self.console.detail(format!("{who} opened a session ({suite})"), &event);
         let block = self.console.block();
         self.sessions.insert(number, Session::new(who, suite, block));
     }
@@ -190,10 +195,13 @@ impl Progress {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         if let Some(name) = session.sent(way, name, bytes) {
             let (who, file) = (&session.who, escape(&name));
-            let json = json!({
-                "type": "sending", "session": number, "to": who, "path": file, "via": way.name(),
-            });
-            self.console.note(format!("{who} downloads {file} {}", way.phrase()), &json);
+            let event = Event::Sending {
+                session: number,
+                to: who.clone(),
+                path: file.clone().into_owned(),
+                via: way.name().into(),
+            };
+            self.console.note(format!("{who} downloads {file} {}", way.phrase()), &event);
         }
     }
 
@@ -204,11 +212,16 @@ impl Progress {
             None => ("up", format!("{who} is reached {how} at {place}")),
             Some(why) => ("down", format!("{who} is no longer reached {how} at {place} ({why})")),
         };
-        let json = json!({
-            "type": "path", "session": number, "with": who, "path": way.name(), "state": state,
-            "address": place.to_string(), "why": ended,
+        let event = Event::Path(PathInfo {
+            path: way.name().into(),
+            state: state.into(),
+            session: Some(number),
+            with: Some(who.clone()),
+            address: Some(place.to_string()),
+            why: ended,
+            ..PathInfo::default()
         });
-        self.console.detail(words, &json);
+        self.console.detail(words, &event);
     }
 
     fn completed(&mut self, number: u64, count: u64, bytes: u64) {
@@ -222,10 +235,15 @@ impl Progress {
                 human::size(bytes),
                 session.pace()
             ),
-            &json!({
-                "type": "completed", "session": number, "with": who, "files": count, "bytes": bytes,
-                "speed": session.rate(), "via": session.chief().name(), "paths": session.shares(),
-            }),
+            &Event::Completed {
+                session: number,
+                with: who.clone(),
+                files: count,
+                bytes,
+                bytes_per_second: session.rate(),
+                via: session.chief().name().into(),
+                paths: session.shares(),
+            },
         );
     }
 
@@ -234,16 +252,21 @@ impl Progress {
         let because = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         let (who, sent) = (&session.who, human::size(session.bytes()));
         let words = format!("{who} left{because}; it got {sent}{}", session.pace());
-        let json = json!({
-            "type": "ended", "session": number, "with": session.who, "bytes": session.bytes(),
-            "speed": session.rate(), "wrap": session.suite, "why": why,
-            "via": session.chief().name(), "paths": session.shares(),
-        });
+        let event = Event::Ended {
+            session: number,
+            with: who.clone(),
+            bytes: session.bytes(),
+            bytes_per_second: session.rate(),
+            wrap: session.suite.into(),
+            why,
+            via: session.chief().name().into(),
+            paths: session.shares(),
+        };
         // A leecher that did not say that it has everything is worth a line.
         if session.bytes() > 0 && !session.completed {
-            self.console.note(words, &json);
+            self.console.note(words, &event);
         } else {
-            self.console.detail(words, &json);
+            self.console.detail(words, &event);
         }
     }
 
@@ -259,11 +282,13 @@ impl Progress {
     }
 
     fn tell_files(&mut self) {
+        let added: Files = |path, files, bytes| Event::Added { path, files, bytes };
+        let changed: Files = |path, files, bytes| Event::Changed { path, files, bytes };
         let lists = [
-            ("added", std::mem::take(&mut self.added)),
-            ("changed", std::mem::take(&mut self.changed)),
+            ("added", added, std::mem::take(&mut self.added)),
+            ("changed", changed, std::mem::take(&mut self.changed)),
         ];
-        for (what, list) in lists {
+        for (what, event, list) in lists {
             if list.len() > NAMED {
                 let bytes: u64 = list.iter().map(|(_, size)| size).sum();
                 self.console.note(
@@ -272,7 +297,7 @@ impl Progress {
                         human::count(list.len() as u64, "file"),
                         human::size(bytes)
                     ),
-                    &json!({"type": what, "files": list.len(), "bytes": bytes}),
+                    &event(None, Some(list.len()), bytes),
                 );
                 continue;
             }
@@ -280,14 +305,14 @@ impl Progress {
                 let name = escape(&name);
                 self.console.note(
                     format!("{what} {name}, {}", human::size(size)),
-                    &json!({"type": what, "path": name, "bytes": size}),
+                    &event(Some(name.clone().into_owned()), None, size),
                 );
             }
         }
         let removed = std::mem::take(&mut self.removed);
         if removed > 0 {
-            let json = json!({"type": "removed", "files": removed});
-            self.console.note(format!("removed {}", human::count(removed, "file")), &json);
+            let event = Event::Removed { files: removed };
+            self.console.note(format!("removed {}", human::count(removed, "file")), &event);
         }
     }
 
@@ -305,11 +330,15 @@ impl Progress {
         }
         if lasts && self.last_plain.is_none_or(|last| last.elapsed() >= PLAIN) {
             self.last_plain = Some(Instant::now());
-            let json = json!({
-                "type": "reading", "waiting": status.waiting, "files": status.files, "speed": speed,
-                "scanning": status.scanning,
-            });
-            self.console.note(reading_words(status, speed), &json);
+            let event = Event::Reading {
+                seeder: None,
+                serving: None,
+                waiting: status.waiting,
+                files: status.files,
+                scanning: status.scanning,
+                bytes_per_second: Some(speed),
+            };
+            self.console.note(reading_words(status, speed), &event);
         }
     }
 }

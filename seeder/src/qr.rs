@@ -1,9 +1,9 @@
 //! A line as a QR code of characters, for the camera of another device.
 
 use qrcodegen::{QrCode, QrCodeEcc};
-use sealift_command::console::Console;
+use sealift_command::console::{Channel, Console};
+use sealift_command::event::Event;
 use sealift_command::terminal::{self, Glyphs, Size};
-use serde_json::json;
 
 /// Light modules around the code, which readers need to find it.
 const QUIET: i32 = 4;
@@ -73,13 +73,13 @@ pub fn show(console: &Console, text: &str) {
         Some(picture) => {
             match terminal::size().and_then(|window| too_small(window, picture.size())) {
                 Some(why) => why,
-                None => return console.picture(&picture.text()),
+                None => return console.show(Channel::Note, &picture.text()),
             }
         }
         None => "the line is too long for one".to_owned(),
     };
-    console
-        .warn(format!("no QR code: {why}"), &json!({"type": "warning", "what": "qr", "why": why}));
+    let what = format!("no QR code: {why}");
+    console.warn(&what, &Event::Warning { what: what.clone() });
 }
 
 /// Why a code does not fit into a window, if it does not. Some terminals do not know how many rows they have.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_command::escape::{escape, escape_path};
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
 use sealift_platform::disk::Lock;
@@ -15,7 +16,6 @@ use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::direct::Direct;
 use sealift_transport::path::Allowed;
-use serde_json::json;
 use tokio::sync::watch as signal;
 use tokio::time::timeout;
 
@@ -264,7 +264,7 @@ fn greet(
     if is_new {
         console.note(
             format!("new space {name}; to share into an existing one: seeder join INVITE"),
-            &json!({"type": "space", "new": true, "name": name, "id": space.id().short()}),
+            &Event::NewSpace { name: name.clone(), id: space.id().short() },
         );
     }
     let device = speaker.profile.device_name()?;
@@ -273,7 +273,12 @@ fn greet(
         let (place, offered) = (escape_path(&folder.dir), escape(folder.name.as_str()));
         console.note(
             format!("sharing {place} as {offered} in the space {name}; this device is {device}"),
-            &json!({"type": "sharing", "folder": place, "name": offered, "space": name, "device": device}),
+            &Event::Sharing {
+                folder: place.clone(),
+                name: offered.clone().into_owned(),
+                space: name.clone(),
+                device: device.clone(),
+            },
         );
     }
     Ok(())

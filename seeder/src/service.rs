@@ -5,10 +5,10 @@ use std::process::Command;
 
 use clap::Subcommand;
 use sealift_command::args::CommonArgs;
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
 use sealift_space::home::configuration;
-use serde_json::json;
 
 use crate::sharing;
 
@@ -67,11 +67,11 @@ fn install(speaker: &Speaker, common: &CommonArgs, place: &Path) -> Result<(), F
     let shown = place.display().to_string();
     speaker.console.result(
         format!("the seeder runs as a service of this user now, and after each login ({shown})"),
-        &json!({"type": "service", "installed": true, "unit": shown}),
+        &Event::Service { installed: true, unit: Some(shown.clone()) },
     );
     speaker.console.note(
         "to go on while nobody is logged in: loginctl enable-linger\nwhat it says: journalctl --user -u sealift-seeder",
-        &json!({"type": "hint", "next": "loginctl enable-linger"}),
+        &Event::hint("loginctl enable-linger"),
     );
     Ok(())
 }
@@ -84,7 +84,7 @@ fn remove(speaker: &Speaker, place: &Path) -> Result<(), Failure> {
     std::fs::remove_file(place).map_err(|error| Failure::disk(place.display(), &error))?;
     systemctl(&["daemon-reload"])?;
     let words = "the service is gone; what is shared stays known to `seeder`";
-    speaker.console.result(words, &json!({"type": "service", "installed": false}));
+    speaker.console.result(words, &Event::Service { installed: false, unit: None });
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use sealift_command::event::Event as Line;
 use sealift_command::people::speaker::Speaker;
 use sealift_content::serve::event::{Event, Listener};
 use sealift_content::serve::holdings::Holdings;
@@ -13,7 +14,6 @@ use sealift_proto::wrap::Suite;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::control::Control;
 use sealift_transport::session::{Acceptor, SeederSession, SessionError, Side};
-use serde_json::json;
 use tokio::sync::watch;
 
 use crate::activity::{Activity, Teller};
@@ -94,7 +94,12 @@ impl Session {
                 let who = &self.who;
                 self.speaker.console.detail(
                     format!("no session with {who}: {error}"),
-                    &json!({"type": "refused", "what": "session", "device": who, "why": error.to_string()}),
+                    &Line::Refused {
+                        what: "session".into(),
+                        from: who.clone(),
+                        uses: None,
+                        why: Some(error.to_string()),
+                    },
                 );
                 return;
             }

@@ -5,10 +5,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sealift_command::event::Event;
 use sealift_command::exit::Exit;
 use sealift_platform::random::Random;
 use sealift_tests::sim::scene::{Ended, SHARE, Scene, in_virtual_time};
 use sealift_tests::sim::{Loss, SimMachine, SimRandom, net};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -177,6 +179,8 @@ fn time(bytes: usize, rate: u64) -> f64 {
 
 fn events<'a>(ended: &'a Ended, kind: &'a str) -> impl Iterator<Item = Value> + 'a {
     let events = ended.said.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let events =
+        events.inspect(|event| drop(Event::deserialize(event).expect("a type of its own")));
     events.filter(move |event| event["type"] == kind)
 }
 

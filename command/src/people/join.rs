@@ -7,10 +7,10 @@ use sealift_proto::keys::InviteKeys;
 use sealift_space::invites;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::join::join;
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::speaker::Speaker;
+use crate::event::Event;
 use crate::exit::{Exit, Failure};
 
 /// Joins a space: takes the invite from the words of the command line, standard input (`-`) or a prompt,
@@ -56,9 +56,14 @@ pub async fn run(
     let with = if known.is_empty() { String::new() } else { format!(" with {}", known.join(", ")) };
     speaker.console.result(
         format!("joined the space {space}{with}"),
-        &json!({"type": "joined", "space": space, "id": connected.space.id().short(), "members": known}),
+        &Event::Joined {
+            space: space.clone(),
+            id: connected.space.id().short(),
+            members: Some(known),
+            already: None,
+        },
     );
-    speaker.console.note(format!("next: {then}"), &json!({"type": "hint", "next": then}));
+    speaker.console.note(format!("next: {then}"), &Event::hint(then));
     Ok(())
 }
 
@@ -67,9 +72,14 @@ fn tell_member(speaker: &Speaker, space: &SpaceState, then: &str) {
     let name = space.display_name();
     speaker.console.result(
         format!("this device is a member of the space {name} already"),
-        &json!({"type": "joined", "space": name, "id": space.id().short(), "already": true}),
+        &Event::Joined {
+            space: name.clone(),
+            id: space.id().short(),
+            members: None,
+            already: Some(true),
+        },
     );
-    speaker.console.note(format!("next: {then}"), &json!({"type": "hint", "next": then}));
+    speaker.console.note(format!("next: {then}"), &Event::hint(then));
 }
 
 /// Reads one line of at most a kilobyte from standard input.

@@ -6,10 +6,10 @@ use sealift_proto::identity::DeviceId;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::connect::{GIVE_UP, Patience, connect, relay_of};
-use serde_json::json;
 
 use super::speaker::Speaker;
 use crate::args::CommonArgs;
+use crate::event::{Event, SpaceInfo};
 use crate::exit::{Exit, Failure};
 
 /// Lists the members of each space, with who serves now where the relay answers.
@@ -23,14 +23,18 @@ pub async fn run(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure
         if several {
             speaker.console.note(
                 format!("{}:", space.display_name()),
-                &json!({"type": "space", "name": space.display_name(), "id": space.id().short()}),
+                &Event::Space(SpaceInfo {
+                    name: space.display_name(),
+                    id: space.id().short(),
+                    ..SpaceInfo::default()
+                }),
             );
         }
         let known = known?;
         if let Some(why) = &known.offline {
             speaker.console.warn(
                 format!("{why}; this is who was known before"),
-                &json!({"type": "offline", "why": why}),
+                &Event::Offline { why: why.clone() },
             );
         }
         for member in known.members.iter() {
@@ -120,9 +124,13 @@ fn print(
     let tail = if words.is_empty() { String::new() } else { format!("  ({})", words.join(", ")) };
     speaker.console.result(
         format!("{}  {name}{tail}", device.short()),
-        &json!({
-            "type": "member", "space": space.display_name(), "device": device.short(), "name": name,
-            "this_device": me, "provisional": provisional, "serving": online,
-        }),
+        &Event::Member {
+            space: space.display_name(),
+            device: device.short(),
+            name,
+            this_device: me,
+            provisional,
+            serving: online,
+        },
     );
 }

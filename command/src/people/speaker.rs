@@ -6,9 +6,9 @@ use sealift_space::profile::Profile;
 use sealift_transport::device::ThisDevice;
 use sealift_transport::notice::Reporter;
 use sealift_transport::pace::Rate;
-use serde_json::json;
 
 use crate::console::Console;
+use crate::event::Event;
 use crate::exit::{Exit, Failure};
 use crate::words;
 
@@ -78,7 +78,7 @@ impl Speaker {
     pub fn settled(&self) {
         if self.unwritten.settle() {
             let words = "what could not be written has been written now";
-            self.console.note(words, &json!({"type": "written"}));
+            self.console.note(words, &Event::Written);
         }
     }
 }

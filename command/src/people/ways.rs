@@ -1,8 +1,8 @@
 //! The ways that content took, in words.
 
 use sealift_transport::path::{Allowed, Way};
-use serde_json::{Value, json};
 
+use crate::event::PathBytes;
 use crate::exit::{Exit, Failure};
 
 /// Checks that a device that is to be found by others on the local network may be.
@@ -49,8 +49,8 @@ pub fn behind_speed(parts: &[(Way, u64)]) -> String {
 
 /// `parts`, bytes by way, as `--json` has them.
 #[must_use]
-pub fn shares_json(parts: &[(Way, u64)]) -> Value {
-    parts.iter().map(|(way, bytes)| json!({"path": way.name(), "bytes": bytes})).collect()
+pub fn path_bytes(parts: &[(Way, u64)]) -> Vec<PathBytes> {
+    parts.iter().map(|(way, bytes)| PathBytes { path: way.name().into(), bytes: *bytes }).collect()
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use sealift_command::console::Console;
+use sealift_command::event::Event;
 use sealift_command::human;
 use sealift_command::line::Line;
 use sealift_command::meter::Meter;
 use sealift_command::screen::Block;
-use serde_json::json;
 use tokio::time::Instant;
 
 /// How often a line is written where there is none that moves.
@@ -40,7 +40,7 @@ impl CheckBar {
         self.last_line = Instant::now();
         self.console.note(
             format!("checking, {} of {}", human::size(read), human::size(self.total)),
-            &json!({"type": "checking", "bytes": read, "total": self.total}),
+            &Event::Checking { bytes: read, total: self.total },
         );
     }
 

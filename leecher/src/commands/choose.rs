@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use sealift_command::escape::escape;
+use sealift_command::event::{Content, Event};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
 use sealift_command::shell::{shell_os, shell_word};
 use sealift_proto::identity::DeviceId;
-use serde_json::json;
 
 use crate::args::DownloadArgs;
 use crate::freshen::{Known, excuse, tell_unread, unreadable};
@@ -165,7 +165,7 @@ fn several_folders(
     for folder in folders {
         speaker
             .console
-            .result(format!("{}/", escape(folder)), &json!({"type": "folder", "path": folder}));
+            .result(format!("{}/", escape(folder)), &Event::Candidate { path: folder.clone() });
     }
     let lines: Vec<_> = folders
         .iter()
@@ -192,10 +192,13 @@ fn show(speaker: &Speaker, spaces: &[Known], content: &[Offer]) {
             owners.join(", "),
             escape(&first.path),
         ),
-        &json!({
-            "type": "content", "path": first.path, "hash": root.map(|root| root.hex()), "size": first.stored.size,
-            "modified_ms": first.stored.modified, "owners": owners,
-        }),
+        &Event::Content {
+            path: first.path.clone(),
+            hash: root.map(|root| root.hex()),
+            size: first.stored.size,
+            modified_ms: first.stored.modified,
+            owners: owners.clone(),
+        },
     );
 }
 
@@ -253,14 +256,16 @@ pub(super) fn tell_left_out(
             args.out.join(naming::local_path(above.iter().map(String::as_str), Names::All));
         let lines: Vec<_> =
             contents.iter().map(|content| line(contents, content, path, &folder)).collect();
-        let contents: Vec<_> = contents
+        let told: Vec<_> = contents
             .iter()
             .filter_map(|content| {
                 let stored = content.first()?.holding.stored;
-                Some(json!({
-                    "hash": stored.root.map(|root| root.hex()), "size": stored.size,
-                    "modified_ms": stored.modified, "owners": owners(spaces, content),
-                }))
+                Some(Content {
+                    hash: stored.root.map(|root| root.hex()),
+                    size: stored.size,
+                    modified_ms: stored.modified,
+                    owners: owners(spaces, content),
+                })
             })
             .collect();
         speaker.console.warn(
@@ -270,7 +275,7 @@ pub(super) fn tell_left_out(
                 contents.len(),
                 lines.join("\n    ")
             ),
-            &json!({"type": "left_out", "path": path, "contents": contents, "fetch": lines}),
+            &Event::LeftOut { path: path.clone(), contents: told, fetch: lines.clone() },
         );
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::{escape, escape_os};
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
 use sealift_content::entry::EntryPlace;
@@ -21,7 +22,6 @@ use sealift_content::landing::sink::Sink;
 use sealift_content::landing::{EmptyTarget, Landing, Target, forget_older};
 use sealift_content::naming::{self, Names as DiskNames};
 use sealift_proto::catalogue::{EXECUTABLE, Root};
-use serde_json::json;
 use tokio::time::interval;
 
 use super::choose::{choose, tell_left_out};
@@ -259,7 +259,7 @@ fn landing(speaker: &Speaker, args: &DownloadArgs, jobs: &[Job]) -> Result<Arc<L
         let place = escape_os(args.out.as_os_str());
         speaker.console.warn(
             format!("the file system of {place} gives no name in one step: do not let another program write the same names there meanwhile"),
-            &json!({"type": "names", "place": place, "one_step": false}),
+            &Event::Names { place: place.clone(), one_step: false },
         );
     }
     Ok(Arc::new(landing))

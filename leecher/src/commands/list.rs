@@ -6,9 +6,9 @@ use std::collections::HashMap;
 
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape;
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
-use serde_json::json;
 
 use super::facts::Owner;
 use crate::freshen::{Known, News, excuse, freshen, tell_unread, unreadable};
@@ -66,7 +66,7 @@ pub async fn run(
             Err(excuse(&spaces, missing.next("`leecher list` shows the shared folders")))
         }
         (false, None) => {
-            speaker.console.note("nothing is shared yet", &json!({"type": "empty"}));
+            speaker.console.note("nothing is shared yet", &Event::Empty);
             Ok(Exit::Done)
         }
     }
@@ -84,9 +84,9 @@ fn show(
         let lines =
             lines(known, path).map_err(|error| unreadable(speaker, &known.views, &error))?;
         any |= !lines.is_empty();
-        if (spaces.len() > 1 || long) && !lines.is_empty() && !speaker.console.is_json() {
+        if (spaces.len() > 1 || long) && !lines.is_empty() {
             let name = known.space.display_name();
-            speaker.console.note(format!("{name}:"), &json!({"type": "space", "name": name}));
+            speaker.console.remark(&format!("{name}:"));
         }
         shown::show(speaker, known, &lines, long);
         tell_unread(speaker, known);

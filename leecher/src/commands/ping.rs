@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use sealift_command::args::CommonArgs;
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
 use sealift_command::words;
@@ -13,7 +14,6 @@ use sealift_proto::identity::DeviceId;
 use sealift_transport::direct::{Direct, Outcome, Tried};
 use sealift_transport::path::Way;
 use sealift_transport::session::{SessionError, WrapChoice};
-use serde_json::json;
 
 use super::choose::devices;
 use crate::freshen::{Known, News, freshen};
@@ -123,9 +123,12 @@ fn show(speaker: &Speaker, who: &str, row: &Row) {
     let at = place.as_ref().map(|place| format!("  {place}")).unwrap_or_default();
     speaker.console.result(
         format!("{:<12} {what}{at}", row.way.name()),
-        &json!({
-            "type": "path", "seeder": who, "path": row.way.name(), "address": place,
-            "round_trip_ms": millis, "error": error,
-        }),
+        &Event::Ping {
+            seeder: who.into(),
+            path: row.way.name().into(),
+            address: place,
+            round_trip_ms: millis,
+            why: error.map(Into::into),
+        },
     );
 }

@@ -4,9 +4,9 @@ mod shown;
 
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape;
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
-use serde_json::json;
 
 use crate::freshen::{Known, News, excuse, forget, freshen, tell_unread, unreadable};
 use crate::search::search;
@@ -68,7 +68,7 @@ fn show(speaker: &Speaker, spaces: &[Known], look: Look<'_>) -> Result<bool, Fai
                     speaker.console.glyphs().ellipsis(),
                     found.more
                 ),
-                &json!({"type": "more", "count": found.more}),
+                &Event::More { count: found.more },
             );
         }
         tell_unread(speaker, known);

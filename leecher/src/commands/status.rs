@@ -2,6 +2,7 @@
 
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape_path;
+use sealift_command::event::{Event, SpaceInfo};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
@@ -9,7 +10,6 @@ use sealift_proto::invite::host_port;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::connect::relay_of;
-use serde_json::json;
 
 use crate::freshen::synced;
 use crate::replica::{self, LogView};
@@ -25,12 +25,12 @@ pub fn run(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
     let id = speaker.device.key.id().short();
     speaker.console.result(
         format!("device   {name}  {id}"),
-        &json!({"type": "device", "name": name, "device": id}),
+        &Event::Device { name: name.clone(), device: Some(id.clone()), profile: None },
     );
     if common.space.is_none() && speaker.profile.spaces()?.is_empty() {
         speaker.console.note(
             "in no space yet; join one with the line that the other side printed: leecher join INVITE",
-            &json!({"type": "hint", "next": "leecher join INVITE"}),
+            &Event::hint("leecher join INVITE"),
         );
         return Ok(Exit::Done);
     }
@@ -55,15 +55,20 @@ fn one_space(speaker: &Speaker, common: &CommonArgs, space: &SpaceState) -> Resu
             space.id().short(),
             human::count(members.len(), "member"),
         ),
-        &json!({
-            "type": "space", "name": space.display_name(), "id": space.id().short(), "members": members.len(),
-            "relay": place, "synced": synced, "owner_key": owner_file,
+        &Event::Space(SpaceInfo {
+            name: space.display_name(),
+            id: space.id().short(),
+            members: Some(members.len()),
+            relay: Some(place.clone()),
+            synced,
+            owner_key: owner_file,
+            ..SpaceInfo::default()
         }),
     );
     if let Some(path) = space.backup(speaker.profile.folder()).map(|path| escape_path(&path)) {
         speaker.console.result(
             format!("back up  {path}: without the owner key in it nobody can ever invite into this space"),
-            &json!({"type": "backup", "folder": path}),
+            &Event::Backup { folder: path.clone() },
         );
     }
     catalogues(speaker, space, &members)
@@ -82,7 +87,7 @@ fn catalogues(speaker: &Speaker, space: &SpaceState, members: &Members) -> Resul
             Err(error) => {
                 speaker.console.warn(
                     format!("the local copy of the catalogue of {who} is damaged ({error}); the next sync builds it anew"),
-                    &json!({"type": "damaged", "what": "catalogue", "of": who}),
+                    &Event::Damaged { what: "catalogue".into(), device: key.device.short() },
                 );
                 continue;
             }
@@ -96,10 +101,13 @@ fn catalogues(speaker: &Speaker, space: &SpaceState, members: &Members) -> Resul
                 status.waiting,
                 human::age(seconds)
             ),
-            &json!({
-                "type": "catalogue", "of": who, "files": status.files, "waiting": status.waiting,
-                "scanning": status.scanning, "age_seconds": seconds,
-            }),
+            &Event::Catalogue {
+                of: who.clone(),
+                files: status.files,
+                waiting: status.waiting,
+                scanning: status.scanning,
+                age_seconds: seconds,
+            },
         );
     }
     Ok(())

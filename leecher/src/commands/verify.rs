@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use sealift_command::args::CommonArgs;
 use sealift_command::escape::{escape, escape_os};
+use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
 use sealift_command::shell::{shell_os, shell_word};
-use serde_json::json;
 use tokio::time::interval;
 
 use crate::args::VerifyArgs;
@@ -126,14 +126,14 @@ fn tell_plan(speaker: &Speaker, path: &Path, plan: &Plan) {
         let here = escape_os(path.join(&copy.place).as_os_str());
         speaker.console.detail(
             format!("{here} is compared with {}", escape(&copy.folder)),
-            &json!({"type": "compared", "path": here, "with": copy.folder}),
+            &Event::Compared { path: here.clone(), with: copy.folder.clone() },
         );
     }
     for skipped in &plan.local.skipped {
         let here = escape_os(path.join(skipped).as_os_str());
         speaker.console.detail(
             format!("{here} is no regular file and is not looked at"),
-            &json!({"type": "skipped", "path": here}),
+            &Event::Skipped { path: here.clone(), why: None },
         );
     }
 }
@@ -151,10 +151,14 @@ const fn word(state: State) -> &'static str {
 
 fn tell(speaker: &Speaker, place: &Path, finding: &Finding) {
     let (word, here) = (word(finding.state), escape_os(place.as_os_str()));
-    let event = json!({
-        "type": "checked", "path": here, "state": word.replace(' ', "_"), "shared": finding.shared,
-        "bytes": finding.size, "folder": finding.folder, "why": finding.why,
-    });
+    let event = Event::Checked {
+        path: here.clone(),
+        state: word.replace(' ', "_"),
+        shared: finding.shared.clone(),
+        bytes: finding.size,
+        folder: finding.folder,
+        why: finding.why.clone(),
+    };
     let shared = finding.shared.as_deref().map(escape);
     let tail = match (finding.state, shared, &finding.why) {
         (State::Unreadable, _, Some(why)) => format!("  {why}"),
@@ -210,11 +214,21 @@ fn summary(
         .next("`leecher verify PATH --with FOLDER` names the shared folder that it is a copy of"));
     }
     speaker.console.result(
-        format!("{}: {}, verified {}", escape_os(path.as_os_str()), told.join(", "), human::size(bytes)),
-        &json!({
-            "type": "summary", "same": counts[0].1, "differs": counts[1].1, "missing": counts[2].1,
-            "unreadable": counts[3].1, "not_hashed_yet": counts[4].1, "unknown": counts[5].1, "verified_bytes": bytes,
-        }),
+        format!(
+            "{}: {}, verified {}",
+            escape_os(path.as_os_str()),
+            told.join(", "),
+            human::size(bytes)
+        ),
+        &Event::Summary {
+            same: counts[0].1,
+            differs: counts[1].1,
+            missing: counts[2].1,
+            unreadable: counts[3].1,
+            not_hashed_yet: counts[4].1,
+            unknown: counts[5].1,
+            verified_bytes: bytes,
+        },
     );
     let wrong = counts[1..5].iter().any(|(_, count)| *count > 0);
     if count(State::Missing) > 0 {
@@ -231,7 +245,7 @@ fn tell_how(speaker: &Speaker, path: &Path, copies: &[Copy]) {
     }
     speaker.console.note(
         format!("what is missing is fetched by:\n    {}", lines.join("\n    ")),
-        &json!({"type": "hint", "fetch": lines}),
+        &Event::Hint { next: None, fetch: Some(lines.clone()) },
     );
 }
 

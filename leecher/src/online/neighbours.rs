@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use sealift_command::event::Event;
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
 use sealift_platform::sync::lock;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Role;
 use sealift_transport::lan::Browser;
-use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -48,7 +48,7 @@ pub(super) async fn listen(online: Arc<Online>) {
         Err(error) => {
             online.speaker.console.warn(
                 format!("the local network is not searched: {error}"),
-                &json!({"type": "lan", "state": "failed", "why": error.to_string()}),
+                &Event::Lan { state: "failed".into(), port: None, why: Some(error.to_string()) },
             );
             return;
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use sealift_command::escape::escape_path;
+use sealift_command::event::{Event, TamperingInfo};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
@@ -12,7 +13,6 @@ use sealift_proto::control::{LogHead, Refusal};
 use sealift_proto::identity::DeviceId;
 use sealift_proto::log;
 use sealift_transport::control::CallError;
-use serde_json::json;
 
 use super::Sync;
 use super::head::Verified;
@@ -65,16 +65,19 @@ impl Trouble {
     pub(super) fn tell(&self, speaker: &Speaker, online: &Online, relay: &str, device: &DeviceId) {
         let who = online.name_of(device);
         let console = &speaker.console;
-        let left =
-            |why: &str| json!({"type": "ignored", "what": "catalogue", "of": who, "why": why});
+        let left = |why: &str| Event::Ignored {
+            what: "catalogue".into(),
+            of: who.clone(),
+            why: Some(why.into()),
+        };
         match self {
             Self::Tampered(what) => console.warn(
                 format!("the relay {relay} {what} of {who}; the catalogue stays as it was known"),
-                &json!({"type": "tampering", "by": "relay", "relay": relay, "what": what, "catalogue": who}),
+                &Event::Tampering(TamperingInfo { by: "relay".into(), what: (*what).into(), relay: Some(relay.into()), of: Some(who), ..TamperingInfo::default() }),
             ),
             Self::Signed(what) => console.warn(
                 format!("{who} signed a catalogue that is none: {what}; it stays as it was known"),
-                &json!({"type": "tampering", "by": "seeder", "seeder": who, "device": device.short(), "what": what}),
+                &by_seeder(what, who.clone(), device),
             ),
             Self::TooLarge => console.warn(
                 format!(
@@ -89,10 +92,10 @@ impl Trouble {
             ),
             Self::Relay(error) => {
                 let text = format!("the catalogue of {who} could not be fetched: {error}");
-                let json = left(&error.to_string());
+                let event = left(&error.to_string());
                 match error {
-                    CallError::Refused(Refusal::Traffic) => console.warn(text, &json),
-                    _ => console.detail(text, &json),
+                    CallError::Refused(Refusal::Traffic) => console.warn(text, &event),
+                    _ => console.detail(text, &event),
                 }
             }
             Self::Busy => console.detail(
@@ -106,6 +109,18 @@ impl Trouble {
             Self::Told => {}
         }
     }
+}
+
+fn by_seeder(what: &str, seeder: String, device: &DeviceId) -> Event {
+    let (by, device) = ("seeder".into(), Some(device.short()));
+    let seeder = Some(seeder);
+    Event::Tampering(TamperingInfo {
+        by,
+        what: what.into(),
+        seeder,
+        device,
+        ..TamperingInfo::default()
+    })
 }
 
 /// What is wrong with what the seeder signed.
@@ -135,7 +150,7 @@ impl From<ReplicaError> for Trouble {
 pub(crate) fn tell_unwritten(speaker: &Speaker, failure: &Failure) {
     if let Err(failure) = speaker.bear(Err(failure.clone())) {
         let why = failure.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-        speaker.console.warn(format!("{}{why}", failure.what), &failure.to_json());
+        speaker.console.warn(format!("{}{why}", failure.what), &failure.event());
     }
 }
 
@@ -165,7 +180,7 @@ impl Sync<'_> {
         };
         self.speaker.console.warn(
             format!("{who} signed two different catalogues for one place; {kept}"),
-            &json!({"type": "tampering", "by": "seeder", "seeder": who, "what": "two heads at one position"}),
+            &by_seeder("two heads at one position", who.clone(), device),
         );
         Trouble::Told
     }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sealift_command::console::Console;
+use sealift_command::event::{Event as Line, PathInfo, TamperingInfo};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_content::fetch::error::{FetchError, Obstacle, Trouble, Unreachable};
@@ -13,7 +14,6 @@ use sealift_content::fetch::view::Whom;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::Missing;
 use sealift_transport::path::Way;
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::landing;
@@ -155,7 +155,11 @@ impl Listener for Telling {
                 let (why, seconds) = (reason(&why, &self.names), patience.as_secs());
                 self.console.note(
                     format!("interrupted ({why}); trying again for {}", human::duration(seconds)),
-                    &json!({"type": "interrupted", "why": why, "patience_seconds": seconds}),
+                    &Line::Interrupted {
+                        why: why.clone(),
+                        patience_seconds: Some(seconds),
+                        going_on: None,
+                    },
                 );
             }
             Event::Refused(why) => self.refused(&cause(&why)),
@@ -170,7 +174,7 @@ impl Listener for Telling {
             ),
             Event::WaitingForSeeder => self.console.note(
                 "waiting for a seeder that has it",
-                &json!({"type": "waiting", "for": "seeder"}),
+                &Line::Waiting { r#for: "seeder".into(), relay: None, why: None },
             ),
             Event::WrongChunk { by } => self.wrong_chunk(&by),
             Event::Excused { by, job } => self.excused(&by, job),
@@ -189,15 +193,20 @@ impl Telling {
     ) {
         let who = self.names.of(device);
         let after = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let json = json!({
-            "type": "path", "seeder": who, "path": way.name(), "state": state,
-            "address": at.map(|at| at.to_string()), "why": why, "after_ms": after,
+        let event = Line::Path(PathInfo {
+            path: way.name().into(),
+            state: state.into(),
+            seeder: Some(who.clone()),
+            address: at.map(|at| at.to_string()),
+            why: why.map(Into::into),
+            after_ms: Some(after),
+            ..PathInfo::default()
         });
         // For programs it is news, for a person the progress line says what works.
         if self.console.is_json() {
-            self.console.note("", &json);
+            self.console.note("", &event);
         } else {
-            self.console.detail(format!("{who} {words}"), &json);
+            self.console.detail(format!("{who} {words}"), &event);
         }
     }
 
@@ -205,7 +214,7 @@ impl Telling {
     fn refused(&self, failure: &Failure) {
         let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let words = format!("{}{why}; trying again", failure.what);
-        self.console.warn(words, &failure.to_json());
+        self.console.warn(words, &failure.event());
     }
 
     fn relayless(&self, why: &Unreachable, what: &str, then: &str, how: &str) {
@@ -213,7 +222,11 @@ impl Telling {
         let why = failure.why.unwrap_or(failure.what);
         self.console.note(
             format!("{what} ({why}); {then}"),
-            &json!({"type": "interrupted", "why": why, "going_on": how}),
+            &Line::Interrupted {
+                why: why.clone(),
+                patience_seconds: None,
+                going_on: Some(how.into()),
+            },
         );
     }
 
@@ -221,7 +234,13 @@ impl Telling {
         let who = self.names.of(by);
         self.console.warn(
             format!("{who} sent a wrong chunk; nothing more is taken from it"),
-            &json!({"type": "tampering", "by": "seeder", "seeder": who, "what": "wrong chunk"}),
+            &Line::Tampering(TamperingInfo {
+                by: "seeder".into(),
+                what: "wrong chunk".into(),
+                seeder: Some(who.clone()),
+                device: Some(by.short()),
+                ..TamperingInfo::default()
+            }),
         );
     }
 
@@ -229,8 +248,15 @@ impl Telling {
         let who = self.names.of(by);
         let label = self.labels.get(job).map_or("a file", String::as_str);
         self.console.warn(
-            format!("{who} sent something else than {label}, and says that the file has changed there"),
-            &json!({"type": "wrong", "by": "seeder", "seeder": who, "name": label, "excuse": "changed"}),
+            format!(
+                "{who} sent something else than {label}, and says that the file has changed there"
+            ),
+            &Line::Wrong {
+                by: "seeder".into(),
+                seeder: who.clone(),
+                name: label.into(),
+                excuse: "changed".into(),
+            },
         );
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use sealift_command::event::Event;
 use sealift_platform::disk::{Disk, Root};
 use sealift_platform::{Platform, private};
 use sealift_proto::text::base32;
@@ -55,11 +56,7 @@ pub(super) fn run(
         }
     };
     let pin = base32(&pin);
-    let line = if json {
-        serde_json::json!({"v": 1, "type": "key", "pin": pin}).to_string()
-    } else {
-        format!("pin {pin}")
-    };
+    let line = if json { super::json_line(&Event::Key { pin }) } else { format!("pin {pin}") };
     super::printed(writeln!(io::stdout().lock(), "{line}"))
 }
 

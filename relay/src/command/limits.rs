@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use sealift_command::event::Event;
 use sealift_platform::disk::Disk;
 use sealift_server::limits::listing;
 
@@ -21,8 +22,6 @@ pub(super) fn run(args: &Args, disk: &dyn Disk) -> anyhow::Result<()> {
 }
 
 fn as_json(limits: &Limits) -> String {
-    let values =
-        limits.entries().map(|entry| (entry.name.to_owned(), entry.value.to_string().into()));
-    let values: serde_json::Map<String, serde_json::Value> = values.collect();
-    format!("{}\n", serde_json::json!({"v": 1, "type": "limits", "limits": values}))
+    let values = limits.entries().map(|entry| (entry.name.to_owned(), entry.value.to_string()));
+    format!("{}\n", super::json_line(&Event::Limits { limits: values.collect() }))
 }

@@ -1,12 +1,13 @@
 //! What a relay that is up prints.
 
+use sealift_command::event::Event;
 use sealift_proto::text::base32;
 
 /// The line for one place.
 pub(super) fn line(place: &str, pin: &[u8; 16], json: bool) -> String {
     let pin = base32(pin);
     if json {
-        serde_json::json!({"v": 1, "type": "ready", "address": place, "pin": pin}).to_string()
+        super::json_line(&Event::Ready { address: place.into(), pin })
     } else {
         format!("relay ready: {place}#{pin}")
     }

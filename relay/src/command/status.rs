@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use sealift_command::human::{duration, size};
+use serde::Serialize;
 
 use crate::program::PROGRAM;
 use crate::report::{ByReason, Report};
@@ -47,12 +48,12 @@ fn not_answered(home: &Path, error: &io::Error) -> String {
 }
 
 fn as_json(report: &Report) -> String {
-    let mut value = serde_json::to_value(report).unwrap_or_default();
-    if let Some(object) = value.as_object_mut() {
-        object.insert("v".into(), 1.into());
-        object.insert("type".into(), "status".into());
+    #[derive(Serialize)]
+    #[serde(tag = "type", rename_all = "snake_case")]
+    enum Line<'a> {
+        Status(&'a Report),
     }
-    format!("{value}\n")
+    format!("{}\n", super::json_line(&Line::Status(report)))
 }
 
 fn as_text(report: &Report) -> String {

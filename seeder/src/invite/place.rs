@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use sealift_command::console::Console;
+use sealift_command::event::Event;
 use sealift_command::people::speaker::Speaker;
 use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
 use sealift_transport::control::{Control, Purpose, dial};
-use serde_json::json;
 use tokio::time::timeout;
 
 /// How many addresses of this machine are tried, and how long each may take.
@@ -63,14 +63,14 @@ pub(crate) fn tell(console: &Console, host: &HostName, dialled: &HostName) {
             format!(
                 "this invite works on this machine only, because its relay is {shown}; for others: seeder invite --public HOST, with the name or address that they reach"
             ),
-            &json!({"type": "warning", "what": "loopback", "host": shown}),
+            &Event::InviteLoopback { host: shown.into() },
         );
     } else if is_loopback(dialled) && host.as_str().parse::<IpAddr>().is_ok() {
         console.note(
             format!(
                 "the relay on this machine is {shown} in the invite, which others in its network reach; for those elsewhere: seeder invite --public HOST"
             ),
-            &json!({"type": "invite_host", "host": shown, "dialled": here}),
+            &Event::InviteHost { host: shown.into(), dialled: here.into() },
         );
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use sealift_command::escape::escape;
+use sealift_command::event::PathBytes;
 use sealift_command::human;
 use sealift_command::line::Line;
 use sealift_command::meter::Meter;
 use sealift_command::people::ways;
 use sealift_command::screen::Block;
 use sealift_transport::path::{self, Way};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::index::Name;
@@ -68,8 +68,8 @@ impl Session {
         path::chief(&self.parts())
     }
 
-    pub(super) fn shares(&self) -> Value {
-        ways::shares_json(&self.parts())
+    pub(super) fn shares(&self) -> Vec<PathBytes> {
+        ways::path_bytes(&self.parts())
     }
 
     /// Bytes per second over the whole session.

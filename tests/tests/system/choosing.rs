@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use rustix::process::Signal;
+use sealift_command::event::Event;
 use sealift_tests::process::{Finished, Running, User};
 use sealift_tests::stage::{Relay, appears, download, fetched, join, offered, seed};
 
@@ -170,21 +171,27 @@ fn names_that_are_trouble_arrive_under_names_that_are_none() {
 }
 
 #[test]
-fn with_json_every_line_is_an_object() {
+fn with_json_every_line_is_of_a_documented_type() {
     let scene = scene(&[("a.txt", "1"), ("b/a.txt", "2"), ("c.txt", "3")]);
     for (line, code) in [
-        (&["search", "a"][..], 0),
-        (&["list"], 0),
-        (&["status"], 0),
-        (&["members"], 0),
-        (&["download", "c.txt", "--out", "out"], 0),
-        (&["download", "a.txt", "--out", "out"], 9),
-        (&["download", "absent", "--out", "out"], 3),
+        (&["leecher", "search", "a"][..], 0),
+        (&["leecher", "list"], 0),
+        (&["leecher", "status"], 0),
+        (&["leecher", "members"], 0),
+        (&["leecher", "ping", "ana"], 0),
+        (&["leecher", "download", "c.txt", "--out", "out"], 0),
+        (&["leecher", "download", "a.txt", "--out", "out"], 9),
+        (&["leecher", "download", "absent", "--out", "out"], 3),
+        (&["leecher", "verify", "out"], 0),
+        (&["seeder", "status"], 0),
+        (&["seeder", "members"], 0),
+        (&["seeder", "invite"], 5),
     ] {
-        let finished = scene.friend.run("leecher", &[line, &["--json"]].concat()).expect(code);
+        let finished = scene.friend.run(line[0], &[&line[1..], &["--json"]].concat()).expect(code);
+        assert!(!finished.stdout.is_empty() || code != 0, "{finished}");
         for line in finished.stdout.iter().chain(&finished.stderr) {
-            let value: serde_json::Value = serde_json::from_str(line).expect(line);
-            assert!(value["type"].is_string(), "{line}");
+            let event: Event = serde_json::from_str(line).expect(line);
+            assert_eq!(event.to_line(), *line);
         }
     }
 }

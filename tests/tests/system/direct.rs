@@ -116,8 +116,8 @@ fn ping_shows_every_path() {
     let seeder = seed_by("any", &owner, &relay.place, "ana");
     let friend = join(&owner, "ben");
     let finished = friend.run("leecher", &["ping", "ana", "--json"]).expect(0);
-    let paths = events(&finished, "path");
-    let works = |path: &&Value| path["round_trip_ms"].is_f64() && path["error"].is_null();
+    let paths = events(&finished, "ping");
+    let works = |path: &&Value| path["round_trip_ms"].is_f64() && path["why"].is_null();
     assert!(paths.iter().filter(works).any(|path| path["path"] == "relay"), "{finished}");
     let direct = paths.iter().filter(works).find(|path| path["path"] == "direct TCP");
     assert!(direct.is_some_and(|path| path["address"].is_string()), "{finished}");

@@ -1,11 +1,11 @@
 //! What a download does about folders: empty ones are made, and of those that could not be shared whole that is said.
 
 use sealift_command::escape::{escape, escape_os};
+use sealift_command::event::Event;
 use sealift_command::exit::Failure;
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
 use sealift_content::landing::{EmptyTarget, make_folders};
-use serde_json::json;
 
 use crate::args::DownloadArgs;
 use crate::freshen::Known;
@@ -42,7 +42,7 @@ pub(super) fn make(
 
 fn tell(speaker: &Speaker, args: &DownloadArgs, made: u64, there: u64, alone: bool) {
     let place = escape_os(args.out.as_os_str());
-    let event = json!({"type": "folders", "made": made, "already_there": there, "place": place});
+    let event = Event::Folders { made, already_there: there, place: place.clone() };
     let count = |count| human::count(count, "empty folder");
     if made > 0 {
         speaker.console.result(format!("made {} in {place}", count(made)), &event);
@@ -65,7 +65,7 @@ pub(super) fn tell_unshared(speaker: &Speaker, spaces: &[Known], unshared: &[Uns
                 human::count(*names, "name"),
                 escape(folder)
             ),
-            &json!({"type": "unshared", "folder": folder, "seeder": who, "names": names}),
+            &Event::Unshared { folder: folder.clone(), seeder: who.clone(), names: *names },
         );
     }
 }

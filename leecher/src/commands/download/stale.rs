@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sealift_command::args::CommonArgs;
+use sealift_command::event::Event;
 use sealift_command::exit::Failure;
 use sealift_command::people::speaker::Speaker;
 use sealift_proto::catalogue::Root;
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::args::DownloadArgs;
@@ -68,7 +68,7 @@ impl Again {
         for stale in &stale {
             speaker.console.detail(
                 format!("{}; looking for what it is now", stale.failure.what),
-                &json!({"type": "stale", "name": stale.label}),
+                &Event::LookingAgain { name: stale.label.clone() },
             );
         }
         let mut files = Vec::new();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sealift_command::escape::escape_os;
+use sealift_command::event::{Event, SeederBytes};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::meter::rate;
@@ -14,7 +15,6 @@ use sealift_content::fetch::schedule::Outcome;
 use sealift_content::landing::Landing;
 use sealift_content::landing::sink::Sink;
 use sealift_transport::path::{self, Way};
-use serde_json::json;
 
 use super::Job;
 use super::stale::Stale;
@@ -111,16 +111,22 @@ impl Tally {
         } else {
             format!("{}{}{}", human::speed(speed), ways::behind_speed(&self.ways), self.origins())
         };
+        let share =
+            |(seeder, bytes): &(String, u64)| SeederBytes { seeder: seeder.clone(), bytes: *bytes };
         speaker.console.result(
             format!("verified {name}, {}, {how}", human::size(self.bytes)),
-            &json!({
-                "type": "verified", "files": self.files, "bytes": self.bytes, "already_there": self.there,
-                "path": path::chief(&self.ways).name(), "paths": ways::shares_json(&self.ways),
-                "fetched_bytes": self.written, "bytes_per_second": speed,
-                "seconds": elapsed.as_secs_f64(), "place": self.place,
-                "sources": self.shares.iter().map(|(name, bytes)| json!({"seeder": name, "bytes": bytes}))
-                    .collect::<Vec<_>>(),
-            }),
+            &Event::Verified {
+                files: self.files,
+                bytes: self.bytes,
+                already_there: self.there,
+                path: path::chief(&self.ways).name().into(),
+                paths: ways::path_bytes(&self.ways),
+                fetched_bytes: self.written,
+                bytes_per_second: speed,
+                seconds: elapsed.as_secs_f64(),
+                place: self.place.clone(),
+                sources: self.shares.iter().map(share).collect(),
+            },
         );
     }
 
@@ -168,7 +174,7 @@ pub(super) fn merged<K: Ord>(
 fn tell_landed(speaker: &Speaker, job: &Job, landing: &Landing, number: usize) -> bool {
     let Some((path, there)) = landing.landed(number) else { return false };
     let place = escape_os(path.as_os_str());
-    let event = json!({"type": "file", "path": place, "bytes": job.size, "already_there": there});
+    let event = Event::Landed { path: place.clone(), bytes: job.size, already_there: there };
     let local = path.file_name().map(escape_os).unwrap_or_default();
     if local == job.wanted.label {
         let tail = if there { " (already there)" } else { "" };
@@ -194,7 +200,7 @@ fn summary(speaker: &Speaker, all: Asked, failures: &[(String, Failure)]) -> Fai
         let why = failure.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
         speaker.console.warn(
             format!("{label} is missing: {}{why}", failure.what),
-            &json!({"type": "missing", "name": label, "error": failure.to_json()}),
+            &Event::Missing { name: label.clone(), error: failure.failed() },
         );
     }
     let has = |exit: &Exit| failures.iter().any(|(_, failure)| failure.exit == *exit);

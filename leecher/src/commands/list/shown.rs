@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use sealift_command::console::Channel;
 use sealift_command::escape::escape;
+use sealift_command::event::{Event, Listing};
 use sealift_command::human;
 use sealift_command::paint::Style;
 use sealift_command::people::speaker::Speaker;
-use serde_json::{Value, json};
 
 use super::super::facts::{Owner, names, when, who};
 use super::Line;
@@ -34,7 +35,7 @@ pub(super) fn show(speaker: &Speaker, known: &Known, lines: &[(String, Line)], l
         let names: Vec<_> = lines.iter().map(|(name, line)| cell(name, line)).collect();
         columns(&names, width, paint)
     };
-    shown.iter().for_each(|line| console.result(line, &Value::Null));
+    shown.iter().for_each(|line| console.show(Channel::Result, line));
     if !long {
         tell_away(speaker, lines);
     }
@@ -99,13 +100,19 @@ fn text(speaker: &Speaker, name: &str, line: &Line, long: bool) -> String {
     format!("{name}  {files}{size}  {when}  {owners}{waiting}{unshared}")
 }
 
-fn object(known: &Known, name: &str, line: &Line) -> Value {
-    json!({
-        "type": if line.folder { "folder" } else { "file" }, "space": known.space.display_name(), "name": name,
-        "files": line.files, "bytes": line.bytes, "modified_ms": line.newest, "not_hashed": line.waiting,
-        "unshared": line.unshared,
-        "hash": if line.folder { None } else { line.hash.clone() }, "owners": names(&line.owners),
-    })
+fn object(known: &Known, name: &str, line: &Line) -> Event {
+    let listing = Listing {
+        space: known.space.display_name(),
+        name: name.to_owned(),
+        files: line.files,
+        bytes: line.bytes,
+        modified_ms: line.newest,
+        not_hashed: line.waiting,
+        unshared: line.unshared,
+        hash: line.hash.clone().filter(|_| !line.folder),
+        owners: names(&line.owners),
+    };
+    if line.folder { Event::Folder(listing) } else { Event::File(listing) }
 }
 
 /// Says who is away, and how much of what is listed nobody else has.
@@ -115,7 +122,7 @@ fn tell_away(speaker: &Speaker, lines: &[(String, Line)]) {
             0 => format!("{name} is away"),
             many => format!("{name} is away, and alone has {many} of these"),
         };
-        speaker.console.note(words, &Value::Null);
+        speaker.console.remark(&words);
     }
 }
 

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use sealift_command::console::Channel;
 use sealift_command::escape::escape;
+use sealift_command::event::{Event, Holder};
 use sealift_command::human;
 use sealift_command::paint::Style;
 use sealift_command::people::speaker::Speaker;
 use sealift_proto::identity::DeviceId;
-use serde_json::{Value, json};
 
 use super::super::facts::{Owner, names, when, who};
 use super::Look;
 use crate::freshen::Known;
-use crate::search::{Hit, Holding, marks};
+use crate::search::{Hit, Holding, Match, marks};
 use sealift_command::layout::{Cell, Side, Table};
 
 /// Of a table's details: bytes, when, who, in which space, and what is wanting.
@@ -41,7 +42,7 @@ pub(super) fn show(speaker: &Speaker, known: &Known, hits: &[Hit], told: Told<'_
         table.row(path(best, told), details(speaker, known, hit, best, told));
     }
     let lines = table.lines(width, console.paint());
-    lines.iter().for_each(|line| console.result(line, &Value::Null));
+    lines.iter().for_each(|line| console.show(Channel::Result, line));
 }
 
 /// The path, with what was looked for.
@@ -122,25 +123,35 @@ fn serves(known: &Known, device: &DeviceId) -> Option<bool> {
     known.connection.as_ref().map(|connection| connection.online.serves(device))
 }
 
-fn object(known: &Known, hit: &Hit) -> Value {
-    let holder = |holding: &Holding| {
-        json!({
-            "name": known.members.display_name(&holding.key.device),
-            "device": holding.key.device.short(),
-            "path": holding.path,
-            "serving": serves(known, &holding.key.device),
-        })
+const fn word(kind: Match) -> &'static str {
+    match kind {
+        Match::Name => "name",
+        Match::Path => "path",
+        Match::Prefix => "prefix",
+        Match::InName => "in_name",
+        Match::InPath => "in_path",
+        Match::Words => "words",
+        Match::Glob => "glob",
+        Match::Close => "close",
+    }
+}
+
+fn object(known: &Known, hit: &Hit) -> Event {
+    let holder = |holding: &Holding| Holder {
+        name: known.members.display_name(&holding.key.device),
+        device: holding.key.device.short(),
+        path: holding.path.clone(),
+        serving: serves(known, &holding.key.device),
     };
     let best = hit.holdings.first();
-    json!({
-        "type": "hit",
-        "space": known.space.display_name(),
-        "match": format!("{:?}", hit.kind).to_lowercase(),
-        "path": best.map(|best| best.path.clone()),
-        "folder": best.is_some_and(|best| !best.stored.is_file()),
-        "size": best.map(|best| best.stored.size),
-        "modified_ms": best.map(|best| best.stored.modified),
-        "hash": best.and_then(|best| best.stored.root).map(|root| root.hex()),
-        "holders": hit.holdings.iter().map(holder).collect::<Vec<_>>(),
-    })
+    Event::Hit {
+        space: known.space.display_name(),
+        r#match: word(hit.kind).to_owned(),
+        path: best.map(|best| best.path.clone()),
+        folder: best.is_some_and(|best| !best.stored.is_file()),
+        size: best.map(|best| best.stored.size),
+        modified_ms: best.map(|best| best.stored.modified),
+        hash: best.and_then(|best| best.stored.root).map(|root| root.hex()),
+        holders: hit.holdings.iter().map(holder).collect(),
+    }
 }
