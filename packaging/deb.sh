@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Debian packages `sealift-relay` (relay) and `sealift` (seeder and leecher), with programs that need no library:
+# Builds the Debian packages `sealift-relay` (relay) and `sealift` (sealift, seeder and leecher), with programs that need no library:
 #
 #   packaging/deb.sh [FOLDER]        into FOLDER, else target/debian
 #
@@ -11,17 +11,17 @@ target=${TARGET:-x86_64-unknown-linux-musl}
 folder=$(realpath -m "${1:-target/debian}")
 build=${CARGO_TARGET_DIR:-target}
 
-cargo build --release --locked --target "$target" -p sealift-relay -p sealift-seeder -p sealift-leecher
+cargo build --release --locked --target "$target" -p sealift-relay -p sealift-seeder -p sealift-leecher -p sealift
 # What a shell and `man` want to know, told by the programs themselves; the metadata in the manifests names these folders.
 extra=target/packaging
 rm -rf "$extra"
-for name in relay seeder leecher; do
+for name in relay sealift seeder leecher; do
     program=$build/$target/release/$name
     mkdir -p "$extra/$name"
     "$program" man --dir "$extra/$name/man"
     for shell in bash zsh fish; do "$program" completions "$shell" >"$extra/$name/$name.$shell"; done
 done
 mkdir -p "$folder"
-for package in sealift-relay sealift-seeder; do
+for package in sealift-relay sealift; do
     cargo deb --no-build --locked --target "$target" -p "$package" --output "$folder/"
 done

@@ -3,7 +3,7 @@
 use crate::escape::{escape, escape_lines};
 use crate::event::{Event, Failed};
 
-/// Exit codes of all three programs. They are part of the interface and never change their meaning.
+/// Exit codes of all programs. They are part of the interface and never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Everything asked for was done.

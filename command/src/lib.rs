@@ -16,6 +16,7 @@ pub mod paint;
 #[cfg(feature = "people")]
 pub mod people;
 pub mod process;
+pub mod program;
 pub mod screen;
 pub mod shell;
 pub mod terminal;

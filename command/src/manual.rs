@@ -33,13 +33,13 @@ pub enum Manual {
 }
 
 const COMPLETIONS_HELP: &str = "\
-Examples, with COMMAND for relay, seeder or leecher; the folder must be there (`mkdir -p FOLDER`):
+Examples, with COMMAND for relay, sealift, seeder or leecher; the folder must be there (`mkdir -p FOLDER`):
   bash    COMMAND completions bash > ~/.local/share/bash-completion/completions/COMMAND
   zsh     COMMAND completions zsh > DIR/_COMMAND, with DIR one of those that `echo $fpath` shows
   fish    COMMAND completions fish > ~/.config/fish/completions/COMMAND.fish";
 
 const MAN_HELP: &str = "\
-Examples, with COMMAND for relay, seeder or leecher:
+Examples, with COMMAND for relay, sealift, seeder or leecher:
   COMMAND man | man -l -                        read it now
   COMMAND man --dir ~/.local/share/man/man1     so that `man COMMAND` finds it, where `manpath` names \
 ~/.local/share/man";

@@ -1,6 +1,6 @@
 //! The command line of `leecher`.
 
-pub(crate) mod help;
+pub mod help;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,59 +59,20 @@ fn hinted(mut error: clap::Error) -> clap::Error {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Become a member of a space by an invite
-    #[command(
-        after_help = "Examples:\n  leecher join\n  leecher join sealift:relay.example.org:7743/PIN/SECRET\n\nWithout INVITE it is asked for; `-` reads it from standard input. All of what was printed is taken too."
-    )]
-    Join {
-        /// The line that `seeder invite` printed
-        invite: Vec<String>,
-        /// What others see this device as, instead of user@host
-        #[arg(long, value_name = "ME")]
-        name: Option<String>,
-    },
+    #[command(after_help = help::JOIN)]
+    Join(JoinArgs),
     /// Find files by name: exact, part of a name, glob, or a close misspelling; best first
-    #[command(
-        alias = "find",
-        after_help = "Examples:\n  leecher search report.pdf\n  leecher search img 2024\n  leecher search '*.iso'\n  leecher search raport"
-    )]
-    Search {
-        /// What to look for: of several words all, in any order
-        #[arg(required = true, value_name = "PATTERN")]
-        patterns: Vec<String>,
-        /// Show at most so many
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
-        /// Look only at what is known already
-        #[arg(long)]
-        offline: bool,
-        /// Show dates, and which space each is in
-        #[arg(short, long)]
-        long: bool,
-    },
+    #[command(alias = "find", after_help = help::SEARCH)]
+    Search(SearchArgs),
     /// List what is shared, or what is in a folder
     #[command(alias = "ls", after_help = help::LIST)]
-    List {
-        /// Folder, as `list` or `search` shows it
-        path: Option<String>,
-        /// Look only at what is known already
-        #[arg(long)]
-        offline: bool,
-        /// Show sizes, dates and who has it
-        #[arg(short, long)]
-        long: bool,
-    },
+    List(ListArgs),
     /// Fetch files and folders, verified
     #[command(visible_alias = "get", aliases = ["fetch", "pull"], after_help = help::DOWNLOAD)]
     Download(DownloadArgs),
     /// Show every path to a member who is online, how quick it is, and why others do not work
     #[command(after_help = help::PING)]
-    Ping {
-        /// Name of the member, or the start of the device's id
-        person: String,
-        /// How long to look for paths
-        #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
-        wait: Duration,
-    },
+    Ping(PingArgs),
     /// Check files of this machine against what is shared
     #[command(after_help = help::VERIFY)]
     Verify(VerifyArgs),
@@ -124,6 +85,56 @@ pub enum Command {
     /// What shell and `man` want to know.
     #[command(flatten)]
     Manual(Manual),
+}
+
+/// Arguments of `join`.
+#[derive(Debug, Clone, Args)]
+pub struct JoinArgs {
+    /// The line that `invite` printed there
+    pub invite: Vec<String>,
+    /// What others see this device as, instead of user@host
+    #[arg(long, value_name = "ME")]
+    pub name: Option<String>,
+}
+
+/// Arguments of `search`.
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// What to look for: of several words all, in any order
+    #[arg(required = true, value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Show at most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// Look only at what is known already
+    #[arg(long)]
+    pub offline: bool,
+    /// Show dates, and which space each is in
+    #[arg(short, long)]
+    pub long: bool,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Folder, as `list` or `search` shows it
+    pub path: Option<String>,
+    /// Look only at what is known already
+    #[arg(long)]
+    pub offline: bool,
+    /// Show sizes, dates and who has it
+    #[arg(short, long)]
+    pub long: bool,
+}
+
+/// Arguments of `ping`.
+#[derive(Debug, Clone, Args)]
+pub struct PingArgs {
+    /// Name of the member, or the start of the device's id
+    pub person: String,
+    /// How long to look for paths
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub wait: Duration,
 }
 
 /// Arguments of `verify`.

@@ -317,7 +317,10 @@ fn synced_path(space: &SpaceState) -> String {
 }
 
 /// When the catalogues were last compared with the relay's, unix seconds.
-pub(crate) fn synced(speaker: &Speaker, space: &SpaceState) -> Result<Option<u64>, Failure> {
+///
+/// # Errors
+/// When the profile is damaged or cannot be read.
+pub fn synced(speaker: &Speaker, space: &SpaceState) -> Result<Option<u64>, Failure> {
     let file: Option<SyncedFile> = speaker.profile.folder().read(&synced_path(space))?;
     Ok(file.map(|file| file.time))
 }

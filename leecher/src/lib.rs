@@ -26,7 +26,7 @@ use sealift_platform::Platform;
 use sealift_space::home::Home;
 use sealift_space::profile::Profile;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, ListArgs, SearchArgs};
 
 /// What the manual pages say beside what the flags do.
 const ABOUT: About =
@@ -49,15 +49,16 @@ pub async fn run(
     let profile = Profile::open(&platform, &home)?;
     let speaker = Speaker::new(profile, console)?;
     match command {
-        Command::Join { invite, name } => {
-            commands::join::run(&speaker, &invite, name.as_deref()).await
+        Command::Join(args) => {
+            commands::join::run(&speaker, &args.invite, args.name.as_deref()).await
         }
-        Command::Search { patterns, limit, offline, long } => {
+        Command::Search(args) => {
+            let SearchArgs { patterns, limit, offline, long } = args;
             let pattern = &patterns.join(" ");
             let look = commands::search::Look { pattern, limit, offline, long };
             commands::search::run(&speaker, &common, look).await
         }
-        Command::List { path, offline, long } => {
+        Command::List(ListArgs { path, offline, long }) => {
             let look = commands::list::Look { offline, long };
             commands::list::run(&speaker, &common, path.as_deref(), look).await
         }
@@ -67,8 +68,8 @@ pub async fn run(
             commands::download::run(&speaker, &common, args).await
         }
         Command::Verify(args) => commands::verify::run(&speaker, &common, args).await,
-        Command::Ping { person, wait } => {
-            commands::ping::run(&speaker, &common, &person, wait).await
+        Command::Ping(args) => {
+            commands::ping::run(&speaker, &common, &args.person, args.wait).await
         }
         Command::Members => commands::members::run(&speaker, &common).await,
         Command::Status => commands::status::run(&speaker, &common),

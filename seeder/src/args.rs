@@ -1,7 +1,7 @@
 //! The command line of `seeder`.
 
 mod guess;
-pub(crate) mod help;
+pub mod help;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use sealift_command::exit::{Exit, Failure};
 use sealift_command::manual::About;
 use sealift_command::people::speaker::Speaker;
 use sealift_command::people::ways::check_lan;
+use sealift_command::program;
 use sealift_command::{human, manual, people};
 use sealift_platform::Platform;
 use sealift_proto::text;
@@ -71,8 +72,11 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
 /// What was shared the last time.
 fn last(home: &Home) -> Result<(WatchArgs, Option<String>), Failure> {
     let nothing = || {
-        Failure::new(Exit::Usage, "nothing to share")
-            .next("name a folder: seeder --watch ./share; `seeder --help` shows more")
+        Failure::new(Exit::Usage, "nothing to share").next(format!(
+            "name a folder: {} ./share; `{} --help` shows more",
+            program::sharing(),
+            program::going_on()
+        ))
     };
     if !home.profile.is_dir() {
         return Err(nothing());
@@ -85,11 +89,28 @@ fn last(home: &Home) -> Result<(WatchArgs, Option<String>), Failure> {
 /// # Errors
 /// With words and exit code for the person.
 pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit, Failure> {
+    refuse_idle(&cli.watch, &command)?;
+    match command {
+        Command::Join { invite, name } => {
+            let name = name.or(cli.watch.name);
+            act(platform, &cli.common, Command::Join { invite, name }).await
+        }
+        command => act(platform, &cli.common, command).await,
+    }
+}
+
+/// Runs a command other than sharing, without flags of sharing.
+///
+/// # Errors
+/// With words and exit code for the person.
+pub async fn act(
+    platform: Platform,
+    common: &CommonArgs,
+    command: Command,
+) -> Result<Exit, Failure> {
     if let Command::Manual(manual) = &command {
         return manual::run(manual, Cli::command(), &ABOUT, &platform);
     }
-    let common = &cli.common;
-    refuse_idle(&cli.watch, &command)?;
     let home = Home::find(common.home.as_deref())?;
     let profile = Profile::open(&platform, &home)?;
     let console = common.console();
@@ -111,8 +132,8 @@ pub async fn run(platform: Platform, cli: Cli, command: Command) -> Result<Exit,
             }
         }
         Command::Join { invite, name } => {
-            let name = name.or(cli.watch.name);
-            people::join::run(&speaker, &invite, name.as_deref(), "seeder --watch DIR").await?;
+            let then = format!("{} DIR", program::sharing());
+            people::join::run(&speaker, &invite, name.as_deref(), &then).await?;
         }
         Command::Members => return people::members::run(&speaker, common).await,
         Command::Service(what) => return service::run(&speaker, common, what),
@@ -139,28 +160,46 @@ fn terms(args: InviteArgs) -> Terms {
 
 /// Tells what this profile is and what its seeder does, without needing the relay.
 fn status_command(profile: &Profile, home: &Home, common: &CommonArgs) -> Result<(), Failure> {
+    tell_device(profile, common)?;
+    for space in profile.spaces()? {
+        if common.space.as_ref().is_none_or(|name| space.is_called(name)) {
+            tell_space(profile, common, &space, SpaceInfo::default())?;
+        }
+    }
+    tell_running(home, common);
+    Ok(())
+}
+
+/// Tells which device this is, and where its profile is.
+///
+/// # Errors
+/// When the profile is damaged or cannot be read.
+pub fn tell_device(profile: &Profile, common: &CommonArgs) -> Result<(), Failure> {
     let console = common.console();
     let name = escape(profile.device_name()?.as_str()).into_owned();
     let device = profile.device()?;
     let id = device.map(|device| device.key.id().short());
-    let shown =
-        id.clone().unwrap_or_else(|| "no keys yet; the first `seeder --watch` makes them".into());
+    let shown = id
+        .clone()
+        .unwrap_or_else(|| format!("no keys yet; the first `{}` makes them", program::sharing()));
     let place = escape_path(&profile.folder().place(""));
     console.result(
         format!("device   {name} ({shown})\nprofile  {place}"),
         &Event::Device { name: name.clone(), device: id, profile: Some(place.clone()) },
     );
-    let running = status::ask(&home.profile);
-    for space in profile.spaces()? {
-        if common.space.as_ref().is_none_or(|name| space.is_called(name)) {
-            tell_space(profile, common, &space)?;
-        }
-    }
-    tell_running(common, running.as_ref());
     Ok(())
 }
 
-fn tell_space(profile: &Profile, common: &CommonArgs, space: &SpaceState) -> Result<(), Failure> {
+/// Tells of `space` whose it is and by which relay it is reached, and of its members what is `known`, if that is asked for.
+///
+/// # Errors
+/// When the profile is damaged or cannot be read.
+pub fn tell_space(
+    profile: &Profile,
+    common: &CommonArgs,
+    space: &SpaceState,
+    known: SpaceInfo,
+) -> Result<(), Failure> {
     let (name, id) = (space.display_name(), space.id().short());
     let relay = profile.settings()?.space_relays.get(&id).map(|relay| {
         let place = sealift_proto::invite::host_port(&relay.host, relay.port);
@@ -175,8 +214,9 @@ fn tell_space(profile: &Profile, common: &CommonArgs, space: &SpaceState) -> Res
         None => "joined by invite".to_owned(),
     };
     let at = relay.as_deref().unwrap_or("none met yet");
+    let members = known.members.map(|members| format!("\nmembers  {members}")).unwrap_or_default();
     common.console().result(
-        format!("space    {name} ({id}), {role}\nrelay    {at}"),
+        format!("space    {name} ({id}), {role}\nrelay    {at}{members}"),
         &Event::Space(SpaceInfo {
             owner: Some(backup.is_some()),
             back_up: backup,
@@ -184,15 +224,16 @@ fn tell_space(profile: &Profile, common: &CommonArgs, space: &SpaceState) -> Res
             relay: relay.clone(),
             name: name.clone(),
             id: id.clone(),
-            ..SpaceInfo::default()
+            ..known
         }),
     );
     Ok(())
 }
 
-fn tell_running(common: &CommonArgs, running: Option<&Report>) {
+/// Tells what the seeder of this profile does, if one runs.
+pub fn tell_running(home: &Home, common: &CommonArgs) {
     let console = common.console();
-    let Some(report) = running else {
+    let Some(report) = &status::ask(&home.profile) else {
         console.result("seeder   not running", &Event::Seeder(SeederInfo::default()));
         return;
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_command::words;
 use sealift_proto::codec::{self, Bytes, Extensions, List};
 use sealift_proto::control::ToRelay;
@@ -72,7 +73,7 @@ pub async fn command(
 fn not_owner() -> Failure {
     Failure::new(Exit::Refused, "only the space's owner can invite")
         .why("this device joined by an invite, which lets it offer and fetch, but not invite")
-        .next("ask the owner to run `seeder invite`")
+        .next(format!("ask the owner to run `{} invite`", program::sharer()))
 }
 
 /// Makes an invite and has the relay keep its package.

@@ -12,6 +12,7 @@ pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod folder;
+pub mod foreground;
 pub mod holdings;
 pub mod index;
 pub mod invite;

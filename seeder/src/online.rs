@@ -7,6 +7,7 @@ use sealift_command::console::Console;
 use sealift_command::event::Event as Line;
 use sealift_command::exit::Failure;
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_command::words;
 use sealift_platform::sync::lock;
 use sealift_proto::control::{Address, LogHead, Refusal};
@@ -325,7 +326,8 @@ impl Station<'_> {
         let invite = invite::make(speaker, space, &self.control, &invite::Terms::default()).await?;
         let line = invite.to_line();
         speaker.console.note(
-            format!("to let a second device in (once, within 24 h), type there:\n\n    leecher join {line}\n"),
+            format!("to let a second device in (once, within 24 h), type there:\n\n    {} join {line}\n",
+                program::finder()),
             &Line::Invite { invite: line.clone(), uses: None, expires: None },
         );
         invite::place::tell(&speaker.console, &invite.relay.host, &self.control.relay().host);

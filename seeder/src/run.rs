@@ -8,6 +8,7 @@ use sealift_command::escape::{escape, escape_path};
 use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_platform::disk::Lock;
 use sealift_platform::service::State;
 use sealift_platform::{Platform, private};
@@ -263,7 +264,10 @@ fn greet(
     let console = &speaker.console;
     if is_new {
         console.note(
-            format!("new space {name}; to share into an existing one: seeder join INVITE"),
+            format!(
+                "new space {name}; to share into an existing one: {} join INVITE",
+                program::sharer()
+            ),
             &Event::NewSpace { name: name.clone(), id: space.id().short() },
         );
     }

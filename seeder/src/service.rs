@@ -8,6 +8,7 @@ use sealift_command::args::CommonArgs;
 use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_space::home::configuration;
 
 use crate::sharing;
@@ -48,7 +49,11 @@ fn install(speaker: &Speaker, common: &CommonArgs, place: &Path) -> Result<(), F
             Exit::Usage,
             "nothing has been shared yet, so there is nothing to go on with",
         )
-        .next("once by hand: seeder --watch DIR; then again: seeder service install"));
+        .next(format!(
+            "once by hand: {} DIR; then again: {} service install",
+            program::sharing(),
+            program::sharer()
+        )));
     }
     let Some(lock) = speaker.profile.lock_seeder()? else {
         return Err(Failure::new(Exit::Other, "a seeder runs on this profile")
@@ -56,8 +61,9 @@ fn install(speaker: &Speaker, common: &CommonArgs, place: &Path) -> Result<(), F
     };
     drop(lock);
     let failed = |error: std::io::Error| Failure::disk(place.display(), &error);
-    let program = std::env::current_exe().map_err(failed)?;
-    let unit = unit(&program, common.home.as_deref()).ok_or_else(|| {
+    let executable = std::env::current_exe().map_err(failed)?;
+    let verb = program::verb_of_sharing();
+    let unit = unit(&executable, verb, common.home.as_deref()).ok_or_else(|| {
         Failure::new(Exit::Usage, "the path of the program or of --home is no text").next("move it")
     })?;
     std::fs::create_dir_all(place.parent().unwrap_or(place)).map_err(failed)?;
@@ -83,7 +89,8 @@ fn remove(speaker: &Speaker, place: &Path) -> Result<(), Failure> {
     systemctl(&["disable", "--now", NAME])?;
     std::fs::remove_file(place).map_err(|error| Failure::disk(place.display(), &error))?;
     systemctl(&["daemon-reload"])?;
-    let words = "the service is gone; what is shared stays known to `seeder`";
+    let words =
+        format!("the service is gone; what is shared stays known to `{}`", program::going_on());
     speaker.console.result(words, &Event::Service { installed: false, unit: None });
     Ok(())
 }
@@ -92,9 +99,12 @@ fn place() -> Result<PathBuf, Failure> {
     Ok(configuration()?.join("systemd/user").join(NAME))
 }
 
-/// The unit for `program` with the home `home`; none where a path is no text.
-fn unit(program: &Path, home: Option<&Path>) -> Option<String> {
-    let mut line = format!("ExecStart={}", quoted(program)?);
+/// The unit for the program at `executable`, told `verb`, with the home `home`; none where a path is no text.
+fn unit(executable: &Path, verb: Option<&str>, home: Option<&Path>) -> Option<String> {
+    let mut line = format!("ExecStart={}", quoted(executable)?);
+    if let Some(verb) = verb {
+        line.push_str(&format!(" {verb}"));
+    }
     if let Some(home) = home {
         let home = std::path::absolute(home).ok()?;
         line.push_str(&format!(" --home {}", quoted(&home)?));
@@ -115,7 +125,7 @@ fn systemctl(words: &[&str]) -> Result<(), Failure> {
     let failed = |why: String| {
         Failure::new(Exit::Other, format!("`{shown}` did not work"))
             .why(why)
-            .next("this needs systemd and a session of this user; elsewhere start `seeder` by what the system has")
+            .next(format!("this needs systemd and a session of this user; elsewhere start `{}` by what the system has", program::going_on()))
     };
     let ended = Command::new("systemctl").arg("--user").args(words).output();
     match ended {
@@ -136,9 +146,18 @@ mod tests {
     fn the_unit_is_that_of_the_package_and_paths_are_quoted() {
         let packaged = include_str!("../../packaging/sealift-seeder.service");
         assert_eq!(UNIT, packaged);
-        let unit = unit(Path::new("/opt/50% $x/\"s\"/seeder"), Some(Path::new("/h"))).unwrap();
-        let line = unit.lines().find(|line| line.starts_with("ExecStart")).unwrap();
-        assert_eq!(line, r#"ExecStart="/opt/50%% $$x/\"s\"/seeder" --home "/h""#);
+        let starts = |program: &str, verb| {
+            let unit = unit(Path::new(program), verb, Some(Path::new("/h"))).unwrap();
+            unit.lines().find(|line| line.starts_with("ExecStart")).unwrap().to_owned()
+        };
+        assert_eq!(
+            starts("/opt/50% $x/\"s\"/seeder", None),
+            r#"ExecStart="/opt/50%% $$x/\"s\"/seeder" --home "/h""#
+        );
+        assert_eq!(
+            starts("/b/sealift", Some("share")),
+            r#"ExecStart="/b/sealift" share --home "/h""#
+        );
         assert!(quoted(Path::new("/a\nExecStartPre=x")).is_none());
     }
 }

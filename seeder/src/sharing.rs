@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::Parser;
 use sealift_command::exit::{Exit, Failure};
+use sealift_command::program;
 use sealift_proto::text;
 use sealift_space::profile::Profile;
 use sealift_space::profile::file::Kept;
@@ -50,7 +51,7 @@ pub(crate) fn recall(profile: &Profile) -> Result<Option<(WatchArgs, Option<Stri
     let Some(file) = profile.folder().read::<SharingFile>(FILE)? else { return Ok(None) };
     let damaged = || {
         Failure::new(Exit::Usage, "what was shared the last time cannot be understood")
-            .next("name the folders again: seeder --watch DIR")
+            .next(format!("name the folders again: {} DIR", program::sharing()))
     };
     let words = file.words.iter().map(|word| text::from_hex(word).and_then(word_of));
     let words: Option<Vec<OsString>> = words.collect();

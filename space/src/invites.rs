@@ -75,9 +75,12 @@ mod tests {
 
     #[test]
     fn an_invite_is_found_in_the_line_that_was_printed() {
-        for line in
-            ["sealift:h/p/s", "  leecher join sealift:h/p/s\r\n", "seeder join sealift:h/p/s"]
-        {
+        for line in [
+            "sealift:h/p/s",
+            "  leecher join sealift:h/p/s\r\n",
+            "sealift join sealift:h/p/s",
+            "seeder join sealift:h/p/s",
+        ] {
             assert_eq!(invite_in(line), "sealift:h/p/s");
         }
         for other in ["sealift:a sealift:b", "leecher join", ""] {

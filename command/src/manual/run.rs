@@ -1,4 +1,4 @@
-//! The subcommands `completions` and `man` of seeder and leecher.
+//! The subcommands `completions` and `man` of programs for people.
 
 use std::io::ErrorKind;
 

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::speaker::Speaker;
 use crate::event::Event;
 use crate::exit::{Exit, Failure};
+use crate::program;
 
 /// Joins a space: takes the invite from the words of the command line, standard input (`-`) or a prompt,
 /// each also as the whole line that was printed. `then` is the command that makes sense next.
@@ -32,7 +33,7 @@ pub async fn run(
     let invite = Invite::parse(invites::invite_in(&line)).map_err(|error| {
         Failure::new(Exit::Usage, "this is no invite")
             .why(error)
-            .next("copy the whole line that `seeder invite` printed")
+            .next(format!("copy the whole line that `{} invite` printed", program::sharer()))
     })?;
     if let Some(name) = name {
         speaker.profile.choose_name(name)?;

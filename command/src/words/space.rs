@@ -12,6 +12,7 @@ use sealift_space::profile::tokens::TokenError;
 
 use crate::escape::{escape, escape_path};
 use crate::exit::{Exit, Failure};
+use crate::program;
 use crate::shell::shell_os;
 
 impl From<&Error> for Failure {
@@ -64,12 +65,14 @@ impl From<&ProfileError> for Failure {
                     .next("restore the file from a backup, or start with an empty --home and join again")
             }
             E::KeysVanished => Self::new(Exit::Disk, "the device keys vanished"),
-            E::NoSpace => Self::new(Exit::Refused, "this device is not in any space yet").next(
-                "paste the line that the other side printed: leecher join INVITE; or share a folder: seeder --watch DIR",
-            ),
+            E::NoSpace => Self::new(Exit::Refused, "this device is not in any space yet").next(format!(
+                "paste the line that the other side printed: {} join INVITE; or share a folder: {} DIR",
+                program::finder(),
+                program::sharing(),
+            )),
             E::UnknownSpace { name } => {
                 Self::new(Exit::NotFound, format!("no space is called `{}`", escape(name)))
-                    .next("`leecher status` lists the spaces of this profile")
+                    .next(format!("`{} status` lists the spaces of this profile", program::finder()))
             }
             E::SeveralSpaces { names } => {
                 let names: Vec<_> = names.iter().map(|name| escape(name)).collect();

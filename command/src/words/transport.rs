@@ -12,6 +12,7 @@ use sealift_transport::{Error, JoinError};
 
 use crate::exit::{Exit, Failure};
 use crate::human;
+use crate::program;
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
@@ -44,9 +45,10 @@ impl From<&JoinError> for Failure {
             JoinError::Dial { relay, error } => other_key(dial(error, relay)),
             JoinError::Spent => Self::new(Exit::Refused, error.to_string())
                 .why("another device joined by it already")
-                .next(
-                    "ask for a new invite; `seeder invite --uses N` makes one for several devices",
-                ),
+                .next(format!(
+                    "ask for a new invite; `{} invite --uses N` makes one for several devices",
+                    program::sharer()
+                )),
             JoinError::Unknown => Self::new(Exit::Refused, error.to_string())
                 .why("it has run out, or the line was cut or mistyped")
                 .next("copy the line whole, or ask for a new invite"),
@@ -101,7 +103,8 @@ fn not_allowed(space: &SpaceId) -> String {
     let id = space.short();
     format!(
         "give its operator the id of this space, for one of:\n    relay --allow-space {id}\n    allow_spaces = [\"{id}\"]   (in \
-         relay.toml)\n  or ask for a token, and name its file once: seeder --relay-token FILE"
+         relay.toml)\n  or ask for a token, and name its file once: {} --relay-token FILE",
+        program::going_on()
     )
 }
 
@@ -191,9 +194,10 @@ pub fn session(error: &SessionError, who: &str) -> Failure {
         | E::Offline
         | E::Timeout => failure(Exit::Offline).next("try again later, or add --wait"),
         E::NoPath(_) => {
-            Failure::new(Exit::NoPath, format!("no direct path to {who}")).why(error).next(
-                "allow the relay on both sides with --path any; `leecher ping` shows what is tried",
-            )
+            Failure::new(Exit::NoPath, format!("no direct path to {who}")).why(error).next(format!(
+                "allow the relay on both sides with --path any; `{} ping` shows what is tried",
+                program::finder()
+            ))
         }
         E::Handshake(_) => failure(Exit::Refused),
         E::Relay(refusal) => {

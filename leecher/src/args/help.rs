@@ -1,6 +1,7 @@
 //! What stands below the flags in `--help`.
 
-pub(super) const ALL: &str = "\
+/// Of the program.
+pub const ALL: &str = "\
 Examples:
   leecher join sealift:relay.example.org:7743/PIN/SECRET    become a member, once per device
   leecher search report                                     find files by name
@@ -14,14 +15,32 @@ Exit codes:
   2 usage   3 not found         7 relay unreachable   10 no direct path
   4 no seeder of it is online   8 local disk         143 terminated";
 
-pub(super) const LIST: &str = "\
+/// Of `join`.
+pub const JOIN: &str = "\
+Examples:
+  leecher join
+  leecher join sealift:relay.example.org:7743/PIN/SECRET
+
+Without INVITE it is asked for; `-` reads it from standard input. All of what was printed is taken too.";
+
+/// Of `search`.
+pub const SEARCH: &str = "\
+Examples:
+  leecher search report.pdf
+  leecher search img 2024
+  leecher search '*.iso'
+  leecher search raport";
+
+/// Of `list`.
+pub const LIST: &str = "\
 Examples:
   leecher list                      the folders that are shared
   leecher list share/photos         what is in one
   leecher list -l share/photos      with sizes, dates and who has it
   leecher list --offline            what is known already, without the relay";
 
-pub(super) const DOWNLOAD: &str = "\
+/// Of `download`.
+pub const DOWNLOAD: &str = "\
 Examples:
   leecher download report.pdf -o Downloads              one file, by name or path
   leecher download share/photos -o Pictures             a folder, as Pictures/photos
@@ -34,23 +53,27 @@ glob finds below its deepest common folder. Nothing is ever overwritten: a secon
 what is there already with the same content is not fetched again. The same command goes on where an \
 interrupted one stopped.";
 
-pub(super) const PING: &str = "\
+/// Of `ping`.
+pub const PING: &str = "\
 Example:
   leecher ping ana        through the relay, and directly over TCP and QUIC where that is possible
 
 Exit codes: 0 there is a path, be it the relay's alone; 3 no such member; 4 not online.";
 
-pub(super) const MEMBERS: &str = "\
+/// Of `members`.
+pub const MEMBERS: &str = "\
 Examples:
   leecher members                    who is in the space, and who is online
   leecher members --space family     of one space of several";
 
-pub(super) const STATUS: &str = "\
+/// Of `status`.
+pub const STATUS: &str = "\
 Examples:
   leecher status            this device, its spaces, and whose catalogues it knows
   leecher status --json     the same for a program";
 
-pub(super) const VERIFY: &str = "\
+/// Of `verify`.
+pub const VERIFY: &str = "\
 Examples:
   leecher verify Downloads                            all that was fetched into it
   leecher verify Downloads/photos                     one folder, also for what it lacks
@@ -72,7 +95,7 @@ Exit codes: 0 all that is known is the same; 1 something differs, is missing, un
 3 nothing of it is known; 8 PATH cannot be read.";
 
 /// The same of all commands.
-pub(crate) const EXIT: &str = "  \
+pub const EXIT: &str = "  \
 0    done
   1    other, part left out or not shared, or `verify` found differences
   2    usage
@@ -88,7 +111,7 @@ pub(crate) const EXIT: &str = "  \
   143  terminated";
 
 /// Where things are.
-pub(crate) const FILES: &str = "  \
+pub const FILES: &str = "  \
 ~/.local/share/sealift    keys and spaces
   ~/.cache/sealift          catalogues of others; fetched again if they are lost
   DIR/profile, DIR/cache    instead of these with --home DIR

@@ -8,6 +8,7 @@ use sealift_command::event::{Content, Event};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_command::shell::{shell_os, shell_word};
 use sealift_proto::identity::DeviceId;
 
@@ -100,7 +101,7 @@ pub(super) fn devices(spaces: &[Known], person: &str) -> Result<BTreeSet<DeviceI
             Exit::NotFound,
             format!("nobody in the space is called `{}`", escape(person)),
         )
-        .next("`leecher members` shows who is"));
+        .next(format!("`{} members` shows who is", program::finder())));
     }
     Ok(devices)
 }
@@ -121,7 +122,11 @@ fn nothing(
         if select(views, name, &others).is_ok_and(|found| found != Selected::Nothing) {
             let what =
                 format!("no content of `{}` has a hash that begins with {hash}", escape(name));
-            let next = format!("`leecher search {}` with --json shows them", shell_word(name));
+            let next = format!(
+                "`{} search {}` with --json shows them",
+                program::finder(),
+                shell_word(name)
+            );
             return excuse(spaces, Failure::new(Exit::NotFound, what).next(next));
         }
     }
@@ -133,7 +138,10 @@ fn nothing(
     let failure =
         Failure::new(Exit::NotFound, format!("nothing is called `{}`{narrowed}", escape(name)));
     if near.is_empty() {
-        return excuse(spaces, failure.next("`leecher list` shows what is shared"));
+        return excuse(
+            spaces,
+            failure.next(format!("`{} list` shows what is shared", program::finder())),
+        );
     }
     let near: Vec<_> = near.iter().map(|path| shell_word(path)).collect();
     excuse(spaces, failure.next(format!("did you mean {}?", near.join(" or "))))
@@ -167,10 +175,11 @@ fn several_folders(
             .console
             .result(format!("{}/", escape(folder)), &Event::Candidate { path: folder.clone() });
     }
+    let finder = program::finder();
     let lines: Vec<_> = folders
         .iter()
         .take(20)
-        .map(|folder| format!("leecher download {}{}", shell_word(folder), out(&args.out)))
+        .map(|folder| format!("{finder} download {}{}", shell_word(folder), out(&args.out)))
         .collect();
     Failure::new(Exit::Choose, format!("{} folders are called `{}`", folders.len(), escape(name)))
         .next(format!("choose one:\n    {}", lines.join("\n    ")))
@@ -231,7 +240,7 @@ fn line(contents: &Contents, content: &[Offer], name: &str, folder: &Path) -> St
         }
         None => format!("{} --from {}", shell_word(&first.path), first.key.device.short()),
     };
-    format!("leecher download {which}{}", out(folder))
+    format!("{} download {which}{}", program::finder(), out(folder))
 }
 
 fn out(folder: &Path) -> String {

@@ -2,6 +2,7 @@
 
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 
 /// Joins by the invite given, asked for, or read from standard input.
 ///
@@ -12,6 +13,7 @@ pub async fn run(
     invite: &[String],
     name: Option<&str>,
 ) -> Result<Exit, Failure> {
-    sealift_command::people::join::run(speaker, invite, name, "leecher search NAME").await?;
+    let then = format!("{} search NAME", program::finder());
+    sealift_command::people::join::run(speaker, invite, name, &then).await?;
     Ok(Exit::Done)
 }

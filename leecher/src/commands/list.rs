@@ -9,6 +9,7 @@ use sealift_command::escape::escape;
 use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 
 use super::facts::Owner;
 use crate::freshen::{Known, News, excuse, freshen, tell_unread, unreadable};
@@ -63,7 +64,10 @@ pub async fn run(
         (false, Some(path)) => {
             let missing =
                 Failure::new(Exit::NotFound, format!("nothing is shared at `{}`", escape(path)));
-            Err(excuse(&spaces, missing.next("`leecher list` shows the shared folders")))
+            Err(excuse(
+                &spaces,
+                missing.next(format!("`{} list` shows the shared folders", program::finder())),
+            ))
         }
         (false, None) => {
             speaker.console.note("nothing is shared yet", &Event::Empty);

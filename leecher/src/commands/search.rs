@@ -7,6 +7,7 @@ use sealift_command::escape::escape;
 use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 
 use crate::freshen::{Known, News, excuse, forget, freshen, tell_unread, unreadable};
 use crate::search::search;
@@ -46,7 +47,7 @@ pub async fn run(speaker: &Speaker, common: &CommonArgs, look: Look<'_>) -> Resu
         Exit::NotFound,
         format!("nothing is called `{shown}`, nor anything close to it"),
     );
-    Err(excuse(&spaces, missing.next("`leecher list` shows what is shared")))
+    Err(excuse(&spaces, missing.next(format!("`{} list` shows what is shared", program::finder()))))
 }
 
 /// Prints what fits; whether anything does.

@@ -6,6 +6,7 @@ use sealift_command::event::{Event, SpaceInfo};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_proto::invite::host_port;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
@@ -28,9 +29,10 @@ pub fn run(speaker: &Speaker, common: &CommonArgs) -> Result<Exit, Failure> {
         &Event::Device { name: name.clone(), device: Some(id.clone()), profile: None },
     );
     if common.space.is_none() && speaker.profile.spaces()?.is_empty() {
+        let join = format!("{} join INVITE", program::finder());
         speaker.console.note(
-            "in no space yet; join one with the line that the other side printed: leecher join INVITE",
-            &Event::hint("leecher join INVITE"),
+            format!("in no space yet; join one with the line that the other side printed: {join}"),
+            &Event::hint(join),
         );
         return Ok(Exit::Done);
     }
@@ -74,7 +76,11 @@ fn one_space(speaker: &Speaker, common: &CommonArgs, space: &SpaceState) -> Resu
     catalogues(speaker, space, &members)
 }
 
-fn catalogues(speaker: &Speaker, space: &SpaceState, members: &Members) -> Result<(), Failure> {
+/// Tells of the catalogue of each member what is known.
+///
+/// # Errors
+/// When the cache cannot be read.
+pub fn catalogues(speaker: &Speaker, space: &SpaceState, members: &Members) -> Result<(), Failure> {
     let root = speaker.profile.cache().root();
     let logs = replica::logs(&**root, &space.id()).map_err(|error| {
         Failure::disk(speaker.profile.cache().place("replica").display(), &error)

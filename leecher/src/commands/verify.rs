@@ -10,6 +10,7 @@ use sealift_command::event::Event;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_command::shell::{shell_os, shell_word};
 use tokio::time::interval;
 
@@ -117,7 +118,7 @@ async fn hash(speaker: &Speaker, plan: &Plan) -> Result<HashMap<usize, Outcome>,
 
 fn nothing_at(with: &str) -> Failure {
     Failure::new(Exit::NotFound, format!("nothing is shared at `{}`", escape(with)))
-        .next("`leecher list` shows the shared folders")
+        .next(format!("`{} list` shows the shared folders", program::finder()))
 }
 
 /// Tells what is compared with what, and what is not looked at.
@@ -211,7 +212,10 @@ fn summary(
             Exit::NotFound,
             format!("no catalogue knows anything of {}", escape_os(path.as_os_str())),
         )
-        .next("`leecher verify PATH --with FOLDER` names the shared folder that it is a copy of"));
+        .next(format!(
+            "`{} verify PATH --with FOLDER` names the shared folder that it is a copy of",
+            program::finder()
+        )));
     }
     speaker.console.result(
         format!(
@@ -258,5 +262,5 @@ fn fetch_line(path: &Path, copy: &Copy) -> Option<String> {
         return None;
     }
     let out = shell_os(local.parent()?.as_os_str());
-    Some(format!("leecher download {}/ --out {out}", shell_word(&copy.folder)))
+    Some(format!("{} download {}/ --out {out}", program::finder(), shell_word(&copy.folder)))
 }

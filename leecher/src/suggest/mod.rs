@@ -30,13 +30,19 @@ const MOMENT: Duration = Duration::from_millis(200);
 /// The command line, with suggestions for what is typed on `line`.
 #[must_use]
 pub fn command(line: Line) -> Command {
+    suggesting(Arguments::command(), "download", line)
+}
+
+/// `command`, whose verbs are those of `leecher` but that fetching is called `fetching`, with suggestions for what is typed on `line`.
+#[must_use]
+pub fn suggesting(command: Command, fetching: &'static str, line: Line) -> Command {
     let line = Arc::new(line);
     let shared = |arg: Arg| arg.add(completer(&line, names::shared));
     let people = |arg: Arg| arg.add(completer(&line, people));
     let spaces = |arg: Arg| arg.add(completer(&line, spaces));
-    Arguments::command()
+    command
         .mut_arg("space", spaces)
-        .mut_subcommand("download", |of| of.mut_arg("names", shared).mut_arg("from", people))
+        .mut_subcommand(fetching, |of| of.mut_arg("names", shared).mut_arg("from", people))
         .mut_subcommand("list", |of| of.mut_arg("path", shared))
         .mut_subcommand("search", |of| of.mut_arg("patterns", shared))
         .mut_subcommand("verify", |of| of.mut_arg("with", shared))

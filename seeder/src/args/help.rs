@@ -1,6 +1,7 @@
 //! What stands below the flags in `--help`.
 
-pub(super) const SHARE: &str = "\
+/// Of sharing.
+pub const SHARE: &str = "\
 Examples:
   seeder ./share
       Share a folder, through the relay on this machine or the last one used
@@ -27,7 +28,8 @@ Exit codes:
   0 ended by Ctrl-C or SIGTERM   5 refused    7 relay unreachable
   1 other                        2 usage      8 local disk";
 
-pub(super) const INVITE: &str = "\
+/// Of `invite`.
+pub const INVITE: &str = "\
 Examples:
   seeder invite                                  for one device, within a day
   seeder invite --uses 5 --expires 7d --qr       for five within a week, also as a QR code
@@ -36,7 +38,8 @@ Examples:
 Whoever has the line can join until it is used up or too old: send it over a channel you trust, and mind who sees \
 the screen.";
 
-pub(super) const JOIN: &str = "\
+/// Of `join`.
+pub const JOIN: &str = "\
 Examples:
   seeder join                                    asks for the line
   seeder join sealift:relay.example.org:7743/PIN/SECRET
@@ -44,17 +47,20 @@ Examples:
 
 Afterwards `seeder ./share` shares into that space.";
 
-pub(super) const STATUS: &str = "\
+/// Of `status`.
+pub const STATUS: &str = "\
 Examples:
   seeder status            what is shared, and which folder to back up
   seeder status --json     the same for a program";
 
-pub(super) const MEMBERS: &str = "\
+/// Of `members`.
+pub const MEMBERS: &str = "\
 Examples:
   seeder members                    who is in the space, and who is online
   seeder members --space family     of one space of several";
 
-pub(super) const SERVICE: &str = "\
+/// Of `service`.
+pub const SERVICE: &str = "\
 Examples:
   seeder ./share             once by hand: what is to be shared
   seeder service install     from now on by itself, after each login
@@ -64,7 +70,7 @@ It writes a unit for systemd into ~/.config/systemd/user and starts it. `loginct
 nobody is logged in.";
 
 /// The same of all commands.
-pub(crate) const EXIT: &str = "  \
+pub const EXIT: &str = "  \
 0  done; of the seeder itself, ended by Ctrl-C or SIGTERM
   1  other
   2  usage
@@ -76,7 +82,7 @@ pub(crate) const EXIT: &str = "  \
   130, 143  another command ended by Ctrl-C, SIGTERM";
 
 /// Where things are.
-pub(crate) const FILES: &str = "  \
+pub const FILES: &str = "  \
 ~/.local/share/sealift    keys and spaces; `seeder status` names the folder to back up
   ~/.cache/sealift          hashes of files; can be made again
   DIR/profile, DIR/cache    instead of these with --home DIR

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sealift_command::exit::{Exit, Failure};
+use sealift_command::program;
 use sealift_platform::clock::Clock;
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::{Change, Status};
@@ -111,7 +112,10 @@ impl Publication {
 pub fn used_twice() -> Failure {
     Failure::new(Exit::Other, "this profile is in use on another machine too")
         .why("the relay has a catalogue head that this device signed, but not this program")
-        .next("run the seeder on one of them only; for a second machine, join it as a device of its own: seeder invite")
+        .next(format!(
+            "run the seeder on one of them only; for a second machine, join it as a device of its own: {} invite",
+            program::sharer()
+        ))
 }
 
 impl Publisher<'_> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sealift_command::console::Console;
 use sealift_command::event::Event;
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
 use sealift_transport::control::{Control, Purpose, dial};
@@ -61,14 +62,16 @@ pub(crate) fn tell(console: &Console, host: &HostName, dialled: &HostName) {
     if is_loopback(host) {
         console.warn(
             format!(
-                "this invite works on this machine only, because its relay is {shown}; for others: seeder invite --public HOST, with the name or address that they reach"
+                "this invite works on this machine only, because its relay is {shown}; for others: {} invite --public HOST, with the name or address that they reach",
+                program::sharer()
             ),
             &Event::InviteLoopback { host: shown.into() },
         );
     } else if is_loopback(dialled) && host.as_str().parse::<IpAddr>().is_ok() {
         console.note(
             format!(
-                "the relay on this machine is {shown} in the invite, which others in its network reach; for those elsewhere: seeder invite --public HOST"
+                "the relay on this machine is {shown} in the invite, which others in its network reach; for those elsewhere: {} invite --public HOST",
+                program::sharer()
             ),
             &Event::InviteHost { host: shown.into(), dialled: here.into() },
         );

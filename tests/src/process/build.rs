@@ -28,7 +28,7 @@ fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--workspace"]);
-    command.args(["--bin=relay", "--bin=seeder", "--bin=leecher"]);
+    command.args(["--bin=relay", "--bin=seeder", "--bin=leecher", "--bin=sealift"]);
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     if let Some(target) = folder.parent() {
         command.arg("--target-dir").arg(target);

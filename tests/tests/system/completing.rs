@@ -126,6 +126,11 @@ fn people_values_and_words_are_completed() {
         ("leecher get --space none sh", "sh", vec![]),
         ("seeder --path ", "", vec!["any", "relay", "direct"]),
         ("seeder inv", "inv", vec!["invite"]),
+        ("sealift sh", "sh", vec!["share"]),
+        ("sealift get x --from an", "an", vec!["ana"]),
+        ("sealift get my", "my", vec!["my file.txt"]),
+        ("sealift list sh", "sh", vec!["share/"]),
+        ("sealift share --path ", "", vec!["any", "relay", "direct"]),
         ("relay key ex", "ex", vec!["export"]),
         ("relay --log-format ", "", vec!["text", "json"]),
     ] {
@@ -133,7 +138,9 @@ fn people_values_and_words_are_completed() {
         assert_eq!(found, expected, "{line}");
     }
     ben.write("own folder/x", b"");
-    for line in ["leecher verify own", "seeder ./own", "leecher get x --out own"] {
+    for line in
+        ["leecher verify own", "seeder ./own", "leecher get x --out own", "sealift share own"]
+    {
         let replaced = line.rsplit(' ').next().unwrap();
         let Some(found) = last_words(&ben, line, replaced) else { return };
         assert!(matches!(&*found, [one] if one.ends_with("own folder/")), "{line}: {found:?}");

@@ -21,6 +21,7 @@ mod mayhem;
 mod narrow;
 mod network;
 mod newcomer;
+mod one_command;
 mod own_files;
 mod partial;
 mod passing;

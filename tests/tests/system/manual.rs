@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use sealift_tests::process::User;
 
 /// Some words that must be completed, and have pages, for each program.
-const PROGRAMS: [(&str, &[&str]); 3] = [
+const PROGRAMS: [(&str, &[&str]); 4] = [
     ("relay", &["status", "limits", "key", "completions", "man"]),
     ("seeder", &["invite", "join", "status", "members", "completions", "man"]),
     (
@@ -20,6 +20,24 @@ const PROGRAMS: [(&str, &[&str]); 3] = [
             "verify",
             "members",
             "status",
+            "completions",
+            "man",
+        ],
+    ),
+    (
+        "sealift",
+        &[
+            "share",
+            "search",
+            "list",
+            "get",
+            "verify",
+            "invite",
+            "join",
+            "members",
+            "ping",
+            "status",
+            "service",
             "completions",
             "man",
         ],
@@ -103,7 +121,7 @@ fn walk(user: &User, program: &str, words: &[String]) -> usize {
 fn every_help_has_an_example() {
     let user = User::new();
     let counts = PROGRAMS.map(|(program, _)| walk(&user, program, &[]));
-    assert!(counts[0] >= 9 && counts[1] >= 7 && counts[2] >= 11, "{counts:?}");
+    assert!(counts[0] >= 9 && counts[1] >= 7 && counts[2] >= 11 && counts[3] >= 16, "{counts:?}");
 }
 
 #[test]
@@ -128,6 +146,7 @@ fn a_reader_that_has_enough_is_no_error() {
         "relay completions bash",
         "leecher man",
         "seeder man",
+        "sealift man",
         "leecher --help",
     ] {
         let piped = format!("{line} | true; exit \"$PIPESTATUS\"");

@@ -6,6 +6,7 @@ use sealift_command::args::CommonArgs;
 use sealift_command::escape::escape;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
+use sealift_command::program;
 use sealift_command::shell::shell_word;
 use sealift_content::fetch::schedule::Outcome;
 
@@ -71,7 +72,7 @@ pub(super) fn check_reader(speaker: &Speaker, args: &DownloadArgs) -> Result<(),
         return Ok(());
     }
     let names: Vec<_> = args.names.iter().map(|name| shell_word(name)).collect();
-    let line = format!("leecher download {} --out", names.join(" "));
+    let line = format!("{} download {} --out", program::finder(), names.join(" "));
     Err(Failure::new(Exit::Usage, "standard output is a terminal, and a file may hold anything")
         .next(format!("{line} - > FILE, or {line} FOLDER")))
 }
