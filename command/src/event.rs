@@ -179,6 +179,8 @@ pub enum Event {
         place: Option<String>,
         sources: Vec<SeederBytes>,
     },
+    /// What came is given on after the end.
+    Seeding { state: String, seconds: Option<u64>, bytes: Option<u64>, devices: Option<u64> },
 
     // `leecher verify` and `leecher ping`.
     /// A folder here is compared with one that is shared.

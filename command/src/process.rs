@@ -1,6 +1,7 @@
 //! Running a command as a process: its runtime, and the signals that end it.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::exit::{Exit, Failure};
 
@@ -21,12 +22,35 @@ where
     let result = runtime.block_on(async {
         tokio::select! {
             result = command() => result,
-            exit = signal() => Err(ended(exit)),
+            exit = fatal_signal() => Err(ended(exit)),
         }
     });
     // What still runs on other threads writes nothing that matters.
     runtime.shutdown_background();
     result
+}
+
+/// A command takes signals itself.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Runs `part`, the last of a command, until it is done or a signal comes, which ends nothing else: neither it nor a later one.
+pub async fn until_signal(part: impl Future<Output = ()>) {
+    let signal = signal();
+    TAKEN.store(true, Ordering::Relaxed);
+    tokio::select! {
+        () = part => {}
+        _ = signal => {}
+    }
+}
+
+/// Waits for a signal that no command takes itself.
+async fn fatal_signal() -> Exit {
+    loop {
+        let exit = signal().await;
+        if !TAKEN.load(Ordering::Relaxed) {
+            return exit;
+        }
+    }
 }
 
 fn ended(exit: Exit) -> Failure {

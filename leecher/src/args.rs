@@ -183,6 +183,12 @@ pub struct DownloadArgs {
     /// Take from at most N seeders at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = parse_jobs)]
     pub jobs: usize,
+    /// Neither give what has come to others who fetch the same, nor take from them
+    #[arg(long, conflicts_with = "seed_for")]
+    pub no_swarm: bool,
+    /// Go on giving what has come to others who fetch it, for this long after the end
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub seed_for: Option<Duration>,
     /// Make programs executable, as they are at their owner's
     #[arg(long)]
     pub preserve: bool,

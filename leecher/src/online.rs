@@ -1,6 +1,7 @@
 //! A space, online: one task that reads what the relay tells and passes it to whom it concerns; where it is wanted, one that
 //! listens on the local network.
 
+mod door;
 mod neighbours;
 
 use std::collections::BTreeMap;
@@ -17,11 +18,14 @@ use sealift_space::profile::space::SpaceState;
 use sealift_transport::connect::Connected;
 use sealift_transport::control::{Control, Event, Events};
 use sealift_transport::path::Way;
-use sealift_transport::session::{LeecherSession, SessionError, Sessions, Side, WrapChoice};
+use sealift_transport::session::{
+    LeecherSession, SeederSession, SessionError, Sessions, Side, WrapChoice,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use door::Door;
 use neighbours::Neighbours;
 
 /// What others need of a connected space while its events are being read.
@@ -34,6 +38,7 @@ pub struct Online {
     sessions: Sessions,
     serving: watch::Sender<Presence>,
     neighbours: Neighbours,
+    door: Door,
     heads: Mutex<Option<mpsc::Receiver<LogHead>>>,
 }
 
@@ -51,9 +56,10 @@ impl Online {
             control: Some(connected.control),
             space: connected.space,
             members: Mutex::new(connected.members),
-            sessions: Sessions::paced(speaker.pace.clone()),
+            sessions: Sessions::paced_both_ways(speaker.pace.clone()),
             serving: watch::Sender::new(presence),
             neighbours: Neighbours::default(),
+            door: Door::new(speaker.pace.clone()),
             heads: Mutex::new(Some(receiver)),
         });
         let mut task = JoinSet::new();
@@ -72,9 +78,10 @@ impl Online {
             control: None,
             space,
             members: Mutex::new(members),
-            sessions: Sessions::paced(speaker.pace.clone()),
+            sessions: Sessions::paced_both_ways(speaker.pace.clone()),
             serving: watch::Sender::default(),
             neighbours: Neighbours::default(),
+            door: Door::new(speaker.pace.clone()),
             heads: Mutex::new(None),
         });
         let mut task = JoinSet::new();
@@ -154,11 +161,39 @@ impl Online {
                 (self.sessions.open(&side, control, seeder, choice).await?, Way::Relay)
             }
         };
-        // A chain under an invite that others have used up is no member's, whoever signed it.
-        if self.members().meet(&session.peer.membership).is_err() {
-            return Err(sealift_proto::handshake::HandshakeError::NotAllowed.into());
+        Ok((self.met(session)?, way))
+    }
+
+    /// Opens a session with one that fetches too, through the relay.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn partner(
+        &self,
+        address: Address,
+        choice: WrapChoice,
+    ) -> Result<LeecherSession, SessionError> {
+        let control = self.control.as_ref().ok_or(SessionError::Offline)?;
+        self.met(self.sessions.open(&self.side(), control, address, choice).await?)
+    }
+
+    /// A chain under an invite that others have used up is no member's, whoever signed it.
+    fn met(&self, session: LeecherSession) -> Result<LeecherSession, SessionError> {
+        match self.members().meet(&session.peer.membership) {
+            Ok(()) => Ok(session),
+            Err(_) => Err(sealift_proto::handshake::HandshakeError::NotAllowed.into()),
         }
-        Ok((session, way))
+    }
+
+    /// Others may open sessions with this device from now on; those go to `to`.
+    pub fn let_in(&self, to: mpsc::Sender<SeederSession>) {
+        self.door.open(to);
+    }
+
+    /// Where they are opened; `None` without a relay.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        self.control.as_ref().map(Control::address)
     }
 
     /// A session with `device` on the local network; `None` if it was not heard of there. One that does not come about there
@@ -213,8 +248,10 @@ impl Online {
 }
 
 async fn read(online: Arc<Online>, mut events: Events, heads: mpsc::Sender<LogHead>) {
+    let mut links = JoinSet::new();
     while let Some(event) = events.recv().await {
         online.sessions.handle(&online.side(), &event);
+        door::handle(&online, &event, &mut links).await;
         match event {
             Event::PeerHere(device) => online.here(device),
             Event::PeerGone(device) if online.neighbours.addresses(&device).is_none() => {

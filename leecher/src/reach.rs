@@ -9,18 +9,22 @@ use sealift_content::fetch::error::Unreachable;
 use sealift_content::fetch::schedule::Offer;
 use sealift_content::fetch::space::{Offers, Presence, Reached, Space};
 use sealift_platform::sync::lock;
+use sealift_proto::control::Address;
 use sealift_proto::identity::DeviceId;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::control::Control;
 use sealift_transport::path::Way;
-use sealift_transport::session::{LeecherSession, SessionError, WrapChoice};
-use tokio::sync::watch;
+use sealift_transport::session::{LeecherSession, SeederSession, SessionError, WrapChoice};
+use tokio::sync::{mpsc, watch};
 
 use crate::elsewhere::Elsewhere;
 use crate::freshen::{Connection, online};
 use crate::online::Online;
 use crate::words::fetch::unreachable;
+
+/// Sessions that others opened and nobody has taken yet, at most.
+const ACCEPTED: usize = 4;
 
 /// What devices are called, escaped: those of the space as it is reached now, and those that sessions were opened with.
 #[derive(Clone, Default)]
@@ -75,6 +79,15 @@ impl Reached for Joined {
         self.names.meet(device, self.online.name_of(&device));
         self.online.session(device, self.wrap).await
     }
+
+    fn address(&self) -> Option<Address> {
+        self.online.address()
+    }
+
+    async fn partner(&self, address: Address) -> Result<LeecherSession, SessionError> {
+        self.names.meet(address.device, self.online.name_of(&address.device));
+        self.online.partner(address, self.wrap).await
+    }
 }
 
 /// Reaches a space.
@@ -87,6 +100,8 @@ pub(crate) struct Reach<'a> {
     wrap: WrapChoice,
     names: Names,
     elsewhere: Elsewhere,
+    /// Where sessions that others open go, if they are let in.
+    accepted: Option<mpsc::Sender<SeederSession>>,
 }
 
 impl<'a> Reach<'a> {
@@ -100,7 +115,16 @@ impl<'a> Reach<'a> {
         (offers, elsewhere): (&[Vec<Offer>], bool),
     ) -> (Self, Option<Arc<Joined>>) {
         let (elsewhere, names) = (Elsewhere::new(offers, elsewhere), Names::default());
-        let mut reach = Self { speaker, common, space, connection: None, wrap, names, elsewhere };
+        let mut reach = Self {
+            speaker,
+            common,
+            space,
+            connection: None,
+            wrap,
+            names,
+            elsewhere,
+            accepted: None,
+        };
         let joined = connection.map(|connection| reach.join(connection));
         (reach, joined)
     }
@@ -113,6 +137,9 @@ impl<'a> Reach<'a> {
     fn join(&mut self, connection: Connection) -> Arc<Joined> {
         let online = connection.online.clone();
         self.names.know(online.clone());
+        if let Some(accepted) = &self.accepted {
+            online.let_in(accepted.clone());
+        }
         self.connection = Some(connection);
         Arc::new(Joined { online, wrap: self.wrap, names: self.names.clone() })
     }
@@ -144,5 +171,14 @@ impl Space for Reach<'_> {
         if let Some(connection) = &self.connection {
             self.elsewhere.step(self.speaker, &connection.online, offers).await;
         }
+    }
+
+    fn accept(&mut self) -> mpsc::Receiver<SeederSession> {
+        let (sender, receiver) = mpsc::channel(ACCEPTED);
+        if let Some(connection) = &self.connection {
+            connection.online.let_in(sender.clone());
+        }
+        self.accepted = Some(sender);
+        receiver
     }
 }

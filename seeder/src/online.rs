@@ -375,6 +375,8 @@ impl Station<'_> {
         }
         let is_card = head.log == 1;
         self.connected.take_head(speaker, head)?;
+        // Whoever was removed is served nothing more, whatever the disk and the relay take their time for.
+        self.show_space();
         self.connected.save(speaker)?;
         if is_card {
             self.admit().await;

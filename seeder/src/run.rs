@@ -166,6 +166,7 @@ fn online(
         library: Library {
             holdings: Arc::new(Offered { engine, log }),
             head,
+            swarm: Arc::default(),
             sent: Arc::default(),
             teller: teller.clone(),
         },

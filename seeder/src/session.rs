@@ -6,7 +6,8 @@ use sealift_command::event::Event as Line;
 use sealift_command::people::speaker::Speaker;
 use sealift_content::serve::event::{Event, Listener};
 use sealift_content::serve::holdings::Holdings;
-use sealift_content::serve::{Ways, serve};
+use sealift_content::serve::swarm::Swarm;
+use sealift_content::serve::{Origin, Ways, serve};
 use sealift_platform::sync::lock;
 use sealift_proto::control::Address;
 use sealift_proto::space::Membership;
@@ -26,6 +27,8 @@ pub struct Library {
     pub holdings: Arc<dyn Holdings>,
     /// The newest head that the relay has, encoded; empty if there is none.
     pub head: Arc<Mutex<Vec<u8>>>,
+    /// Those who fetch from it.
+    pub swarm: Arc<Swarm>,
     /// What has been sent.
     pub sent: Arc<Sent>,
     /// Where to tell what happens.
@@ -111,12 +114,12 @@ impl Session {
             Suite::Hybrid => "hybrid",
         };
         self.library.teller.tell(Activity::Session { number, who: self.who.clone(), suite });
-        let Library { holdings, head, sent, teller } = self.library;
+        let Library { holdings, head, swarm, sent, teller } = self.library;
         let telling = Telling { number, sent, teller: teller.clone() };
-        let head = lock(&head).clone();
+        let origin = Origin { head: lock(&head).clone(), swarm };
         let removed = removed(self.space.clone(), session.peer.membership, || self.speaker.now());
         let why = tokio::select! {
-            end = serve(holdings, head, session, (self.ways, self.control), Arc::new(telling)) => end.err().map(|error| error.to_string()),
+            end = serve(holdings, origin, session, (self.ways, self.control), Arc::new(telling)) => end.err().map(|error| error.to_string()),
             () = removed => Some("the owner removed this device".to_owned()),
         };
         teller.tell(Activity::Ended { number, why });

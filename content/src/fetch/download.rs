@@ -1,5 +1,6 @@
 //! A download from start to end: sessions with those who have the files, what happens when one is lost, when to give up.
 
+mod giving;
 mod relayless;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,14 +22,13 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::background;
 use super::error::{FetchError, Obstacle, Trouble, Unreachable};
 use super::event::{Event, Listener};
-use super::given::Given;
+use super::partners::Partners;
 use super::schedule::{Offer, Outcome, Reason, Schedule};
 use super::session::{self, Ways};
 use super::shared::{Shared, Whom};
 use super::space::{Offers, Presence, Reached, Space};
 use super::view::View;
 use crate::landing::sink::Sink;
-use crate::serve::holdings::Holdings;
 
 /// Pause between two tries; doubled up to the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -52,6 +52,8 @@ pub struct Manner {
     pub sources: usize,
     /// Which ways content may take.
     pub path: Allowed,
+    /// Whether others who fetch the same are given what has come, and asked for what they have.
+    pub swarm: bool,
 }
 
 /// A seeder that was lost, and when to try again.
@@ -70,6 +72,9 @@ pub struct Download<S: Space> {
     shared: Arc<Shared>,
     manner: Manner,
     sources: JoinSet<(DeviceId, Result<(), SessionError>)>,
+    background: JoinSet<()>,
+    /// The space as it is reached now, for those who fetch the same.
+    shown: watch::Sender<Option<Arc<S::Reached>>>,
     running: BTreeSet<DeviceId>,
     lost: BTreeMap<DeviceId, Lost>,
     /// What was the matter last.
@@ -101,15 +106,20 @@ impl<S: Space> Download<S> {
     ) -> Self {
         let mut schedule = Schedule::new(offers, sink.window());
         schedule.let_relay_carry(manner.path != Allowed::Direct);
+        schedule.set_turn(u64::from_be_bytes(platform.random.bytes()));
         let direct = (manner.path != Allowed::Relay).then(|| Direct::new(platform.clone()));
+        // Others are given content directly alone.
+        let swarm = manner.swarm && direct.is_some();
         let now = Instant::now();
         Self {
             space,
+            background: JoinSet::new(),
+            shown: watch::Sender::new(reached.clone()),
             reached,
             platform: platform.clone(),
             listener,
             direct,
-            shared: Arc::new(Shared::new(schedule, sink)),
+            shared: Arc::new(Shared::new(schedule, sink, swarm)),
             manner,
             sources: JoinSet::new(),
             running: BTreeSet::new(),
@@ -131,39 +141,55 @@ impl<S: Space> Download<S> {
         self.shared.schedule().end(job, Outcome::Done);
     }
 
-    /// What it has verified, as something that can be served while it goes on and after it. To be asked for at the start: the
-    /// values that verify chunks are kept from then on, 32 bytes for each MiB.
-    #[must_use]
-    pub fn holdings(&self) -> Arc<dyn Holdings> {
-        self.shared.schedule().give_on();
-        Arc::new(Given(self.shared.clone()))
-    }
-
     /// What can be seen of it from outside.
     #[must_use]
     pub fn view(&self) -> View {
         View::new(self.shared.clone())
     }
 
-    /// Fetches until every file has come to an end; in the order of the list.
-    pub async fn run(mut self) -> Vec<Outcome> {
-        let mut background = JoinSet::new();
-        background.spawn(background::land(self.shared.clone()));
-        background.spawn(background::check(self.shared.clone()));
+    /// Fetches until every file has come to an end; in the order of the list. Sessions end with that, unless it `stays`: then they
+    /// go on until [`Download::give`] has ended.
+    pub async fn run(&mut self, stays: bool) -> Vec<Outcome> {
+        self.shared.set_stays(stays);
+        self.background.spawn(background::land(self.shared.clone()));
+        self.background.spawn(background::check(self.shared.clone()));
+        self.meet_partners();
         while !self.is_over() {
             self.step().await;
         }
         self.tell_wrong();
-        // DONE leaves, and what is on its way to the disk gets there.
-        while self.sources.join_next().await.is_some() {}
-        self.shared.delivery.settled().await;
-        background.shutdown().await;
-        if let Some(direct) = &self.direct {
-            direct.close().await;
+        if !stays {
+            self.end().await;
         }
+        self.shared.delivery.settled().await;
         let no_end = || Outcome::Failed(FetchError::Ended);
         let outcomes = self.shared.schedule().outcomes();
         outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(no_end)).collect()
+    }
+
+    fn meet_partners(&mut self) {
+        if let (Some(_), Some(direct)) = (&self.shared.swarm, &self.direct) {
+            let partners = Partners {
+                shared: self.shared.clone(),
+                reached: self.shown.subscribe(),
+                accepted: self.space.accept(),
+                direct: direct.clone(),
+                listener: self.listener.clone(),
+                random: self.platform.random.clone(),
+            };
+            self.background.spawn(partners.run());
+        }
+    }
+
+    /// Ends all sessions, and waits until DONE has left and what is on its way to the disk has got there.
+    async fn end(&mut self) {
+        self.shared.set_stays(false);
+        while self.sources.join_next().await.is_some() {}
+        self.shared.delivery.settled().await;
+        self.background.shutdown().await;
+        if let Some(direct) = &self.direct {
+            direct.close().await;
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -215,13 +241,18 @@ impl<S: Space> Download<S> {
         self.note_progress();
         match found {
             Ok(reached) => {
-                self.reached = Some(reached.clone());
+                self.show(&reached);
                 self.lost.clear();
                 self.shared.renew();
                 Some(reached)
             }
             Err(why) => self.without_relay(why).await,
         }
+    }
+
+    fn show(&mut self, reached: &Arc<S::Reached>) {
+        self.reached = Some(reached.clone());
+        self.shown.send_replace(Some(reached.clone()));
     }
 
     /// The relay was not reached: whoever is on the local network may do, or it is tried again.
@@ -373,7 +404,7 @@ impl<S: Space> Download<S> {
             (None, Some(retry)) => {
                 let mut presence = reached.presence();
                 presence.mark_unchanged();
-                let _ = timeout_at(retry, presence.changed()).await;
+                self.until(retry, presence.changed()).await;
             }
             (None, None) => self.wait_for_seeder(reached.presence()).await,
         }
@@ -392,7 +423,7 @@ impl<S: Space> Download<S> {
         self.shared.wait_for(Some((whom, self.deadline())));
         let until = Instant::now() + jittered(self.pause, &*self.platform.random);
         self.pause = (self.pause * 2).min(PAUSE.1);
-        sleep_until(until).await;
+        self.until(until, std::future::pending::<()>()).await;
     }
 
     /// Gives up when those who are at work have nothing that is missing, and that has lasted too long; whether it did.
@@ -429,7 +460,15 @@ impl<S: Space> Download<S> {
         self.shared.wait_for(Some((self.absent(), deadline)));
         presence.mark_unchanged();
         // Whatever happens next, the loop looks again.
-        let _ = timeout_at(deadline, presence.changed()).await;
+        self.until(deadline, presence.changed()).await;
+    }
+
+    /// Waits for `event` until `time`, or until everything is over: others who fetch the same may bring the rest.
+    async fn until<T>(&self, time: Instant, event: impl Future<Output = T>) {
+        tokio::select! {
+            _ = timeout_at(time, event) => {}
+            () = self.shared.over() => {}
+        }
     }
 
     /// Ends files that nobody can give any more.

@@ -11,14 +11,16 @@ use sealift_proto::message::SessionMessage;
 use sealift_transport::control::Control;
 use sealift_transport::direct::Direct;
 use sealift_transport::path::Way;
-use sealift_transport::session::{LeecherSession, LinkReader, LinkWriter, SessionError};
+use sealift_transport::session::{
+    DirectSearch, LeecherSession, LinkReader, LinkWriter, SeederSession, SessionError,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::event::{Event, Listener};
 use super::shared::Shared;
 use super::source::{Line, carry};
-use crate::link::Addresses;
+use crate::link::{Addresses, Job, courtesy};
 use crate::session::{Ended, Links, Side};
 
 /// Direct links are looked for while more than so many bytes are to come.
@@ -41,7 +43,7 @@ pub(super) struct Ways {
     pub(super) listener: Arc<dyn Listener>,
 }
 
-/// Serves the schedule from the seeder `device` over `session`, until everything has come to an end.
+/// Serves the schedule from `device` over `session`, until everything has come to an end.
 ///
 /// # Errors
 /// Why it ended before: all links are lost, or what came on one cannot be true.
@@ -53,18 +55,7 @@ pub(super) async fn fetch(
 ) -> Result<(), SessionError> {
     let Ways { direct, control, listener } = ways;
     let mut links = Links::new(direct, control);
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut asker = Asker {
-        shared: shared.clone(),
-        device,
-        listener,
-        first: way,
-        direct: usize::from(way.is_direct()),
-        without: Instant::now(),
-        rests: false,
-        ticks,
-    };
+    let mut asker = Asker::new(shared, device, listener, way);
     // What the other side is worth is known once READY has come.
     let LeecherSession { writer, reader, .. } = session;
     let (confirming, shared) = (links.confirming(), shared.clone());
@@ -81,6 +72,28 @@ pub(super) async fn fetch(
     links.run(&mut asker).await
 }
 
+/// As [`fetch`], in a session that a device which fetches the same has opened.
+///
+/// # Errors
+/// As [`fetch`].
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    session: SeederSession,
+    ways: Ways,
+) -> Result<(), SessionError> {
+    let Ways { direct, control, listener } = ways;
+    let SeederSession { peer, writer, reader, ends, .. } = session;
+    let (device, way) = (peer.address.device, Way::Relay);
+    let mut links = Links::new(direct, control);
+    links.ends = Some(Box::new(ends));
+    let mut asker = Asker { opened: false, ..Asker::new(shared, device, listener, way) };
+    let line = Line { device, way, writer, aside: links.aside() };
+    let shared = shared.clone();
+    let carried = async move { carry(&shared, line, std::future::ready(Ok(reader))).await };
+    links.first(way, carried);
+    links.run(&mut asker).await
+}
+
 /// The end of a session that asks.
 struct Asker {
     shared: Arc<Shared>,
@@ -94,6 +107,9 @@ struct Asker {
     /// The relay's link stands by, as far as it was told.
     rests: bool,
     ticks: Interval,
+    /// This end has opened the session: it speaks first of addresses. The other answers, to where it was spoken to last.
+    opened: bool,
+    answer: Option<mpsc::WeakSender<Job>>,
 }
 
 impl<S: Direction, R: Direction> Side<S, R> for Asker {
@@ -156,6 +172,14 @@ impl<S: Direction, R: Direction> Side<S, R> for Asker {
     }
 
     async fn heard(&mut self, links: &mut Links<S, R>, addresses: Addresses) {
+        if !self.opened {
+            self.answer = Some(addresses.answer);
+            if links.search.is_none() {
+                links.begin_search().await;
+            }
+            let own = links.search.as_ref().map(DirectSearch::own);
+            self.send(own.unwrap_or_default());
+        }
         if let Some(search) = &mut links.search {
             search.set_peer(&addresses.candidates);
         }
@@ -167,7 +191,7 @@ impl<S: Direction, R: Direction> Side<S, R> for Asker {
 
     async fn look(&mut self, links: &mut Links<S, R>) -> Result<(), SessionError> {
         // Nothing is better than the local network.
-        if links.search.is_none() && !self.first.is_direct() && self.is_worth_it() {
+        if self.opened && links.search.is_none() && !self.first.is_direct() && self.is_worth_it() {
             links.begin_search().await;
         }
         let (rests, needs) = {
@@ -187,11 +211,40 @@ impl<S: Direction, R: Direction> Side<S, R> for Asker {
 }
 
 impl Asker {
+    /// Of a session with `device` whose first link takes this way, which this end has opened.
+    fn new(
+        shared: &Arc<Shared>,
+        device: DeviceId,
+        listener: Arc<dyn Listener>,
+        first: Way,
+    ) -> Self {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            shared: shared.clone(),
+            device,
+            listener,
+            first,
+            direct: usize::from(first.is_direct()),
+            without: Instant::now(),
+            rests: false,
+            ticks,
+            opened: true,
+            answer: None,
+        }
+    }
+
     fn tell_up(&self, way: Way, place: Option<SocketAddr>) {
         self.listener.hear(Event::PathUp { device: self.device, way, place });
     }
 
     fn send(&self, candidates: Candidates) {
+        if !self.opened {
+            if let Some(link) = self.answer.as_ref().and_then(mpsc::WeakSender::upgrade) {
+                let _ = courtesy(&link, SessionMessage::Paths { candidates });
+            }
+            return;
+        }
         let link = self.shared.schedule().link_to(self.device);
         if let Some(id) = link {
             self.shared.send(id, SessionMessage::Paths { candidates });
@@ -211,7 +264,11 @@ impl Asker {
         &self,
         links: &Links<S, R>,
     ) -> Result<(), SessionError> {
-        let Some(search) = &links.search else {
+        let Some(search) = links.search.as_ref().filter(|_| self.opened) else {
+            if !self.opened && self.without.elapsed() < SEARCH + NAMELESS {
+                // The other end speaks first, and gives up first.
+                return Ok(());
+            }
             // Nothing can be found before the other side has proved itself.
             let why = "this side allows the relay alone".to_owned();
             return if links.ends.is_some() { Err(SessionError::NoPath(why)) } else { Ok(()) };

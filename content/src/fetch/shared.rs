@@ -1,10 +1,12 @@
 //! What all sources of a download have in common.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sealift_platform::sync::lock;
+use sealift_proto::catalogue::Root;
+use sealift_proto::control::Address;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::SessionMessage;
 use tokio::sync::{mpsc, watch};
@@ -12,6 +14,7 @@ use tokio::time::Instant;
 
 use super::deliver::Delivery;
 use super::schedule::{Schedule, SourceId};
+use super::swarm::Swarm;
 use crate::landing::sink::Sink;
 
 /// What a download waits for while nobody is at work.
@@ -28,6 +31,10 @@ pub(super) struct Shared {
     pub(super) schedule: Mutex<Schedule>,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) delivery: Delivery,
+    /// `None` where nothing is given on.
+    pub(super) swarm: Option<Swarm>,
+    /// What has come is given on when all has come, too.
+    stays: AtomicBool,
     /// A seeder has opened a session.
     pub(super) met: AtomicBool,
     /// When the connection to the relay was made anew.
@@ -41,11 +48,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(schedule: Schedule, sink: Arc<dyn Sink>) -> Self {
+    pub(super) fn new(mut schedule: Schedule, sink: Arc<dyn Sink>, swarm: bool) -> Self {
+        if swarm {
+            schedule.give_on();
+        }
         Self {
             schedule: Mutex::new(schedule),
             sink,
             delivery: Delivery::default(),
+            swarm: swarm.then(Swarm::default),
+            stays: AtomicBool::new(false),
             met: AtomicBool::new(false),
             renewed: Mutex::default(),
             came: Mutex::default(),
@@ -70,6 +82,26 @@ impl Shared {
         let mut news = self.news();
         // The sender lives as long as this.
         while !self.schedule().is_over() && news.changed().await.is_ok() {}
+    }
+
+    /// Sessions go on when all has come from now on, or do no more.
+    pub(super) fn set_stays(&self, stays: bool) {
+        self.stays.store(stays, Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// Whether sessions have nothing left to do.
+    pub(super) fn is_done(&self) -> bool {
+        !self.stays.load(Ordering::Relaxed) && self.schedule().is_over()
+    }
+
+    /// `by` names these as fetching `root` too. Only whoever states it may, so that there is room for all that is named.
+    pub(super) fn named(&self, by: DeviceId, root: Root, addresses: Vec<Address>) {
+        if let Some(swarm) = &self.swarm
+            && self.schedule().states(by, &root)
+        {
+            swarm.name(by, root, addresses);
+        }
     }
 
     /// The connection to the relay was lost and is there again: whatever took it may have taken links too.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sealift_platform::sync::lock;
+use sealift_proto::catalogue::Root;
 use sealift_proto::codec::List;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::limits;
@@ -22,7 +23,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::deliver::{BATCH, Piece, deliver};
 use super::schedule::{Arrival, Coming, OutOfTurn, SourceId, Work};
 use super::shared::Shared;
-use crate::link::{self, Absent, Addresses, Answer, Asking, Outbox, Told};
+use super::swarm::{self, Sayer};
+use crate::link::{self, Addresses, Answer, Asking, IDLE, Outbox, Told};
 use coming::ComingChunk;
 
 /// A seeder that sends nothing for so long is given up.
@@ -69,9 +71,11 @@ pub(super) async fn carry<S: Direction, R: Direction>(
 ) -> Result<(), SessionError> {
     let Line { device, way, writer, aside } = line;
     let (Outbox { small, jobs }, waiting) = link::outbox();
-    // This end serves nothing here: nothing is to be answered.
     let answer = jobs.downgrade();
-    drop(jobs);
+    let sayer = shared.swarm.is_some().then(|| Mutex::new(Sayer::new(jobs.downgrade())));
+    let server = swarm::server(shared, device, way, jobs);
+    // A seeder says nothing unasked; one that fetches too keeps the link alive as this end does.
+    let idle = if shared.schedule().is_partner(device) { IDLE } else { Duration::MAX };
     // Requests go out on their own: a seeder that is sending must never wait for us to read before we can ask.
     let mut sending = JoinSet::new();
     // The reader notices a link that broke.
@@ -81,18 +85,18 @@ pub(super) async fn carry<S: Direction, R: Direction>(
     let stall = if way.is_direct() { STALL_DIRECT } else { STALL };
     let heard = Mutex::new(Instant::now());
     let came = Mutex::default();
-    let source = Source { shared, id, device, stall, heard, came };
+    let source = Source { shared, id, device, stall, heard, came, sayer };
     let ended = tokio::select! {
         ended = async {
             let mut reader = reader.await?;
             *lock(&source.came) = (reader.came(), 0);
-            link::read(&mut reader, (&source, &Absent), (&aside, &answer), Duration::MAX).await?;
+            link::read(&mut reader, (&source, &server), (&aside, &answer), idle).await?;
             // It has not been asked to.
             Err(SessionError::Io(std::io::ErrorKind::UnexpectedEof.into()))
         } => ended,
         ended = source.ask() => ended,
     };
-    drop(source);
+    drop((source, server));
     // DONE is a courtesy to the seeder's log.
     let _ = timeout(FAREWELL, sending.join_next()).await;
     ended
@@ -108,6 +112,8 @@ struct Source<'a> {
     heard: Mutex<Instant>,
     /// Counts the bytes that come, and how many there were when it was looked at last.
     came: Mutex<(Arc<AtomicU64>, u64)>,
+    /// Says what is given on over this link, if anything is.
+    sayer: Option<Mutex<Sayer>>,
 }
 
 impl Drop for Source<'_> {
@@ -126,15 +132,21 @@ impl Source<'_> {
         loop {
             news.mark_unchanged();
             self.listen();
+            if let Some(sayer) = &self.sayer {
+                lock(sayer).say(self.shared, self.device);
+            }
             if self.fill().await {
                 asked = Instant::now();
             } else if asked.elapsed() >= KEEP {
                 asked = Instant::now();
                 self.send(SessionMessage::Done { files: List::default() });
             }
+            if self.shared.is_done() {
+                return Ok(());
+            }
             {
                 let schedule = self.shared.schedule();
-                if schedule.is_over() || schedule.has_lied(self.id) {
+                if schedule.has_lied(self.id) {
                     return Ok(());
                 }
                 if let Some((silence, reads)) = schedule.silence(self.id, Instant::now())
@@ -203,7 +215,7 @@ impl Source<'_> {
         self.shared.send(self.id, message);
     }
 
-    async fn begin(&self, files: Vec<(usize, sealift_proto::catalogue::Root, u64)>) {
+    async fn begin(&self, files: Vec<(usize, Root, u64)>) {
         let shared = self.shared.clone();
         let begin = move || {
             for (job, root, size) in files {
@@ -278,6 +290,7 @@ impl<R: Direction> Asking<R> for Source<'_> {
         match told {
             Told::Catalogue => self.shared.schedule().says_complete(self.id),
             Told::Have(root, chunks) => self.shared.schedule().have(self.id, &root, &chunks),
+            Told::Others(root, addresses) => self.shared.named(self.device, root, addresses),
         }
         self.shared.tell();
     }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use sealift_platform::sync::lock;
+use sealift_proto::control::Address;
 use sealift_proto::identity::DeviceId;
 use sealift_transport::control::Control;
 use sealift_transport::path::Way;
-use sealift_transport::session::{LeecherSession, SessionError};
-use tokio::sync::watch;
+use sealift_transport::session::{LeecherSession, SeederSession, SessionError};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::error::Unreachable;
@@ -44,6 +45,18 @@ pub trait Reached: Send + Sync + 'static {
         &self,
         device: DeviceId,
     ) -> impl Future<Output = Result<(LeecherSession, Way), SessionError>> + Send;
+
+    /// Where sessions with this device are opened by others; `None` where none can be.
+    fn address(&self) -> Option<Address>;
+
+    /// Opens a session with one that fetches too.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    fn partner(
+        &self,
+        address: Address,
+    ) -> impl Future<Output = Result<LeecherSession, SessionError>> + Send;
 }
 
 /// A space that can be reached again and again.
@@ -65,6 +78,9 @@ pub trait Space {
 
     /// Looks for others who have the same contents. Asked again and again while a download lasts, and must not take long.
     fn look(&mut self, offers: &Offers<'_>) -> impl Future<Output = ()>;
+
+    /// Sessions that others open with this device, through whichever relay it is connected to, from now on. Asked for once.
+    fn accept(&mut self) -> mpsc::Receiver<SeederSession>;
 }
 
 /// Takes who else has the files of a download.

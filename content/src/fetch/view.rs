@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::schedule::SourceView;
 use super::shared::Shared;
+use super::swarm::Swarm;
 
 pub use super::shared::Whom;
 
@@ -72,6 +73,12 @@ impl View {
     pub fn parts(&self) -> (u64, u64) {
         let (started, coming) = self.shared.schedule().parts();
         (started + coming, coming)
+    }
+
+    /// Bytes given on to others who fetch the same, and to how many.
+    #[must_use]
+    pub fn given(&self) -> (u64, usize) {
+        self.shared.swarm.as_ref().map_or((0, 0), Swarm::given)
     }
 
     /// How many files are on disk under their final names.

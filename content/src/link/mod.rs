@@ -15,9 +15,14 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 pub(crate) use sort::{Answer, Request, Told};
+#[cfg(test)]
+pub(crate) use write::Waiting;
 pub(crate) use write::{Job, Outbox, Room, Work, courtesy, outbox};
 
 use sort::Sorted;
+
+/// Whoever asks this end for nothing for so long, nor says anything, is let go.
+pub(crate) const IDLE: Duration = Duration::from_secs(600);
 
 /// The half of a link that asks: it takes what is answered.
 pub(crate) trait Asking<R: Direction>: Sync {
@@ -80,6 +85,16 @@ impl<R: Direction> Asking<R> for Absent {
     }
 }
 
+/// The half that serves, where there may be none.
+impl<S: Serving> Serving for Option<S> {
+    async fn request(&self, request: Request, asks: bool) -> Result<(), SessionError> {
+        match self {
+            Some(serving) => serving.request(request, asks).await,
+            None => Absent.request(request, asks).await,
+        }
+    }
+}
+
 impl Serving for Absent {
     async fn request(&self, request: Request, _: bool) -> Result<(), SessionError> {
         match request {
@@ -131,7 +146,6 @@ pub(crate) async fn read<R: Direction>(
             }
             Sorted::Told(told) if told.is_sound() => asking.told(told),
             Sorted::Told(_) => return Err(SessionError::Malformed),
-            Sorted::Hint => {}
         }
     }
 }

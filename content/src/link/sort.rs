@@ -2,6 +2,7 @@
 
 use blake3::hazmat::ChainingValue;
 use sealift_proto::catalogue::Root;
+use sealift_proto::control::Address;
 use sealift_proto::direct::Candidates;
 use sealift_proto::message::{ChunkRun, Finished, Item, Missing, SessionMessage};
 
@@ -17,8 +18,6 @@ pub(super) enum Sorted {
     Addresses(Candidates),
     /// For the half that asks, which need not hear it.
     Told(Told),
-    /// A hint of which nothing is made here.
-    Hint,
 }
 
 /// What the other end asks of this one.
@@ -53,13 +52,15 @@ pub(crate) enum Told {
     Catalogue,
     /// These chunks of a content, beside those that it named before.
     Have(Root, Vec<ChunkRun>),
+    /// These fetch a content too.
+    Others(Root, Vec<Address>),
 }
 
 impl Told {
     /// Whether it can be.
     pub(crate) fn is_sound(&self) -> bool {
         match self {
-            Self::Catalogue => true,
+            Self::Catalogue | Self::Others(..) => true,
             Self::Have(_, chunks) => chunks.iter().all(ChunkRun::is_sound),
         }
     }
@@ -93,7 +94,7 @@ impl From<SessionMessage> for Sorted {
             M::Paths { candidates } => Self::Addresses(candidates),
             M::Head { .. } => Self::Told(Told::Catalogue),
             M::Have { root, chunks } => Self::Told(Told::Have(root, chunks.into_vec())),
-            M::Others { .. } => Self::Hint,
+            M::Others { root, addresses } => Self::Told(Told::Others(root, addresses.into_vec())),
         }
     }
 }

@@ -52,11 +52,18 @@ pub(crate) fn outbox() -> (Outbox, Waiting) {
     (Outbox { small, jobs }, Waiting { small: smalls, jobs: queue })
 }
 
-/// Sends what nobody misses, unless much waits already: one that does not read its answers need not know.
-pub(crate) fn courtesy(jobs: &mpsc::Sender<Job>, message: SessionMessage) {
-    if jobs.max_capacity() - jobs.capacity() < COURTESIES {
-        let _ = jobs.try_send(Job::Message(message));
+/// Sends what nobody misses, unless much waits already: one that does not read its answers need not know. The message comes
+/// back where there was no room for it.
+pub(crate) fn courtesy(
+    jobs: &mpsc::Sender<Job>,
+    message: SessionMessage,
+) -> Option<SessionMessage> {
+    if jobs.max_capacity() - jobs.capacity() >= COURTESIES {
+        return Some(message);
     }
+    // On a link that has ended nobody misses anything either.
+    let _ = jobs.try_send(Job::Message(message));
+    None
 }
 
 /// Room for what is asked for and not answered yet.
@@ -105,6 +112,15 @@ impl Waiting {
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.small.len() + self.jobs.len()
+    }
+
+    /// The next message in its order, if one waits.
+    #[cfg(test)]
+    pub(crate) fn next_message(&mut self) -> Option<SessionMessage> {
+        match self.jobs.try_recv().ok()? {
+            Job::Message(message) => Some(message),
+            Job::Work(_) => None,
+        }
     }
 
     /// Sends what waits until the queue ends. While one piece of work is sent the next is being made ready.

@@ -1,7 +1,6 @@
 //! One link of a session that serves: its requests are read as they come, queued, and answered one behind the other.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use sealift_proto::catalogue::Root;
 use sealift_proto::codec::List;
@@ -9,18 +8,20 @@ use sealift_proto::control::Hash;
 use sealift_proto::link::Direction;
 use sealift_proto::message::{Finished, Missing, SessionMessage};
 use sealift_transport::path::Way;
-use sealift_transport::session::{LinkReader, LinkWriter, SessionError};
+use sealift_transport::session::{LinkReader, LinkWriter, RunReader, SessionError};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::event::Event;
+use super::swarm::Seat;
 use super::{Service, run};
 use crate::entry::EntryPlace;
-use crate::link::{self, Absent, Addresses, Job, Outbox, Request, Room, Serving, Work, courtesy};
+use crate::link::{
+    self, Absent, Addresses, Answer, Asking, IDLE, Job, Outbox, Request, Room, Serving, Told, Work,
+    courtesy,
+};
 
 /// Entries wanted at once, beyond which whoever wants them waits; where this end asks too the link is closed.
 const WANTED: usize = 256;
-/// Whoever asks nothing for so long is let go.
-const IDLE: Duration = Duration::from_secs(600);
 
 /// A link on which this end serves, which sends by `S` and receives by `R`.
 pub(super) struct Line<S: Direction, R: Direction> {
@@ -36,6 +37,8 @@ pub(super) struct Line<S: Direction, R: Direction> {
     pub(super) reader: LinkReader<R>,
     /// What the other end says of its addresses goes here.
     pub(super) aside: mpsc::Sender<Addresses>,
+    /// Its place among those who give on what they fetch.
+    pub(super) seat: Option<Arc<Seat>>,
 }
 
 impl<S: Direction, R: Direction> Line<S, R> {
@@ -44,7 +47,7 @@ impl<S: Direction, R: Direction> Line<S, R> {
     /// # Errors
     /// Why it ended otherwise.
     pub(super) async fn serve(self, first: Option<SessionMessage>) -> Result<(), SessionError> {
-        let Self { service, way, carries, writer, mut reader, aside } = self;
+        let Self { service, way, carries, writer, mut reader, aside, seat } = self;
         let (Outbox { small, jobs }, waiting) = link::outbox();
         if let Some(first) = first {
             // Its other end is here.
@@ -53,9 +56,10 @@ impl<S: Direction, R: Direction> Line<S, R> {
         // All else that leaves is an answer.
         drop(small);
         let answer = jobs.downgrade();
+        let hearing = Hearing { service: service.clone(), seat, link: jobs.downgrade() };
         let server = Server::new(service, (way, carries), jobs);
         let reading = async move {
-            link::read(&mut reader, (&Absent, &server), (&aside, &answer), IDLE).await
+            link::read(&mut reader, (&hearing, &server), (&aside, &answer), IDLE).await
         };
         let writing = waiting.send(writer);
         tokio::pin!(reading, writing);
@@ -67,6 +71,38 @@ impl<S: Direction, R: Direction> Line<S, R> {
                 Err(error) => Err(error),
             },
         }
+    }
+}
+
+/// In place of the half that asks: it hears what the other end has.
+struct Hearing {
+    service: Service,
+    seat: Option<Arc<Seat>>,
+    link: mpsc::WeakSender<Job>,
+}
+
+impl<R: Direction> Asking<R> for Hearing {
+    fn asks(&self) -> bool {
+        false
+    }
+
+    fn heard(&self, _: usize) {}
+
+    /// One who gives on a content of this end is named to others who fetch it.
+    fn told(&self, told: Told) {
+        let (Some(seat), Told::Have(root, _)) = (&self.seat, told) else { return };
+        let Service { holdings, to, .. } = &self.service;
+        if holdings.may(to, &root) && holdings.layout(&root).is_ok() {
+            seat.has(root, &self.link);
+        }
+    }
+
+    fn answer(&self, answer: Answer) -> Result<(), SessionError> {
+        Asking::<R>::answer(&Absent, answer)
+    }
+
+    async fn run(&self, run: RunReader<'_, R>) -> Result<(), SessionError> {
+        Absent.run(run).await
     }
 }
 
@@ -171,7 +207,7 @@ async fn want(
     jobs: &mpsc::Sender<Job>,
 ) -> SessionMessage {
     let reading = |done, size| {
-        courtesy(jobs, SessionMessage::Reading { request, done, size });
+        let _ = courtesy(jobs, SessionMessage::Reading { request, done, size });
     };
     match service.holdings.want(entry, &reading).await {
         Ok((root, size)) if service.holdings.may(&service.to, &root) => {

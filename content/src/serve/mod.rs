@@ -7,6 +7,7 @@ pub mod holdings;
 pub(crate) mod link;
 pub mod passing;
 pub(crate) mod run;
+pub mod swarm;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::session::{Ended, Links, Side};
 use event::{Event, Listener};
 use holdings::Holdings;
 use link::Line;
+use swarm::{Seat, Swarm};
 
 /// What a session serves, to whom, and who is told.
 #[derive(Clone)]
@@ -46,34 +48,45 @@ pub struct Ways {
     pub direct: Option<Direct>,
 }
 
-/// Serves `holdings` in `session` until the other end ends it; it came over `control`, or directly. The signed `head` of this
-/// device's catalogue, empty if there is none, is said first.
+/// What a device has that states what it serves.
+pub struct Origin {
+    /// The signed head of its catalogue; empty if there is none.
+    pub head: Vec<u8>,
+    /// Those who fetch from it.
+    pub swarm: Arc<Swarm>,
+}
+
+/// Serves `holdings` in `session` until the other end ends it; it came over `control`, or directly. The head is said first, and
+/// those who fetch the same are named to each other.
 ///
 /// # Errors
 /// Why it ended otherwise.
 pub async fn serve(
     holdings: Arc<dyn Holdings>,
-    head: Vec<u8>,
+    origin: Origin,
     session: SeederSession,
     (ways, control): (Ways, Option<Control>),
     listener: Arc<dyn Listener>,
 ) -> Result<(), SessionError> {
     let SeederSession { peer, writer, reader, ends, .. } = session;
     let service = Service { holdings, to: peer.address.device, listener };
+    let Origin { head, swarm } = origin;
+    let seat = swarm.seat(peer.address).map(Arc::new);
     let head = SessionMessage::Head { statement: Bytes::new(head).unwrap_or_default() };
     let way = if control.is_some() { Way::Relay } else { Way::Tcp };
     let carries = way.is_direct() || ways.allowed != Allowed::Direct;
     let mut links = Links::new(ways.direct, control);
     links.ends = Some(Box::new(ends));
-    let (service_of_first, aside) = (service.clone(), links.aside());
-    let first = Line { service: service_of_first, way, carries, writer, reader, aside };
+    let server = Server { service: service.clone(), seat: seat.clone(), answer: None };
+    let first = Line { service, way, carries, writer, reader, aside: links.aside(), seat };
     links.first(way, first.serve(Some(head)));
-    links.run(&mut Server { service, answer: None }).await
+    links.run(&mut { server }).await
 }
 
 /// The end of a session that serves.
 struct Server {
     service: Service,
+    seat: Option<Arc<Seat>>,
     /// To where the other end spoke last of its addresses.
     answer: Option<mpsc::WeakSender<Job>>,
 }
@@ -85,8 +98,8 @@ impl<S: Direction, R: Direction> Side<S, R> for Server {
         (writer, reader): (LinkWriter<S>, LinkReader<R>),
         aside: mpsc::Sender<Addresses>,
     ) -> impl Future<Output = Result<(), SessionError>> + Send + 'static {
-        let service = self.service.clone();
-        Line { service, way, carries: true, writer, reader, aside }.serve(None)
+        let (service, seat) = (self.service.clone(), self.seat.clone());
+        Line { service, way, carries: true, writer, reader, aside, seat }.serve(None)
     }
 
     fn up(&mut self, way: Way, place: SocketAddr) {
@@ -110,7 +123,7 @@ impl<S: Direction, R: Direction> Side<S, R> for Server {
 
     fn send_own(&mut self, candidates: Candidates) {
         if let Some(link) = self.answer.as_ref().and_then(mpsc::WeakSender::upgrade) {
-            courtesy(&link, SessionMessage::Paths { candidates });
+            let _ = courtesy(&link, SessionMessage::Paths { candidates });
         }
     }
 

@@ -10,7 +10,7 @@ async fn addresses_said_again_and_again_take_no_memory_without_end() {
     let (Outbox { jobs, .. }, waiting) = outbox();
     let to = SecretKey::from_seed([1; 32]).id();
     let service = Service { holdings: Arc::new(Memory::default()), to, listener: Arc::new(Nobody) };
-    let mut server = Server { service, answer: None };
+    let mut server = Server { service, seat: None, answer: None };
     let mut links = Links::<ToLeecher, ToSeeder>::new(None, None);
     for _ in 0..10_000 {
         let addresses = Addresses { candidates: List::default(), answer: jobs.downgrade() };

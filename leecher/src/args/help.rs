@@ -47,6 +47,7 @@ Examples:
   leecher download 'share/photos/*.jpg' -o Pictures     what fits
   leecher download film.mkv --wait --limit 10M          when somebody has it online, at 10 MB/s at most
   leecher download notes.txt -o - | less                to standard output
+  leecher download big.iso --seed-for 1h                give it to others for an hour more
 
 NAME is a file name, a path, a folder or a glob. One file lands as OUT/name, a folder as OUT/folder/..., what a \
 glob finds below its deepest common folder. Nothing is ever overwritten: a second copy gets a new name, and \

@@ -2,6 +2,7 @@
 
 mod begin;
 mod folders;
+mod giving;
 mod stale;
 mod stream;
 mod tally;
@@ -31,6 +32,7 @@ use crate::progress::{DownloadBar, TICK};
 use crate::select::{Chosen, Empty, Files, Offer};
 use crate::words;
 use begin::{Shown, Wanted, begin, moment};
+use giving::Giving;
 use stale::{Again, Stale};
 use tally::{Asked, Tally, merged};
 
@@ -57,7 +59,7 @@ pub async fn run(
     args: DownloadArgs,
 ) -> Result<Exit, Failure> {
     if args.out == Path::new(STDOUT) {
-        stream::check_reader(speaker, &args)?;
+        stream::check(speaker, &args)?;
     }
     let mut spaces = freshen(speaker, common, News::Needed).await?;
     let mut chosen = choose(speaker, &spaces, &args);
@@ -81,10 +83,11 @@ pub async fn run(
     let place = Some(place(&args, jobs.values().flatten(), &empty));
     let mut tally = Tally { place, ..Tally::default() };
     let (mut again, mut older) = (Again::new(), Vec::new());
-    let mut jobs = jobs;
+    let (mut jobs, mut giving) = (jobs, Giving::new());
     loop {
         let before = tally.written;
-        let stale = fetch(speaker, common, &args, &mut spaces, jobs, &bar, &mut tally).await?;
+        let given = (&mut tally, &mut giving);
+        let stale = fetch((speaker, common, &args), &mut spaces, jobs, &bar, given).await?;
         if stale.is_empty() {
             break;
         }
@@ -111,21 +114,22 @@ pub async fn run(
     folders::tell_unshared(speaker, &spaces, &unshared);
     let all = Asked { files: all, folders: empty.len() };
     tally.report(speaker, &what, all, bar.elapsed())?;
+    if let Some(time) = args.seed_for {
+        giving::give(&speaker.console, giving, time).await;
+    }
     let whole = left_out.is_empty() && unshared.is_empty();
     Ok(if whole { Exit::Done } else { Exit::Other })
 }
 
 /// Fetches the files of `all`, space by space; those that are no longer what was stated.
-async fn fetch(
-    speaker: &Speaker,
-    common: &CommonArgs,
-    args: &DownloadArgs,
+async fn fetch<'a>(
+    (speaker, common, args): (&'a Speaker, &'a CommonArgs, &DownloadArgs),
     spaces: &mut [Known],
     all: BTreeMap<usize, Vec<Job>>,
     bar: &DownloadBar,
-    tally: &mut Tally,
+    (tally, giving): (&mut Tally, &mut Giving<'a>),
 ) -> Result<Vec<Stale>, Failure> {
-    let mut stale = Vec::new();
+    let (mut stale, stays) = (Vec::new(), args.seed_for.is_some());
     for (number, jobs) in all {
         let known = &mut spaces[number];
         let connection = known.connection.take();
@@ -137,12 +141,15 @@ async fn fetch(
             begin((speaker, common, args), (space, connection), wanted, landing.clone());
         there.into_iter().for_each(|job| download.skip(job));
         let come = || (landing.written(), landing.resumed());
-        let ends = watch(download.run(), bar, &shown, come, tally).await;
+        let ends = watch(download.run(stays), bar, &shown, come, tally).await;
         landing.record();
         stale.extend(tally.add(speaker, jobs, ends, (&landing, &shown.names)));
         tally.shares = merged(tally.shares.drain(..), shown.shares());
         let view = &shown.view;
         tally.ways = merged(tally.ways.drain(..), view.ways());
+        if stays {
+            giving.push((download, shown));
+        }
     }
     Ok(stale)
 }
@@ -214,7 +221,13 @@ fn place<'a>(
 }
 
 fn manner(args: &DownloadArgs) -> Manner {
-    Manner { wait: args.wait, patience: args.patience, sources: args.jobs, path: args.path }
+    Manner {
+        wait: args.wait,
+        patience: args.patience,
+        sources: args.jobs,
+        path: args.path,
+        swarm: !args.no_swarm,
+    }
 }
 
 fn source(offer: &Offer) -> Source {

@@ -30,6 +30,7 @@ mod removing;
 mod seeding;
 mod sharing;
 mod sparse;
+mod swarm;
 mod this_machine;
 mod tight_home;
 mod together;

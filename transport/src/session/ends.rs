@@ -24,6 +24,8 @@ pub struct Ends<S: Direction, R: Direction> {
     pub(super) exporter: ExporterKey,
     pub(super) random: Arc<dyn Random>,
     pub(super) pace: Option<Pace>,
+    /// Which direction the pace is for.
+    pub(super) way: Way,
 }
 
 /// The leecher's side.
@@ -51,11 +53,7 @@ impl<S: Direction, R: Direction> Ends<S, R> {
     /// not be used twice.
     #[must_use]
     pub fn link(&self, stream: BoxStream, number: u32) -> (LinkWriter<S>, LinkReader<R>) {
-        let way = match self.end {
-            End::Leecher => Way::Reading,
-            End::Seeder => Way::Writing,
-        };
-        let (reader, writer) = tokio::io::split(paced(stream, way, self.pace.as_ref()));
+        let (reader, writer) = tokio::io::split(paced(stream, self.way, self.pace.as_ref()));
         (self.writer(writer, number), self.reader(reader, number))
     }
 }

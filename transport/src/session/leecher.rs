@@ -57,7 +57,20 @@ struct Waiting {
 #[derive(Default)]
 pub struct Sessions {
     waiting: Mutex<HashMap<[u8; 16], Waiting>>,
+    pace: Paces,
+}
+
+/// How fast links are, and in which direction that counts.
+#[derive(Clone)]
+struct Paces {
     pace: Option<Pace>,
+    way: Way,
+}
+
+impl Default for Paces {
+    fn default() -> Self {
+        Self { pace: None, way: Way::Reading }
+    }
 }
 
 /// A session. The seeder is verified; that it has the same keys shows when [`LeecherReader::confirm`] succeeds.
@@ -77,7 +90,7 @@ pub struct LeecherReader {
     stream: ReadHalf<BoxStream>,
     acknowledged: Acknowledged,
     random: Arc<dyn Random>,
-    pace: Option<Pace>,
+    pace: Paces,
 }
 
 impl LeecherReader {
@@ -98,7 +111,8 @@ impl LeecherReader {
             receiving: keys.to_leecher,
             exporter: keys.exporter,
             random: self.random,
-            pace: self.pace,
+            pace: self.pace.pace,
+            way: self.pace.way,
         };
         Ok((ends.reader(self.stream, 0), ends))
     }
@@ -108,7 +122,13 @@ impl Sessions {
     /// As the default, but what links bring is read no faster than `pace` allows.
     #[must_use]
     pub fn paced(pace: Option<Pace>) -> Self {
-        Self { pace, ..Self::default() }
+        Self { pace: Paces { pace, ..Paces::default() }, ..Self::default() }
+    }
+
+    /// As [`Sessions::paced`], for a device that gives on what it fetches: links are also written to no faster.
+    #[must_use]
+    pub fn paced_both_ways(pace: Option<Pace>) -> Self {
+        Self { pace: Paces { pace, way: Way::Both }, ..Self::default() }
     }
 
     /// Takes an event if it belongs to a handshake under way.
@@ -192,7 +212,7 @@ impl Sessions {
         let answered = answered(side, offered, from, &message)?;
         let (host, port) =
             link_place(side.space, control.relay(), address).ok_or(SessionError::Elsewhere)?;
-        finish(side, answered, self.pace.as_ref(), async |opening| {
+        finish(side, answered, &self.pace, async |opening| {
             link::connect(side.platform, (&host, port), ticket, opening).await
         })
         .await
@@ -217,7 +237,7 @@ impl Sessions {
         let answer = asked.unwrap_or(Err(SessionError::Timeout))?;
         let message = side.with(|terms, _| Message::open(terms, &seeder.device, &answer))?;
         let answered = answered(side, offered, seeder, &message)?;
-        finish(side, answered, self.pace.as_ref(), async |opening| {
+        finish(side, answered, &self.pace, async |opening| {
             stream.write_all(opening).await?;
             stream.flush().await?;
             Ok(stream)
@@ -298,13 +318,13 @@ fn answered(
 async fn finish(
     side: &Side<'_>,
     answered: Answered,
-    pace: Option<&Pace>,
+    pace: &Paces,
     send: impl AsyncFnOnce(&[u8]) -> std::io::Result<BoxStream>,
 ) -> Result<LeecherSession, SessionError> {
     let (peer, suite) = (*answered.peer(), answered.suite());
     let (acknowledged, opening) = answered.acknowledge();
     let stream = send(&opening.to_bytes()).await?;
-    let stream = paced(stream, Way::Reading, pace);
+    let stream = paced(stream, pace.way, pace.pace.as_ref());
     let (reader, writer) = tokio::io::split(stream);
     let sender = LinkSender::new(acknowledged.to_seeder().clone(), acknowledged.session(), 0);
     let random = side.platform.random.clone();
@@ -312,7 +332,7 @@ async fn finish(
         peer,
         suite,
         writer: LinkWriter::new(writer, sender, random.clone()),
-        reader: LeecherReader { stream: reader, acknowledged, random, pace: pace.cloned() },
+        reader: LeecherReader { stream: reader, acknowledged, random, pace: pace.clone() },
     })
 }
 

@@ -11,19 +11,24 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::pace::Pace;
 
-/// Which direction carries content. Requests for it are small and never wait.
+/// Which direction carries content. Requests for it are small and never wait, where nothing else goes their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// A leecher reads slowly, so that the system holds the other side back.
     Reading,
     /// A seeder writes slowly.
     Writing,
+    /// One that gives on what it fetches does both.
+    Both,
 }
 
 /// `stream` at the given pace; as it is if there is none.
 pub(super) fn paced(stream: BoxStream, way: Way, pace: Option<&Pace>) -> BoxStream {
     match pace {
-        Some(pace) => Box::new(Paced { stream, way, pace: pace.clone(), pause: None }),
+        Some(pace) => {
+            let (reading, writing) = Default::default();
+            Box::new(Paced { stream, way, pace: pace.clone(), reading, writing })
+        }
         None => stream,
     }
 }
@@ -32,21 +37,25 @@ struct Paced {
     stream: BoxStream,
     way: Way,
     pace: Pace,
-    /// Until when nothing more may pass.
-    pause: Option<Pin<Box<Sleep>>>,
+    reading: Pause,
+    writing: Pause,
 }
 
-impl Paced {
-    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(pause) = &mut self.pause {
+/// Until when nothing more may pass in one direction.
+#[derive(Default)]
+struct Pause(Option<Pin<Box<Sleep>>>);
+
+impl Pause {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(pause) = &mut self.0 {
             ready!(pause.as_mut().poll(context));
-            self.pause = None;
+            self.0 = None;
         }
         Poll::Ready(())
     }
 
-    fn pay(&mut self, bytes: usize) {
-        self.pause = self.pace.pay(bytes).map(|due| Box::pin(sleep_until(due)));
+    fn pay(&mut self, pace: &Pace, bytes: usize) {
+        self.0 = pace.pay(bytes).map(|due| Box::pin(sleep_until(due)));
     }
 }
 
@@ -56,16 +65,17 @@ impl AsyncRead for Paced {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.way == Way::Writing {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        let this = &mut *self;
+        if this.way == Way::Writing {
+            return Pin::new(&mut this.stream).poll_read(context, buffer);
         }
-        ready!(self.poll_pause(context));
-        let turn = self.pace.turn().min(buffer.remaining());
+        ready!(this.reading.poll(context));
+        let turn = this.pace.turn().min(buffer.remaining());
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(turn));
-        ready!(Pin::new(&mut self.stream).poll_read(context, &mut part))?;
+        ready!(Pin::new(&mut this.stream).poll_read(context, &mut part))?;
         let count = part.filled().len();
         buffer.advance(count);
-        self.pay(count);
+        this.reading.pay(&this.pace, count);
         Poll::Ready(Ok(()))
     }
 }
@@ -76,13 +86,14 @@ impl AsyncWrite for Paced {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.way == Way::Reading {
-            return Pin::new(&mut self.stream).poll_write(context, bytes);
+        let this = &mut *self;
+        if this.way == Way::Reading {
+            return Pin::new(&mut this.stream).poll_write(context, bytes);
         }
-        ready!(self.poll_pause(context));
-        let turn = self.pace.turn().min(bytes.len());
-        let count = ready!(Pin::new(&mut self.stream).poll_write(context, &bytes[..turn]))?;
-        self.pay(count);
+        ready!(this.writing.poll(context));
+        let turn = this.pace.turn().min(bytes.len());
+        let count = ready!(Pin::new(&mut this.stream).poll_write(context, &bytes[..turn]))?;
+        this.writing.pay(&this.pace, count);
         Poll::Ready(Ok(count))
     }
 
@@ -132,12 +143,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn reading_and_writing_take_the_time_they_should() {
-        for way in [Way::Reading, Way::Writing] {
+        let (reads, writes) = ((Way::Reading, true), (Way::Writing, false));
+        for (way, reads) in [reads, writes, (Way::Both, true), (Way::Both, false)] {
             let (near, far) = pipes(way, 1_000_000, 1).remove(0);
-            let (mut from, mut to): (BoxStream, BoxStream) = match way {
-                Way::Reading => (near, Box::new(far)),
-                Way::Writing => (Box::new(far), near),
-            };
+            let (mut from, mut to): (BoxStream, BoxStream) =
+                if reads { (near, Box::new(far)) } else { (Box::new(far), near) };
             let start = Instant::now();
             let writing = async {
                 to.write_all(&vec![7; 5_000_000]).await.unwrap();

@@ -41,6 +41,7 @@ pub struct Acceptor {
     allowance: Mutex<Allowance>,
     start: Instant,
     pace: Option<Pace>,
+    way: Way,
 }
 
 impl Default for Acceptor {
@@ -51,6 +52,7 @@ impl Default for Acceptor {
             allowance: Mutex::default(),
             start: Instant::now(),
             pace: None,
+            way: Way::Writing,
         }
     }
 }
@@ -96,6 +98,12 @@ impl Acceptor {
     #[must_use]
     pub fn paced(pace: Option<Pace>) -> Self {
         Self { pace, ..Self::default() }
+    }
+
+    /// As [`Acceptor::paced`], for a device that fetches too: links are also read from no faster.
+    #[must_use]
+    pub fn paced_both_ways(pace: Option<Pace>) -> Self {
+        Self { way: Way::Both, ..Self::paced(pace) }
     }
 
     fn millis(&self) -> u64 {
@@ -251,7 +259,7 @@ impl Acceptor {
         let ready = awaiting.confirm(&opening.proof)?;
         stream.write_all(&ready.proof).await?;
         stream.flush().await?;
-        let stream = paced(stream, Way::Writing, self.pace.as_ref());
+        let stream = paced(stream, self.way, self.pace.as_ref());
         let (reader, writer) = tokio::io::split(stream);
         let keys = ready.keys;
         let ends = SeederEnds {
@@ -262,6 +270,7 @@ impl Acceptor {
             exporter: keys.exporter,
             random: side.platform.random.clone(),
             pace: self.pace.clone(),
+            way: self.way,
         };
         Ok(SeederSession {
             peer: ready.peer,

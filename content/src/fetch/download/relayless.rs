@@ -42,7 +42,7 @@ impl<S: Space> Download<S> {
             return None;
         }
         self.lost.clear();
-        self.reached = Some(near.clone());
+        self.show(&near);
         Some(near)
     }
 

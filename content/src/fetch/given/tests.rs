@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::fetch::schedule::{Arrival, Offer, Schedule, SourceId, Work};
 use crate::landing::{Landing, Target};
-use crate::serve::{Ways, serve};
+use crate::serve::{Origin, Ways, serve};
 use crate::testing::{Memory, Nobody, session};
 
 /// A download of one file of several chunks from somebody who has all of it.
@@ -45,12 +45,9 @@ impl Download {
         let device = SecretKey::from_seed([1; 32]).id();
         let entry = EntryPlace { log_id: [0; 16], position: 0, index: 0 };
         let offer = Offer { device, root: Some(root), size: content.len() as u64, entry };
-        let mut schedule = Schedule::new(vec![vec![offer]], None);
-        if gives {
-            schedule.give_on();
-        }
-        let source = schedule.add(device, Way::Tcp, Instant::now());
-        let shared = Arc::new(Shared::new(schedule, Arc::new(landing)));
+        let schedule = Schedule::new(vec![vec![offer]], None);
+        let shared = Arc::new(Shared::new(schedule, Arc::new(landing), gives));
+        let source = shared.schedule().add(device, Way::Tcp, Instant::now());
         let download = Self { shared, source, content, root, of };
         download.ask();
         download
@@ -156,7 +153,8 @@ async fn got(index: u64) -> (Outcome, Vec<u8>) {
     let (mut opened, accepted) = session().await;
     let holdings: Arc<dyn Holdings> = Arc::new(download.given());
     let listener = Arc::new(Nobody);
-    let serving = serve(holdings, Vec::new(), accepted, (Ways::default(), None), listener);
+    let origin = Origin { head: Vec::new(), swarm: Arc::default() };
+    let serving = serve(holdings, origin, accepted, (Ways::default(), None), listener);
     let asking = async {
         let items = vec![Item { root: download.root, first: index, count: 1, skip: 0 }];
         let items = List::new(items).unwrap();

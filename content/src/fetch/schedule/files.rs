@@ -31,7 +31,7 @@ impl Schedule {
         let mut file = Box::new(File::new(root, layout, begun));
         if let Some(given) = &mut self.given {
             file.keeps_pages = true;
-            given.begun(root, job);
+            given.begun(root, job, layout, &file.done);
         }
         self.found += file.bytes_of(&file.earlier) + file.started();
         of.state = State::Open(file);
@@ -100,6 +100,7 @@ impl Schedule {
         let Some(file) = self.file(job) else { return };
         let len = file.layout.chunk_len(index);
         file.finished(index);
+        self.now_given(job, index);
         self.latest = Some(job);
         if let Ok(source) = self.source(id) {
             let device = source.device;
@@ -139,6 +140,9 @@ impl Schedule {
     pub fn checked(&mut self, job: usize, index: u64, fits: bool) {
         if let Some(file) = self.file(job) {
             file.checked(index, fits);
+            if fits {
+                self.now_given(job, index);
+            }
             self.settle(job);
         }
     }

@@ -38,6 +38,7 @@ use partial::Said;
 use source::{Asked, Flight, Source};
 use standby::Standby;
 
+pub use given::Fresh;
 pub use source::Page;
 
 /// Names a source; never used again.
@@ -181,6 +182,10 @@ pub struct Schedule {
     next_source: SourceId,
     /// What the devices have said that they have, as long as there is a link to them.
     said: BTreeMap<DeviceId, Said>,
+    /// Devices that fetch the same and are no seeders: only direct links to them carry content.
+    partners: BTreeSet<DeviceId>,
+    /// From which part of a file on it is asked for among partners: of 2^64.
+    turn: u64,
     window: Option<u64>,
     unstated: BTreeSet<usize>,
     known: BTreeSet<usize>,
@@ -227,6 +232,8 @@ impl Schedule {
             sources: BTreeMap::new(),
             next_source: 0,
             said: BTreeMap::new(),
+            partners: BTreeSet::new(),
+            turn: 0,
             window,
             unstated: BTreeSet::new(),
             known: BTreeSet::new(),
@@ -274,6 +281,11 @@ impl Schedule {
             schedule.set_unassigned(number, size);
         }
         schedule
+    }
+
+    /// Of files that partners fetch too this one asks from another place on than they do, if `turn` is random.
+    pub const fn set_turn(&mut self, turn: u64) {
+        self.turn = turn;
     }
 
     /// Adds somebody who has the very content of `job`; whoever is known already is not added twice, and who has lied not

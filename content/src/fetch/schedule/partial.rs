@@ -221,8 +221,9 @@ impl Schedule {
         Some(first..stop)
     }
 
-    /// Of the missing chunks of `job` the first that no partner has named, for a source that has all: `most` bytes at most,
-    /// none at or behind `end`. `None` where there are no partners, or they have all of it between them.
+    /// Of the missing chunks of `job` one that no partner has named, and those behind it, for a source that has all: `most` bytes at
+    /// most, none at or behind `end`. `None` where there are no partners, or they have all of it between them. Each who fetches looks
+    /// from another place on, so that they do not all ask for the same.
     pub(super) fn nobodys(
         &self,
         id: SourceId,
@@ -231,10 +232,14 @@ impl Schedule {
         end: u64,
     ) -> Option<Range<u64>> {
         let partners = self.partners(id, job);
-        let file = self.opened(job).filter(|_| !partners.is_empty())?;
+        let any = !partners.is_empty() || !self.partners.is_empty();
+        let file = self.opened(job).filter(|_| any)?;
         let free =
             |index: &u64| *index < end && !partners.iter().any(|named| named.contains(*index));
-        let first = file.missing.iter().flatten().take(COMPARED).find(free)?;
+        let chunks = file.layout.chunks();
+        let from = u64::try_from((u128::from(self.turn) * u128::from(chunks)) >> 64).unwrap_or(0);
+        let (behind, before) = (file.missing.within(from..chunks), file.missing.within(0..from));
+        let first = behind.chain(before).flatten().take(COMPARED).find(free)?;
         let count = (most / file.layout.chunk_len(0).max(1)).max(1);
         let wanted = |index: &u64| free(index) && file.missing.contains(*index);
         let last = end.min(first.saturating_add(count));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sealift_proto::catalogue::Root;
 use sealift_proto::identity::DeviceId;
 use sealift_transport::path::Way;
 use tokio::time::Instant;
@@ -24,7 +25,8 @@ impl Schedule {
     pub(super) fn stands_by(&mut self, id: SourceId, now: Instant) -> bool {
         let Some(source) = self.sources.get(&id) else { return true };
         let (device, may_rest) = (source.device, !source.way.is_direct());
-        let barred = source.carries_not || may_rest && !self.relay_carries;
+        let direct_only = !self.relay_carries || self.partners.contains(&device);
+        let barred = source.carries_not || may_rest && direct_only;
         let rests = may_rest && {
             let look = self.look(id, device, now);
             let standby = self.standby.entry(device).or_insert_with(|| Standby::new(now));
@@ -58,7 +60,42 @@ impl Schedule {
     #[must_use]
     pub fn needs_direct(&self, device: DeviceId) -> bool {
         let said_so = |of: &Source| of.device == device && of.carries_not;
-        !self.relay_carries || self.sources.values().any(said_so)
+        let barred = !self.relay_carries || self.partners.contains(&device);
+        barred || self.sources.values().any(said_so)
+    }
+
+    /// `device` fetches the same as this one from now on, or does no more.
+    pub fn set_partner(&mut self, device: DeviceId, is: bool) {
+        if is {
+            self.partners.insert(device);
+        } else {
+            self.partners.remove(&device);
+        }
+    }
+
+    /// Whether `device` is one that fetches the same, and no seeder.
+    #[must_use]
+    pub fn is_partner(&self, device: DeviceId) -> bool {
+        self.partners.contains(&device)
+    }
+
+    /// Whether `device` may become a partner: it states none of these files, and has not lied.
+    #[must_use]
+    pub fn may_be_partner(&self, device: DeviceId) -> bool {
+        !self.said_wrong.contains(&device) && !self.states_any(device)
+    }
+
+    /// Whether `device` states any of these files, also of those that have come.
+    #[must_use]
+    pub fn states_any(&self, device: DeviceId) -> bool {
+        self.jobs.iter().any(|of| of.offers.iter().any(|offer| offer.device == device))
+    }
+
+    /// Whether `device` states the file whose content is `root`.
+    #[must_use]
+    pub fn states(&self, device: DeviceId, root: &Root) -> bool {
+        let job = self.roots.get(root);
+        job.is_some_and(|job| self.offering(*job).any(|offering| offering == device))
     }
 
     /// The oldest link to `device` that is there.

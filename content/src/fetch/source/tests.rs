@@ -17,6 +17,7 @@ fn come(download: &Download, batch: &mut Batch<'_>, index: u64) {
 async fn what_came_before_a_link_was_lost_is_written() {
     let download = Download::begun();
     let source = Source {
+        sayer: None,
         shared: &download.shared,
         id: download.source,
         stall: STALL,

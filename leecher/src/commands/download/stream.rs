@@ -39,13 +39,15 @@ pub(super) async fn run(
     let label = escape(file.out.last().map_or("", String::as_str)).into_owned();
     let stdout = Stdout::of_process().map_err(|error| Failure::disk("standard output", &error))?;
     let sink: Arc<dyn Sink> = Arc::new(stdout);
+    // What has gone on cannot be read again.
+    let args = &DownloadArgs { no_swarm: true, ..args.clone() };
     let bar = DownloadBar::new(&speaker.console, &label, size, 1).passing();
     let wanted = vec![Wanted { label: label.clone(), offers }];
     let connection = known.connection.take();
-    let (download, shown) =
+    let (mut download, shown) =
         begin((speaker, common, args), (space, connection), wanted, sink.clone());
     let come = || (sink.written(), 0);
-    let ends = watch(download.run(), &bar, &shown, come, &Tally::default()).await;
+    let ends = watch(download.run(false), &bar, &shown, come, &Tally::default()).await;
     bar.end();
     if let Some(Outcome::Failed(error) | Outcome::Stale(error)) = ends.into_iter().next() {
         return Err(explain(&error, &label, &shown.names));
@@ -63,11 +65,18 @@ pub(super) async fn run(
     Ok(if unshared.is_empty() { Exit::Done } else { Exit::Other })
 }
 
-/// Content on a terminal helps nobody, and may command it.
+/// Content on a terminal helps nobody, and may command it; and what has gone on cannot be given to others.
 ///
 /// # Errors
-/// When standard output is a terminal, with lines that work.
-pub(super) fn check_reader(speaker: &Speaker, args: &DownloadArgs) -> Result<(), Failure> {
+/// When standard output is a terminal, with lines that work, or others are to get it.
+pub(super) fn check(speaker: &Speaker, args: &DownloadArgs) -> Result<(), Failure> {
+    if args.seed_for.is_some() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "what goes to standard output is not kept, so --seed-for has nothing to give",
+        )
+        .next("give a folder with --out"));
+    }
     if !speaker.console.stdout_is_terminal() {
         return Ok(());
     }

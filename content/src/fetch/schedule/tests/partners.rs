@@ -116,6 +116,37 @@ fn whoever_has_all_is_asked_first_for_what_no_partner_has() {
 }
 
 #[test]
+fn those_who_fetch_together_begin_at_different_places() {
+    let begins = |turn| {
+        let mut swarm = Swarm::new(1);
+        swarm.play.schedule.set_turn(turn);
+        swarm.play.schedule.set_partner(device(1), true);
+        let seeder = swarm.seeder;
+        let (_, items) = swarm.asked(seeder).unwrap();
+        items[0].first
+    };
+    assert_eq!([0, 1 << 63, u64::MAX].map(begins), [0, 4, 7]);
+    let mut swarm = Swarm::new(1);
+    swarm.play.schedule.set_turn(1 << 63);
+    swarm.have(0, &[run(5, 3)]);
+    let seeder = swarm.seeder;
+    assert_eq!(swarm.play(seeder, |_| true), (0..8).collect::<Vec<_>>(), "and end with all");
+}
+
+#[test]
+fn a_partners_link_through_the_relay_is_asked_for_nothing() {
+    let mut swarm = Swarm::new(0);
+    let (schedule, now) = (&mut swarm.play.schedule, swarm.play.now);
+    schedule.set_partner(device(1), true);
+    assert!(schedule.needs_direct(device(1)) && !schedule.needs_direct(device(0)));
+    swarm.partners = [Way::Relay, Way::Tcp].map(|way| schedule.add(device(1), way, now)).into();
+    swarm.have(0, &[run(0, 8)]);
+    let [relayed, direct] = swarm.partners[..] else { panic!("two links") };
+    assert!(swarm.asked(relayed).is_none());
+    assert!(swarm.asked(direct).is_some());
+}
+
+#[test]
 fn of_what_a_partner_has_comes_first_what_fewest_have() {
     let mut swarm = Swarm::new(3);
     swarm.have(0, &[run(0, 8)]);
