@@ -8,7 +8,7 @@ mod changing;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -45,6 +45,10 @@ pub const PASSING: [&str; 15] = [
     "desktop.ini",
 ];
 
+/// The rules that [`PASSING`] makes. Walks begin often, and making them costs more than a short walk.
+static LEFT_OUT: LazyLock<Gitignore> =
+    LazyLock::new(|| build(&PASSING.join("\n")).unwrap_or_else(|_| Gitignore::empty()));
+
 /// What one folder says of what is in it.
 #[derive(Clone)]
 enum Ruling {
@@ -60,7 +64,6 @@ enum Ruling {
 pub struct Rules {
     memory: Arc<Memory>,
     folders: HashMap<PathBuf, Said>,
-    passing: Gitignore,
     problems: Vec<(PathBuf, String)>,
     changing: bool,
 }
@@ -98,8 +101,7 @@ impl Rules {
     /// Rules for one walk through the folder whose rules of earlier walks `memory` holds.
     #[must_use]
     pub fn new(memory: Arc<Memory>) -> Self {
-        let passing = build(&PASSING.join("\n")).unwrap_or_else(|_| Gitignore::empty());
-        Self { memory, folders: HashMap::new(), passing, problems: Vec::new(), changing: false }
+        Self { memory, folders: HashMap::new(), problems: Vec::new(), changing: false }
     }
 
     /// Whether some rules changed so short a time ago that those before them hold too. A walk after [`RULES_SETTLE`] will
@@ -131,7 +133,7 @@ impl Rules {
                 }
             }
         }
-        said.unwrap_or_else(|| !is_folder && self.passing.matched(path, false).is_ignore())
+        said.unwrap_or_else(|| !is_folder && LEFT_OUT.matched(path, false).is_ignore())
     }
 
     /// Files with rules that could not be used since the last call, each with the reason.

@@ -6,6 +6,7 @@ mod namespace;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,6 +21,9 @@ pub use namespace::Namespace;
 
 /// Longest that anything a test waits for may take; far above what it takes, since machines may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where the system's programs are.
+const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What a finished program left.
 #[derive(Debug, Clone)]
@@ -161,8 +165,8 @@ impl Running {
     fn start(name: &str, line: &[OsString], home: &Path, work: &Path) -> Self {
         let (program, arguments) = line.split_first().expect("a program");
         let mut path = binaries().into_os_string();
-        path.push(":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        let mut child = Command::new(program)
+        path.push(format!(":{SYSTEM}"));
+        let mut child = Command::new(located(program))
             .args(arguments)
             .current_dir(work)
             .env_clear()
@@ -355,6 +359,13 @@ impl Drop for Running {
     }
 }
 
+/// The path of a program of the system. Of a mere name the standard library would make a copy of this process first, which takes
+/// long when much is in its memory.
+fn located(program: &OsStr) -> PathBuf {
+    let folders = SYSTEM.split(':').map(|folder| Path::new(folder).join(program));
+    folders.into_iter().find(|path| path.is_file()).unwrap_or_else(|| program.into())
+}
+
 /// Lines as text, whatever their bytes.
 fn texts(mut reader: impl BufRead) -> impl Iterator<Item = String> {
     std::iter::from_fn(move || {
@@ -366,13 +377,13 @@ fn texts(mut reader: impl BufRead) -> impl Iterator<Item = String> {
     })
 }
 
-/// The address and pin in a relay's line `relay ready: HOST:PORT#PIN`, as `127.0.0.1:PORT#PIN`.
+/// The address and pin in a relay's line `relay ready: HOST:PORT#PIN`, as `ADDRESS:PORT#PIN`.
 ///
 /// # Panics
 /// When the line is another.
 #[must_use]
-pub fn local_relay(line: &str) -> String {
+pub fn local_relay(line: &str, address: Ipv4Addr) -> String {
     let place = line.strip_prefix("relay ready: ").expect("the ready line");
     let (_, port_and_pin) = place.rsplit_once(':').expect("a port");
-    format!("127.0.0.1:{port_and_pin}")
+    format!("{address}:{port_and_pin}")
 }

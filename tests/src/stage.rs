@@ -1,6 +1,8 @@
 //! The usual beginning of a whole-system test: a relay, a seeder with a folder, members.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
 use crate::process::{Finished, PATIENCE, Running, User, local_relay};
@@ -11,8 +13,20 @@ pub struct Relay {
     pub user: User,
     /// The program.
     pub program: Running,
-    /// `127.0.0.1:PORT#PIN`.
+    /// `ADDRESS:PORT#PIN`.
     pub place: String,
+}
+
+/// An address of this machine for a relay of one test alone: while it is down for a moment, no other test gets its port.
+#[must_use]
+pub fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    if !cfg!(target_os = "linux") {
+        return Ipv4Addr::LOCALHOST;
+    }
+    let [third, fourth] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    // Tests of another process have others, mostly.
+    Ipv4Addr::new(127, 1 + (std::process::id() % 250) as u8, third, fourth)
 }
 
 impl Relay {
@@ -25,19 +39,21 @@ impl Relay {
     /// Starts one with these arguments more.
     #[must_use]
     pub fn start_with(user: User, more: &[&str]) -> Self {
-        let mut program = user.start("relay", &[&["--listen", "127.0.0.1:0"], more].concat());
-        let place = local_relay(&program.line("relay ready: "));
+        let address = own_address();
+        let listen = format!("{address}:0");
+        let mut program = user.start("relay", &[&["--listen", &listen], more].concat());
+        let place = local_relay(&program.line("relay ready: "), address);
         Self { user, program, place }
     }
 
-    /// Its port.
+    /// Where it listens.
     ///
     /// # Panics
-    /// Never: the ready line has one.
+    /// Never: the place has it.
     #[must_use]
-    pub fn port(&self) -> u16 {
+    pub fn address(&self) -> SocketAddr {
         let (address, _) = self.place.split_once('#').expect("a pin");
-        address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a port")
+        address.parse().expect("an address and a port")
     }
 
     /// Its pin.
@@ -60,9 +76,17 @@ impl Relay {
     /// Starts one with the home and port of one that ended.
     #[must_use]
     pub fn again(user: User, place: &str) -> Self {
-        let (address, _) = place.split_once('#').expect("a pin");
-        let mut program = user.start("relay", &["--listen", address]);
-        let again = local_relay(&program.line("relay ready: "));
+        Self::again_with(user, place, &[])
+    }
+
+    /// As [`Relay::again`], with these arguments more.
+    #[must_use]
+    pub fn again_with(user: User, place: &str, more: &[&str]) -> Self {
+        let (listen, _) = place.split_once('#').expect("a pin");
+        let address: SocketAddr = listen.parse().expect("an address and a port");
+        let mut program = user.start("relay", &[&["--listen", listen], more].concat());
+        let SocketAddr::V4(v4) = address else { panic!("{address} is of IPv6") };
+        let again = local_relay(&program.line("relay ready: "), *v4.ip());
         assert_eq!(again, place, "the key is kept");
         Self { user, program, place: again }
     }

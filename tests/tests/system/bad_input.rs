@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -32,9 +32,9 @@ fn scene() -> Scene {
 }
 
 /// Sends bytes and reads until the other side closes; how long that took and what it said.
-fn visit(port: u16, bytes: &[u8], close: bool) -> (Duration, Vec<u8>) {
+fn visit(relay: SocketAddr, bytes: &[u8], close: bool) -> (Duration, Vec<u8>) {
     let start = Instant::now();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the relay listens");
+    let mut stream = TcpStream::connect(relay).expect("the relay listens");
     stream.set_read_timeout(Some(PATIENCE_WITH_STRANGERS)).unwrap();
     // The relay may close before all is written.
     let _ = stream.write_all(bytes);
@@ -49,7 +49,7 @@ fn visit(port: u16, bytes: &[u8], close: bool) -> (Duration, Vec<u8>) {
 #[test]
 fn garbage_on_the_port_is_closed_and_harms_nobody() {
     let scene = scene();
-    let port = scene.relay.port();
+    let relay = scene.relay.address();
     let mut noise = vec![0; 1 << 20];
     blake3::Hasher::new().finalize_xof().fill(&mut noise);
     let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 600]].concat();
@@ -68,17 +68,17 @@ fn garbage_on_the_port_is_closed_and_harms_nobody() {
         vec![0; 64],
     ];
     for bytes in &visits {
-        let (time, answer) = visit(port, bytes, true);
+        let (time, answer) = visit(relay, bytes, true);
         assert!(time < PATIENCE_WITH_STRANGERS, "{:02x?}…", &bytes[..bytes.len().min(8)]);
         assert!(answer.len() < 4096, "no amplification");
     }
     for end in (0..ticket.len()).chain([100, 500]) {
         let whole = if end < ticket.len() { &ticket } else { &hello };
-        let _ = visit(port, &whole[..end], true);
+        let _ = visit(relay, &whole[..end], true);
     }
     // Who says nothing is closed too, all at once.
     let silent: Vec<_> =
-        (0..50).map(|_| std::thread::spawn(move || visit(port, b"", false).0)).collect();
+        (0..50).map(|_| std::thread::spawn(move || visit(relay, b"", false).0)).collect();
     for visit in silent {
         assert!(visit.join().unwrap() < PATIENCE_WITH_STRANGERS);
     }
@@ -196,7 +196,7 @@ fn a_seeder_that_vanishes_in_the_middle_leaves_a_part_that_counts() {
     let content: Vec<u8> = (0..10_u32 << 20).map(|i| i.wrapping_mul(i).to_le_bytes()[1]).collect();
     owner.write("share/big.bin", &content);
     appears(&friend, "big.bin");
-    let proxy = Proxy::new(([127, 0, 0, 1], relay.port()).into());
+    let proxy = Proxy::new(relay.address());
     let place = format!("{}#{}", proxy.address(), relay.pin());
     // Five of ten MiB arrive, then nothing more does.
     proxy.hold(Some(5 << 20));

@@ -2,8 +2,6 @@
 //! people call things or have in them may be there, in any common form.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
-use std::net::SocketAddr;
-
 use sealift_tests::process::{Running, User};
 use sealift_tests::proxy::Proxy;
 use sealift_tests::stage::{Relay, invite, seed};
@@ -50,7 +48,7 @@ struct Scene {
 
 fn play(content: &[u8]) -> Scene {
     let relay = Relay::start();
-    let proxy = Proxy::new(SocketAddr::from(([127, 0, 0, 1], relay.port())));
+    let proxy = Proxy::new(relay.address());
     let place = format!("{}#{}", proxy.address(), relay.pin());
     let owner = User::new();
     owner.write(&format!("share/{FOLDER}/{FILE}"), content);
@@ -123,7 +121,7 @@ fn the_relay_holds_nothing_readable() {
 fn equal_sizes_look_equal() {
     let sizes = |name: &str, fill: u8| {
         let relay = Relay::start();
-        let proxy = Proxy::new(SocketAddr::from(([127, 0, 0, 1], relay.port())));
+        let proxy = Proxy::new(relay.address());
         let place = format!("{}#{}", proxy.address(), relay.pin());
         let owner = User::new();
         owner.write(&format!("share/{name}.txt"), &vec![fill; 100_000]);

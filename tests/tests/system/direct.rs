@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// A proxy before `relay` that counts, and the relay as reached through it.
 fn counted(relay: &Relay) -> (Proxy, String) {
-    let proxy = Proxy::with(([127, 0, 0, 1], relay.port()).into(), Setup::default());
+    let proxy = Proxy::with(relay.address(), Setup::default());
     let place = format!("{}#{}", proxy.address(), relay.pin());
     (proxy, place)
 }

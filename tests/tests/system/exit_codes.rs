@@ -82,7 +82,7 @@ fn refused_is_5() {
     // Another key than the pin says.
     let other = Relay::start();
     let pin = other.pin().to_owned();
-    let wrong = format!("127.0.0.1:{}#{pin}", scene.relay.port());
+    let wrong = format!("{}#{pin}", scene.relay.address());
     let refused = stranger.run("leecher", &["list", "--relay", &wrong]).expect(5);
     assert!(refused.says("key"), "{refused}");
 }
@@ -95,7 +95,7 @@ fn tampering_is_6() {
     owner.write("share/report.bin", &content);
     let _seeder = seed(&owner, &relay.place, "ana");
     let friend = join(&owner, "ben");
-    let proxy = Proxy::new(([127, 0, 0, 1], relay.port()).into());
+    let proxy = Proxy::new(relay.address());
     let place = format!("{}#{}", proxy.address(), relay.pin());
     // Every run of the file is altered on its way, again and again.
     proxy.alter(Some(500_000));

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use rustix::process::Signal;
-use sealift_tests::process::{PATIENCE, Running, User, local_relay};
+use sealift_tests::process::{PATIENCE, Running, User};
 use sealift_tests::stage::{Relay, appears, download, fetched, join, offered, seed};
 
 /// How the operator gives more room.
@@ -27,10 +27,7 @@ fn again(relay: Relay) -> Relay {
     let Relay { user, program, place } = relay;
     program.signal(Signal::TERM);
     let _ = program.wait().expect(0);
-    let address = place.split('#').next().unwrap();
-    let mut program = user.start("relay", &["--listen", address, "--config", "relay.toml"]);
-    assert_eq!(local_relay(&program.line("relay ready: ")), place);
-    Relay { user, program, place }
+    Relay::again_with(user, &place, &["--config", "relay.toml"])
 }
 
 /// Shares so many files that the catalogue is larger than the room for it.

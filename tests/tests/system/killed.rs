@@ -1,5 +1,5 @@
 //! The real programs with real files, interrupted by real signals at chosen bytes of a download: killed, asked to end, frozen;
-//! connections cut, silence. `tests/interruptions.rs` does the same at far more moments on simulated machines.
+//! connections cut, silence. `interruptions.rs` does the same at far more moments on simulated machines.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Stand {
         let seeder = seed(&owner, &relay.place, "ana");
         let friend = join(&owner, "ben");
         appears(&friend, FILE);
-        let proxy = Proxy::with(([127, 0, 0, 1], relay.port()).into(), Setup::default());
+        let proxy = Proxy::with(relay.address(), Setup::default());
         Self { relay: Some(relay), owner, seeder: Some(seeder), friend, proxy, content }
     }
 

@@ -44,7 +44,7 @@ fn devices_follow_a_relay_to_where_it_moved() {
     let next = Relay::start_with(host, &[]);
     assert_eq!(next.pin(), relay.pin());
     let file = relay.user.home().join(".local/share/sealift/relay/relay.toml");
-    std::fs::write(file, format!("moved_to = [\"127.0.0.1:{}\"]\n", next.port())).unwrap();
+    std::fs::write(file, format!("moved_to = [\"{}\"]\n", next.address())).unwrap();
     relay.program.signal(Signal::HUP);
     relay.program.message("was read again");
     relay.program.signal(Signal::TERM);

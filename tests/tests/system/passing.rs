@@ -42,10 +42,6 @@ impl Drop for Portal {
     }
 }
 
-fn address(relay: &Relay) -> SocketAddr {
-    relay.place.split('#').next().unwrap().parse().unwrap()
-}
-
 #[test]
 fn another_server_in_the_relays_place_ends_nothing_that_was_begun() {
     let relay = Relay::start();
@@ -57,7 +53,7 @@ fn another_server_in_the_relays_place_ends_nothing_that_was_begun() {
     let line = ["download", "film.bin", "--out", "out", "--limit", "1M", "--path", "relay", "-v"];
     let mut begun = friend.start("leecher", &line);
     seeder.message("ben downloads");
-    let (place, at) = (relay.place.clone(), address(&relay));
+    let (place, at) = (relay.place.clone(), relay.address());
     let Relay { user, program, .. } = relay;
     program.kill();
     // A server with another key: a relay like any other TLS server.
@@ -104,7 +100,7 @@ fn a_relay_that_is_down_is_told_at_once_and_holds_up_no_other_space() {
     let _ = friend.run("leecher", &["join", &invite(&second)]).expect(0);
     let _ = friend.run("leecher", &["search", "report"]).expect(0);
     // The relay of the second space takes connections and says nothing.
-    let at = address(&second_relay);
+    let at = second_relay.address();
     second_relay.program.kill();
     let silent = TcpListener::bind(at).unwrap();
     let start = Instant::now();

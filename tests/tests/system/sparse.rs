@@ -56,7 +56,7 @@ fn transfer(mib: u64) {
     seeder.message_within("offering", time);
     let friend = join(&owner, "ben");
     appears(&friend, FILE);
-    let proxy = Proxy::with(([127, 0, 0, 1], relay.port()).into(), Setup::default());
+    let proxy = Proxy::with(relay.address(), Setup::default());
     let place = format!("{}#{}", proxy.address(), relay.pin());
     let line = ["download", FILE, "--out", "out", "--relay", &place];
     let mut first = friend.start("leecher", &line);

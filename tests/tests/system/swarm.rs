@@ -40,7 +40,7 @@ impl Stage {
         blake3::Hasher::new_derive_key("content").finalize_xof().fill(&mut content);
         let (relay, owner) = (Relay::start(), User::new());
         owner.write(&format!("share/{FILE}"), &content);
-        let proxy = Proxy::with(([127, 0, 0, 1], relay.port()).into(), Setup::default());
+        let proxy = Proxy::with(relay.address(), Setup::default());
         Self { relay, owner, proxy, content, limit }
     }
 

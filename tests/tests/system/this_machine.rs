@@ -2,6 +2,8 @@
 //! the real port is free.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
+use std::net::Ipv4Addr;
+
 use rustix::process::Signal;
 use sealift_tests::process::{Namespace, User, local_relay};
 use sealift_tests::stage::offered;
@@ -86,7 +88,7 @@ fn an_invite_made_while_the_seeder_starts_is_for_the_relay_it_was_told() {
     assert!(refused.says("127.0.0.1:7800 cannot be reached"), "{refused}");
     let operator = User::within(&network);
     let mut relay = operator.type_line("relay --listen 127.0.0.1:7800");
-    let place = local_relay(&relay.line("relay ready: "));
+    let place = local_relay(&relay.line("relay ready: "), Ipv4Addr::LOCALHOST);
     let (line, _) = invited(&first, "");
     assert!(line.starts_with("sealift:127.0.0.1:7800/"), "{line}");
     offered(&mut seeder);

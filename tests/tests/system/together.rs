@@ -1,4 +1,4 @@
-//! Two real seeders serve one download. `tests/many_sources.rs` measures it in virtual time, where a rate is exact.
+//! Two real seeders serve one download. `many_sources.rs` measures it in virtual time, where a rate is exact.
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use sealift_tests::process::{Running, User};
@@ -13,7 +13,7 @@ const RATE: u64 = 4_000_000;
 /// A way to the relay that is as narrow for what is sent as [`RATE`].
 fn narrow(relay: &Relay) -> (Proxy, String) {
     let up = Path { rate: Some(RATE), ..Path::default() };
-    let to = ([127, 0, 0, 1], relay.port()).into();
+    let to = relay.address();
     let proxy = Proxy::with(to, Setup { up, ..Setup::default() });
     let place = format!("{}#{}", proxy.address(), relay.pin());
     (proxy, place)

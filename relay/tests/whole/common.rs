@@ -1,9 +1,10 @@
 //! A relay in this process, on a port of its own, and a client that says whatever a test wants.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "it is part of tests")]
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -28,8 +29,18 @@ use sealift_proto::log::{Head, chain_next, chain_start};
 use sealift_proto::space::{Card, Certificate, Chain, Role, SerialNumber, SpaceId, SpaceRecord};
 use sealift_relay::{Allowed, Config, InForce, Limits, Relay, RelayError};
 
+/// A port to be chosen, at an address of this machine for one relay alone: once that has ended, none of another test answers there.
+pub(crate) fn own_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    if !cfg!(target_os = "linux") {
+        return ([127, 0, 0, 1], 0).into();
+    }
+    let [third, fourth] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    ([127, 1, third, fourth], 0).into()
+}
+
 pub(crate) struct TestRelay {
-    pub(crate) port: u16,
+    pub(crate) address: SocketAddr,
     pub(crate) pin: [u8; 16],
     limits: Option<InForce>,
     stop: Option<oneshot::Sender<()>>,
@@ -38,35 +49,35 @@ pub(crate) struct TestRelay {
 
 impl TestRelay {
     pub(crate) async fn start(home: &Path, limits: Limits) -> Self {
-        Self::start_with(home, limits, Vec::new(), 0).await
+        Self::start_with(home, limits, Vec::new(), own_address()).await
     }
 
     pub(crate) async fn start_with(
         home: &Path,
         limits: Limits,
         allowed_spaces: Vec<String>,
-        port: u16,
+        address: SocketAddr,
     ) -> Self {
         let allowed = Allowed { spaces: allowed_spaces, ..Allowed::default() };
-        Self::start_config(Config { home: home.to_owned(), limits, allowed }, port).await
+        Self::start_config(Config { home: home.to_owned(), limits, allowed }, address).await
     }
 
-    pub(crate) async fn start_config(config: Config, port: u16) -> Self {
-        let listener = SystemNet.listen(([127, 0, 0, 1], port).into()).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+    pub(crate) async fn start_config(config: Config, address: SocketAddr) -> Self {
+        let listener = SystemNet.listen(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let relay = Relay::open(Platform::system(), config).await.unwrap();
         let (pin, limits) = (relay.pin(), Some(relay.limits()));
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(relay.serve(vec![listener], async {
             let _ = stopped.await;
         }));
-        Self { port, pin, limits, stop: Some(stop), task }
+        Self { address, pin, limits, stop: Some(stop), task }
     }
 
-    /// Stands for whatever listens on `port`.
-    pub(crate) fn unserved(port: u16) -> Self {
+    /// Stands for whatever listens at `address`.
+    pub(crate) fn unserved(address: SocketAddr) -> Self {
         let task = tokio::spawn(async { Ok(()) });
-        Self { port, pin: [0; 16], limits: None, stop: None, task }
+        Self { address, pin: [0; 16], limits: None, stop: None, task }
     }
 
     /// Other limits while it runs.
@@ -80,7 +91,7 @@ impl TestRelay {
     }
 
     pub(crate) async fn tcp(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream
     }
@@ -97,7 +108,7 @@ impl TestRelay {
     pub(crate) async fn tcp_from(&self, last: u8) -> TcpStream {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind(([127, 0, 0, last], 0).into()).unwrap();
-        let stream = socket.connect(([127, 0, 0, 1], self.port).into()).await.unwrap();
+        let stream = socket.connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream
     }

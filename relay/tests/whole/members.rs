@@ -1,11 +1,9 @@
 //! What members do with a relay, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use sealift_proto::codec::{Bytes, List};
 use sealift_proto::control::{FromRelay, LogHead, Purpose, Refusal, ToRelay};
 use sealift_proto::space::{Role, SpaceId};
@@ -124,7 +122,7 @@ async fn a_hello_holds_for_its_own_connection_and_version() {
 async fn a_private_relay_carries_only_its_spaces() {
     let home = tempfile::tempdir().unwrap();
     let allowed = vec![space_of(1).short()];
-    let relay = TestRelay::start_with(home.path(), Limits::default(), allowed, 0).await;
+    let relay = TestRelay::start_with(home.path(), Limits::default(), allowed, own_address()).await;
     relay.connect(&Member::new(1, 2), true).await;
     let (_, answer) = relay.hello(&Member::new(4, 2), true).await;
     assert_eq!(answer, FromRelay::Refused(Refusal::SpaceNotAllowed));
@@ -134,7 +132,7 @@ async fn a_private_relay_carries_only_its_spaces() {
 async fn catalogues_are_published_pushed_fetched_and_back_after_a_restart() {
     let home = tempfile::tempdir().unwrap();
     let relay = TestRelay::start(home.path(), Limits::default()).await;
-    let (pin, port) = (relay.pin, relay.port);
+    let (pin, address) = (relay.pin, relay.address);
     let (alice, bob) = (Member::new(1, 2), Member::new(1, 3));
     let mut seeder = relay.connect(&alice, true).await;
     let mut leecher = relay.connect(&bob, false).await;
@@ -149,7 +147,7 @@ async fn catalogues_are_published_pushed_fetched_and_back_after_a_restart() {
     assert_eq!(seeder.ask(&publish(2, 1, None, &card(2, 1))).await, done(2));
     assert_eq!(seeder.ask(&publish(3, 2, None, &head)).await, done(3));
     let failed = FromRelay::Failed { request: 4, why: Refusal::Stale };
-    assert_eq!(seeder.ask(&publish(4, 2, None, &common::head(2, &[]))).await, failed);
+    assert_eq!(seeder.ask(&publish(4, 2, None, &crate::common::head(2, &[]))).await, failed);
     let told = |device: u8, log, statement: &[u8]| {
         let statement = Bytes::new(statement.to_vec()).unwrap();
         FromRelay::Head(LogHead { device: key(device).id(), log, statement })
@@ -161,7 +159,7 @@ async fn catalogues_are_published_pushed_fetched_and_back_after_a_restart() {
     relay.stop().await;
     leecher.is_left().await;
 
-    let relay = TestRelay::start_with(home.path(), Limits::default(), Vec::new(), port).await;
+    let relay = TestRelay::start_with(home.path(), Limits::default(), Vec::new(), address).await;
     assert_eq!(relay.pin, pin);
     let mut leecher = relay.connect(&bob, false).await;
     // In one flight.

@@ -2,12 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 #![cfg(target_os = "linux")]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::{Client, Member, TestRelay, fetch, head, publish, put, record};
+use crate::common::{Client, Member, TestRelay, fetch, head, publish, put, record};
 use sealift_proto::control::{FromRelay, Refusal};
 use sealift_relay::Limits;
 

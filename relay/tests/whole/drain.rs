@@ -1,14 +1,12 @@
 //! A relay that ends while links are at work.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
-
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use common::{Client, Member, PATIENCE, TestRelay};
+use crate::common::{Client, Member, PATIENCE, TestRelay};
 use sealift_proto::control::{FromRelay, ToRelay};
 use sealift_relay::Limits;
 
@@ -42,7 +40,9 @@ fn ticket(message: Option<FromRelay>) -> [u8; 32] {
 
 async fn relay(drain: Duration) -> (tempfile::TempDir, TestRelay) {
     let home = tempfile::tempdir().unwrap();
-    let limits = Limits { drain, ..Limits::default() };
+    // None of these clients reads to the end.
+    let farewell = Duration::from_millis(200);
+    let limits = Limits { drain, farewell, ..Limits::default() };
     let relay = TestRelay::start(home.path(), limits).await;
     (home, relay)
 }
@@ -51,13 +51,13 @@ async fn relay(drain: Duration) -> (tempfile::TempDir, TestRelay) {
 async fn links_at_work_finish_while_members_are_told() {
     let (_home, relay) = relay(Duration::from_secs(60)).await;
     let mut pair = pair(&relay).await;
-    let (port, half_open) = (relay.port, relay.tcp().await);
+    let (address, half_open) = (relay.address, relay.tcp().await);
     let start = Instant::now();
     let stopping = tokio::spawn(relay.stop());
     pair.seeder.is_left().await;
     pair.leecher.is_left().await;
     // Nobody comes in any more.
-    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    assert!(TcpStream::connect(address).await.is_err());
     for _ in 0..20 {
         pair.far.write_all(&[5; 100_000]).await.unwrap();
         pair.near.read_exact(&mut [0; 100_000]).await.unwrap();

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 #![cfg(target_os = "linux")]
 
-mod process;
-
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +9,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
 
-use process::{Running, fails, http, relay};
+use crate::process::{Running, fails, http, relay};
 
 const ANYWHERE: [&str; 2] = ["--listen", "127.0.0.1:0"];
 

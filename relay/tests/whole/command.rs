@@ -1,14 +1,12 @@
 //! The command as a process.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod process;
-
 use std::io::Read;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use process::{Running, fails, relay};
+use crate::process::{Running, fails, relay};
 
 #[test]
 fn it_says_where_it_is_and_ends_with_0_on_a_signal() {

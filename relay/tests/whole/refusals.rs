@@ -1,11 +1,9 @@
 //! Limits of connections, links and the store over real sockets: each is met, told in one word, and costs nobody else anything.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::*;
+use crate::common::*;
 use sealift_proto::codec::{self, Bytes};
 use sealift_proto::control::{Address, FromRelay, Refusal, ToRelay};
 use sealift_proto::frame;

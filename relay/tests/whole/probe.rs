@@ -1,11 +1,9 @@
 //! The UDP service of a relay, on loopback: what it answers, and that nobody can have it send anything else.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Member, TestRelay, key};
+use crate::common::{Client, Member, TestRelay, key};
 use sealift_proto::control::{FromRelay, Refusal, ToRelay};
 use sealift_proto::probe::{Answer, Ask, PROBE_LEN, ProbeKey, ProbeToken};
 use sealift_relay::Limits;
@@ -22,13 +20,13 @@ struct Device {
 }
 
 impl Device {
-    async fn new(client: &mut common::Client) -> Self {
+    async fn new(relay: &TestRelay, client: &mut Client) -> Self {
         client.send(&ToRelay::GetProbe { request: 9 }).await;
         let Some(FromRelay::Probe { request: 9, port, token, key }) = client.receive().await else {
             panic!("no UDP service");
         };
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        socket.connect(("127.0.0.1", port)).await.unwrap();
+        socket.connect((relay.address.ip(), port)).await.unwrap();
         Self { socket, token, key }
     }
 
@@ -49,7 +47,7 @@ async fn a_device_learns_the_address_of_its_socket() {
     let home = tempfile::tempdir().unwrap();
     let relay = TestRelay::start(home.path(), Limits::default()).await;
     let mut client = relay.connect(&Member::new(1, 2), false).await;
-    let device = Device::new(&mut client).await;
+    let device = Device::new(&relay, &mut client).await;
     device.ask(7).await;
     let answer = Answer::from_bytes(&device.answer().await, &device.key).unwrap();
     assert_eq!((answer.nonce, answer.seen), ([7; 16], device.socket.local_addr().unwrap()));
@@ -62,7 +60,7 @@ async fn nothing_is_amplified() {
     let home = tempfile::tempdir().unwrap();
     let relay = TestRelay::start(home.path(), Limits::default()).await;
     let mut client = relay.connect(&Member::new(1, 2), false).await;
-    let device = Device::new(&mut client).await;
+    let device = Device::new(&relay, &mut client).await;
     let good = Ask { token: device.token, nonce: [1; 16] }.to_bytes(&device.key);
     let mut sent = 0;
     for len in [0, 1, 4, 20, 63, 64, 65, 200, 1200] {
@@ -97,7 +95,7 @@ async fn all_together_have_a_rate() {
     let mut devices = Vec::new();
     for (member, client) in &mut clients {
         let client = client.insert(relay.connect(member, false).await);
-        devices.push(Device::new(client).await);
+        devices.push(Device::new(&relay, client).await);
     }
     let start = std::time::Instant::now();
     for nonce in 0..30 {
@@ -124,13 +122,13 @@ async fn a_token_ends_with_its_connection() {
     let limits = Limits { probes_per_second: 100_000, probe_burst: 100_000, ..Limits::default() };
     let relay = TestRelay::start(home.path(), limits).await;
     let mut first = relay.connect(&Member::new(1, 2), false).await;
-    let old = Device::new(&mut first).await;
+    let old = Device::new(&relay, &mut first).await;
     old.ask(1).await;
     old.answer().await;
     first.send(&ToRelay::Bye).await;
     while first.receive().await.is_some() {}
     let mut second = relay.connect(&Member::new(1, 3), false).await;
-    let new = Device::new(&mut second).await;
+    let new = Device::new(&relay, &mut second).await;
     // The end of a connection is its last act, but not one that the client sees.
     let forgotten = async {
         loop {

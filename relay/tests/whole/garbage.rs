@@ -1,11 +1,9 @@
 //! What strangers, scanners and broken clients send.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::*;
+use crate::common::*;
 use sealift_proto::codec;
 use sealift_proto::control::{FromRelay, Refusal, ToRelay};
 use sealift_proto::frame::{self, LinkKind, Preamble};
@@ -39,9 +37,9 @@ async fn still_serves(relay: &TestRelay) {
 /// A TLS client's first flight.
 async fn client_hello() -> Vec<u8> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let address = listener.local_addr().unwrap();
     let dialling = tokio::spawn(async move {
-        let fake = TestRelay::unserved(port);
+        let fake = TestRelay::unserved(address);
         let _ = fake.tls_with(&[b"sealift/1"]).await;
     });
     let (mut stream, _) = listener.accept().await.unwrap();

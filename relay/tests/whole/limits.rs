@@ -1,11 +1,9 @@
 //! Every limit over real sockets, from many addresses: what is refused, in which words, and that others go on.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::*;
+use crate::common::*;
 use sealift_proto::codec::{Bytes, Extensions, List};
 use sealift_proto::control::{Address, FromRelay, Refusal, TOKEN, ToRelay};
 use sealift_proto::frame::ALPN;
@@ -153,8 +151,8 @@ async fn a_token_admits_a_space_once_and_for_all_its_members() {
     let allowed = Allowed { spaces: vec![space_of(4).short()], tokens };
     let limits = Limits { wrong_tokens_per_hour: 2, ..Limits::default() };
     let config = Config { home: home.path().to_owned(), limits, allowed };
-    let relay = TestRelay::start_config(config.clone(), 0).await;
-    let (port, member) = (relay.port, Member::new(1, 2));
+    let relay = TestRelay::start_config(config.clone(), own_address()).await;
+    let (address, member) = (relay.address, Member::new(1, 2));
     let show = async |relay: &TestRelay, last, token: &[u8]| {
         let mut body = member.body(true);
         let list = List::new(vec![(TOKEN, Bytes::new(token.to_vec()).unwrap())]).unwrap();
@@ -173,13 +171,13 @@ async fn a_token_admits_a_space_once_and_for_all_its_members() {
     assert!(matches!(show(&relay, 3, b"a token that is good").await, FromRelay::Welcome(_)));
     relay.hello_from(2, &Member::new(1, 3), false).await.0.nothing_more().await;
     relay.stop().await;
-    let relay = TestRelay::start_config(config.clone(), port).await;
+    let relay = TestRelay::start_config(config.clone(), address).await;
     relay.hello_from(2, &Member::new(1, 3), false).await.0.nothing_more().await;
     relay.stop().await;
     // The operator takes the token back, and with it what it admitted.
     let tokens = Tokens::parse(b"a token for somebody else").unwrap();
     let allowed = Allowed { tokens, ..config.allowed };
-    let relay = TestRelay::start_config(Config { allowed, ..config }, port).await;
+    let relay = TestRelay::start_config(Config { allowed, ..config }, address).await;
     refused_from(&relay, 2, &Member::new(1, 3), Refusal::SpaceNotAllowed).await;
     relay.hello_from(2, &Member::new(4, 2), false).await.0.nothing_more().await;
 }

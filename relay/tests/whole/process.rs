@@ -1,5 +1,4 @@
 //! The relay as a process.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "it is part of tests")]
 
 use std::io::{BufRead, BufReader, Read, Write};
