@@ -7,6 +7,7 @@ import time
 
 import payload
 from machine import Failed
+from outputs import KINDS
 from payload import GIB
 from peers import PlainCopy, Sealift
 from report import least, median
@@ -94,6 +95,29 @@ def far(stage, report):
     finally:
         plain.stop()
         ours.stop()
+
+
+def disks(stage, report):
+    """1 GiB onto file systems of several kinds, each in a file of the machine's own (by mount, which takes root), beside a plain copy."""
+    outputs = stage.machine.outputs
+    plain, ours = PlainCopy(stage.machine, stage.tools), stage.own("disks")
+    rows = []
+    try:
+        plain.start()
+        ours.start()
+        for outputs.kind in KINDS:
+            samples = stage.interleaved([plain, ours], stage.big(), stage.rounds)
+            if not all(samples.values()):
+                continue
+            walls, cpus = ([median(getattr(s, what) for s in samples[peer.name]) for peer in (plain, ours)] for what in ("wall", "cpu"))
+            rows.append([outputs.kind, *(f"{wall:.2f}" for wall in walls), f"{walls[0] / walls[1]:.2f}", f"{cpus[0]:.2f} · {cpus[1]:.2f}"])
+    finally:
+        outputs.give_up()
+        outputs.kind = None
+        plain.stop()
+        ours.stop()
+    heads = ["file system", "plain copy, s", "Sealift, s", "speed of the plain copy", "processor s of both"]
+    report.table(f"{stage.big_name} onto file systems of several kinds ({stage.rounds} rounds)", heads, rows)
 
 
 def start(stage, report):
@@ -188,4 +212,4 @@ def _streamed(stage, gib, times):
     return median(wall for wall, _ in takes), median(cpu for _, cpu in takes), peaks
 
 
-ROWS = {row.__name__: row for row in (large, folder, small, trips, far, start, stream)}
+ROWS = {row.__name__: row for row in (large, folder, small, trips, far, start, stream, disks)}
