@@ -4,31 +4,12 @@ use std::fmt::Write;
 
 use sealift_proto::shown::is_unsafe;
 
-pub use sealift_proto::shown::{escape, is_confusing};
+pub use sealift_proto::shown::{escape, escape_os, escape_path, is_confusing};
 
 /// [`escape`] for text of several lines, which stay lines.
 #[must_use]
 pub fn escape_lines(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
-}
-
-/// A path of the local system, safe to show.
-#[must_use]
-pub fn escape_path(path: &std::path::Path) -> String {
-    escape_os(path.as_os_str())
-}
-
-/// A file name of the local system, which need not be text, made safe to show.
-#[must_use]
-pub fn escape_os(name: &std::ffi::OsStr) -> String {
-    name.as_encoded_bytes()
-        .utf8_chunks()
-        .map(|chunk| {
-            let invalid: String =
-                chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
-            format!("{}{invalid}", escape(chunk.valid()))
-        })
-        .collect()
 }
 
 /// One JSON value in a line, with whatever [`escape`] escapes as `\u` escapes: it reads as the same text, and can be looked at.
@@ -62,12 +43,5 @@ mod tests {
         let line = json_line(&value);
         assert!(!line.chars().any(is_unsafe) && line.contains("\\u202e"), "{line}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), value);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn names_that_are_no_text_are_shown() {
-        use std::os::unix::ffi::OsStrExt;
-        assert_eq!(escape_os(std::ffi::OsStr::from_bytes(b"a\xff\x1bb")), "a\\xff\\u{1b}b");
     }
 }

@@ -7,7 +7,7 @@ mod notice;
 mod space;
 mod transport;
 
-pub use notice::{notice, unwritten};
+pub use notice::{reporter, unwritten};
 pub use transport::{call, clock, dial, session};
 
 /// Makes a failure from an error by value where there is one from a reference.

@@ -1,7 +1,9 @@
 //! Names from strangers as they may be shown: nothing in them moves a cursor, and one that looks like another is known.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt::Write;
+use std::path::Path;
 
 /// `text` with everything that a terminal or a reader could take for something else written as an escape: control
 /// characters (ESC, newlines, C1), characters that change the direction of writing, and invisible ones.
@@ -20,6 +22,25 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// A path of the local system, safe to show.
+#[must_use]
+pub fn escape_path(path: &Path) -> String {
+    escape_os(path.as_os_str())
+}
+
+/// A file name of the local system, which need not be text, made safe to show.
+#[must_use]
+pub fn escape_os(name: &OsStr) -> String {
+    name.as_encoded_bytes()
+        .utf8_chunks()
+        .map(|chunk| {
+            let invalid: String =
+                chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            format!("{}{invalid}", escape(chunk.valid()))
+        })
+        .collect()
 }
 
 /// Whether a terminal or a reader could take `c` for something else.
@@ -64,5 +85,12 @@ mod tests {
         for name in ["ana@host", "Анна", "Ελένη", "José", "陳 2", "🚀"] {
             assert!(!is_confusing(name), "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_are_shown() {
+        use std::os::unix::ffi::OsStrExt;
+        assert_eq!(escape_os(OsStr::from_bytes(b"a\xff\x1bb")), "a\\xff\\u{1b}b");
     }
 }

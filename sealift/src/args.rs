@@ -11,8 +11,8 @@ use sealift_command::manual::{About, ENVIRONMENT, Manual};
 use sealift_leecher::args::{
     DownloadArgs, JoinArgs, ListArgs, PingArgs, SearchArgs, VerifyArgs, help as finding,
 };
-use sealift_seeder::args::{InviteArgs, WatchArgs, help as sharing};
-use sealift_seeder::service::Service;
+use sealift_seeder::cli::args::{InviteArgs, WatchArgs, help as sharing};
+use sealift_seeder::cli::service::Service;
 
 /// What the manual pages say beside what the flags do.
 pub const ABOUT: About =

@@ -5,7 +5,7 @@ use sealift_command::args::CommonArgs;
 use sealift_command::exit::{Exit, Failure};
 use sealift_leecher::args::{Arguments, Command as Finding};
 use sealift_platform::Platform;
-use sealift_seeder::args::Command as Sharing;
+use sealift_seeder::cli::args::Command as Sharing;
 
 use crate::args::{ABOUT, Cli, Verb};
 use crate::status;
@@ -35,5 +35,5 @@ pub async fn run(platform: Platform, common: CommonArgs, verb: Verb) -> Result<E
 }
 
 async fn share(platform: Platform, common: &CommonArgs, command: Sharing) -> Result<Exit, Failure> {
-    sealift_seeder::commands::act(platform, common, command).await
+    sealift_seeder::cli::commands::act(platform, common, command).await
 }

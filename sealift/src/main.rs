@@ -7,7 +7,7 @@ use sealift::{commands, suggest};
 use sealift_command::exit::Exit;
 use sealift_command::{completion, process, program, trace};
 use sealift_platform::Platform;
-use sealift_seeder::foreground;
+use sealift_seeder::cli::foreground;
 
 fn main() -> ExitCode {
     program::has_every_verb();

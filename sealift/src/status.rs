@@ -7,7 +7,7 @@ use sealift_command::people::speaker::Speaker;
 use sealift_leecher::commands::status as known;
 use sealift_leecher::freshen::synced;
 use sealift_platform::Platform;
-use sealift_seeder::commands as shared;
+use sealift_seeder::cli::commands as shared;
 use sealift_space::home::Home;
 use sealift_space::members::Members;
 use sealift_space::profile::Profile;

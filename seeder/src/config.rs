@@ -1,10 +1,8 @@
 //! What a seeder is asked to do, checked before anything else happens.
 
+use std::io;
 use std::path::Path;
 
-use sealift_command::console::Console;
-use sealift_command::escape::escape_os;
-use sealift_command::exit::{Exit, Failure};
 use sealift_platform::disk::Disk;
 use sealift_proto::path::RelativePath;
 use sealift_proto::place::RelayPlace;
@@ -12,8 +10,9 @@ use sealift_space::home::Home;
 use sealift_transport::pace::Rate;
 use sealift_transport::path::Allowed;
 
-use crate::folder::{Folder, Folders, MADE_UP};
-use crate::names::{WatchArg, name_folders, shell};
+use crate::error::FolderError;
+use crate::folder::{Folder, Folders};
+use crate::names::{WatchArg, name_folders};
 use crate::own;
 use crate::watch::Watching;
 
@@ -40,8 +39,8 @@ pub struct Config {
     pub path: Allowed,
     /// Whether members on the local network are served without the relay too.
     pub lan: bool,
-    /// Where to tell what happens.
-    pub console: Console,
+    /// Whether an invite is made at the start while nobody else is in the space, for somebody who reads what is told.
+    pub invites: bool,
     /// Whether `seeder status` may ask this one; it takes a socket in the profile's folder.
     pub answers_status: bool,
 }
@@ -49,8 +48,8 @@ pub struct Config {
 /// The folders to offer, each of them there and none of them Sealift's own.
 ///
 /// # Errors
-/// What is wrong with one, and what to type instead.
-pub fn folders(disk: &dyn Disk, home: &Home, watch: &[WatchArg]) -> Result<Folders, Failure> {
+/// What is wrong with one.
+pub fn folders(disk: &dyn Disk, home: &Home, watch: &[WatchArg]) -> Result<Folders, FolderError> {
     let named = name_folders(watch)?;
     let mut folders = Vec::with_capacity(named.len());
     for (name, dir) in named {
@@ -59,44 +58,34 @@ pub fn folders(disk: &dyn Disk, home: &Home, watch: &[WatchArg]) -> Result<Folde
     Ok(Folders::new(folders))
 }
 
-fn folder(disk: &dyn Disk, home: &Home, name: RelativePath, dir: &Path) -> Result<Folder, Failure> {
-    let root = disk.open(dir).map_err(|error| cannot_open(dir, &error))?;
-    let identity = root.stat(Path::new("")).map_err(|error| cannot_open(dir, &error))?;
+fn folder(
+    disk: &dyn Disk,
+    home: &Home,
+    name: RelativePath,
+    dir: &Path,
+) -> Result<Folder, FolderError> {
+    let root = disk.open(dir).map_err(|error| cannot_open(dir, error))?;
+    let identity = root.stat(Path::new("")).map_err(|error| cannot_open(dir, error))?;
     if root.is_made_up() {
-        let what = format!("{} cannot be shared", escape_os(dir.as_os_str()));
-        return Err(Failure::new(Exit::Usage, what).why(MADE_UP).next("share another folder"));
+        return Err(FolderError::MadeUp(dir.to_owned()));
     }
     let own = own::folders(home);
     let is_own = own::identities(&own, disk).contains(&(identity.device, identity.inode))
         || [&home.profile, &home.cache].into_iter().any(|own| is_inside(dir, own))
         || own.last() == Some(&own::resolve(dir));
-    if is_own || own::is_private(dir).map_err(|error| cannot_open(dir, &error))? {
-        return Err(is_kept(dir));
+    if is_own || own::is_private(dir).map_err(|error| cannot_open(dir, error))? {
+        return Err(FolderError::Own(dir.to_owned()));
     }
     // A link that was named is followed once, now.
     Ok(Folder::new(name, own::resolve(dir), own))
 }
 
-fn is_kept(dir: &Path) -> Failure {
-    let what =
-        format!("{} is a folder of Sealift's own, or lies in one", escape_os(dir.as_os_str()));
-    Failure::new(Exit::Usage, what)
-        .why("keys are kept there, and nothing of it is ever shared")
-        .next("share another folder")
-}
-
-fn cannot_open(dir: &Path, error: &std::io::Error) -> Failure {
-    let shown = escape_os(dir.as_os_str());
+fn cannot_open(dir: &Path, error: io::Error) -> FolderError {
+    let place = dir.to_owned();
     match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            Failure::new(Exit::Usage, format!("there is no folder {shown}"))
-                .next(format!("make it with: mkdir -p {}", shell(dir)))
-        }
-        std::io::ErrorKind::NotADirectory => {
-            Failure::new(Exit::Usage, format!("{shown} is no folder"))
-                .next("put the file into a folder and share that")
-        }
-        _ => Failure::disk(shown, error),
+        io::ErrorKind::NotFound => FolderError::Missing(place),
+        io::ErrorKind::NotADirectory => FolderError::NoFolder(place),
+        _ => FolderError::Unreadable { place, error },
     }
 }
 
@@ -110,25 +99,23 @@ mod tests {
     use sealift_platform::disk::SystemDisk;
     use sealift_platform::testing::Share;
 
-    fn check(share: &Share, dir: &str) -> Result<Folders, Failure> {
+    fn check(share: &Share, dir: &str) -> Result<Folders, FolderError> {
         let home = Home::beneath(&share.path("home"));
         let watch = [WatchArg { name: None, dir: share.path(dir) }];
         folders(&SystemDisk, &home, &watch)
     }
 
     #[test]
-    fn folders_that_cannot_be_shared_are_refused_in_words() {
+    fn folders_that_cannot_be_shared_are_refused() {
         let share = Share::new();
         share.write("home/profile/device.key", "k");
         share.write("home/cache/hashes", "k");
         share.write("good/a", "x");
         assert!(check(&share, "good").is_ok());
-        let missing = check(&share, "no such").err().unwrap();
-        assert_eq!(missing.exit, Exit::Usage);
-        assert!(missing.next.unwrap().starts_with("make it with: mkdir -p '/"));
-        assert!(check(&share, "good/a").err().unwrap().what.contains("no folder"));
+        assert!(matches!(check(&share, "no such"), Err(FolderError::Missing(_))));
+        assert!(matches!(check(&share, "good/a"), Err(FolderError::NoFolder(_))));
         for own in ["home/profile", "home/cache"] {
-            assert!(check(&share, own).err().unwrap().what.contains("own"), "{own}");
+            assert!(matches!(check(&share, own), Err(FolderError::Own(_))), "{own}");
         }
         assert!(check(&share, "home").is_err());
         // What holds Sealift's folder among others may be shared; that folder is left out.
@@ -138,8 +125,7 @@ mod tests {
         share.write("relay/.sealift-private", "");
         share.write("relay/sub/a", "x");
         for other in ["relay", "relay/sub"] {
-            let refused = check(&share, other).err().unwrap();
-            assert!(refused.exit == Exit::Usage && refused.what.contains("own"), "{other}");
+            assert!(matches!(check(&share, other), Err(FolderError::Own(_))), "{other}");
         }
     }
 }

@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use sealift_command::escape::escape_os;
 use sealift_content::hashes::Places;
 use sealift_platform::disk::{Disk, Root};
 use sealift_platform::sync::lock;
 use sealift_proto::path::RelativePath;
+use sealift_proto::shown::escape_os;
 
 use crate::index::Name;
 use crate::names;

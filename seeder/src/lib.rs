@@ -4,36 +4,33 @@
 //! scan, rules, watch ─▶ engine ─▶ index ─▶ catalogue ─▶ relay
 //!                          │ hashes  └───▶ serve ◀──── leechers
 //! ```
+//!
+//! [`Seeder`] is all of that, for any program: it returns [`error::Error`] and tells [`activity::Activity`]. Only [`cli`] speaks.
 
 pub mod activity;
-pub mod args;
 pub mod catalogue;
-pub mod commands;
+pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod error;
 pub mod folder;
-pub mod foreground;
 pub mod holdings;
 pub mod index;
 pub mod invite;
-mod lan;
+pub mod lan;
 mod manager;
 pub mod names;
 pub mod online;
 pub mod own;
 mod owner;
-pub mod progress;
-pub mod qr;
 pub mod rules;
 mod run;
 pub mod scan;
 pub mod sent;
-pub mod service;
 mod session;
 pub mod settle;
-mod sharing;
 pub mod status;
 pub mod watch;
 
 pub use config::Config;
-pub use run::run;
+pub use run::Seeder;

@@ -6,8 +6,8 @@ use clap::CommandFactory;
 use sealift_command::exit::Exit;
 use sealift_command::{completion, process, trace};
 use sealift_platform::Platform;
-use sealift_seeder::args::Cli;
-use sealift_seeder::{commands, foreground};
+use sealift_seeder::cli::args::Cli;
+use sealift_seeder::cli::{commands, foreground};
 
 fn main() -> ExitCode {
     if let Some(answered) = completion::answer(|_| Cli::command()) {

@@ -5,13 +5,11 @@
 //! out and shown, so that no two files can end up under one name.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use sealift_command::escape::{escape, escape_os};
-use sealift_command::exit::{Exit, Failure};
-use sealift_command::shell::{shell_os, shell_word};
 use sealift_proto::path::{PathError, RelativePath};
+
+use crate::error::FolderError;
 
 /// A folder to offer, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,72 +20,31 @@ pub struct WatchArg {
     pub dir: PathBuf,
 }
 
-/// Reads `DIR` or `NAME=DIR`. What stands before the first `=` is a name only if it holds no `/`, so that `./a=b` is a
-/// folder, and only if there is nothing called `NAME=DIR` as a whole.
-///
-/// # Errors
-/// Words for the person who typed it; also where both could be meant.
-pub fn parse_watch(text: &OsStr) -> Result<WatchArg, String> {
-    let whole = || WatchArg { name: None, dir: PathBuf::from(text) };
-    let Some((name, dir)) = text.to_str().and_then(|text| text.split_once('=')) else {
-        return if text.is_empty() { Err("name a folder".into()) } else { Ok(whole()) };
-    };
-    if name.contains('/') || name.is_empty() {
-        return Ok(whole());
-    }
-    if Path::new(text).symlink_metadata().is_ok() {
-        return if Path::new(dir).is_dir() { Err(both(name, dir)) } else { Ok(whole()) };
-    }
-    if RelativePath::new(name).is_err() {
-        return Err(format!("`{}` is no name for a folder", escape(name)));
-    }
-    if dir.is_empty() {
-        return Err(format!("no folder after `{}=`", escape(name)));
-    }
-    Ok(WatchArg { name: Some(name.to_owned()), dir: PathBuf::from(dir) })
-}
-
-/// Which lines mean one thing only.
-fn both(name: &str, dir: &str) -> String {
-    let whole = shell_word(&format!("./{name}={dir}"));
-    let named = shell_word(&format!("{name}=./{dir}"));
-    format!(
-        "`{}` is there, and so is `{}`; type --watch {whole} for the first, --watch {named} for the second",
-        escape(&format!("{name}={dir}")),
-        escape(dir),
-    )
-}
-
 /// Gives each folder its name: the one asked for, else its base name.
 ///
 /// # Errors
-/// When a folder has no usable base name or two have the same name; the message says what to type.
-pub fn name_folders(args: &[WatchArg]) -> Result<Vec<(RelativePath, PathBuf)>, Failure> {
+/// When a folder has no usable base name or two have the same name.
+pub fn name_folders(args: &[WatchArg]) -> Result<Vec<(RelativePath, PathBuf)>, FolderError> {
     let mut named = Vec::new();
     let mut taken: BTreeMap<RelativePath, &Path> = BTreeMap::new();
     for arg in args {
         let name = folder_name(arg)?;
         if let Some(other) = taken.insert(name.clone(), &arg.dir) {
-            return Err(same_name(&name, other, &arg.dir));
+            let places = [other.to_owned(), arg.dir.clone()];
+            return Err(FolderError::SameName { name, places });
         }
         named.push((name, arg.dir.clone()));
     }
     Ok(named)
 }
 
-fn folder_name(arg: &WatchArg) -> Result<RelativePath, Failure> {
-    let no_name = || {
-        Failure::new(
-            Exit::Usage,
-            format!("{} has no name to offer it under", escape_os(arg.dir.as_os_str())),
-        )
-        .next(format!("give it one: --watch NAME={}", shell(&arg.dir)))
-    };
+fn folder_name(arg: &WatchArg) -> Result<RelativePath, FolderError> {
+    let no_name = |why| FolderError::NoName { place: arg.dir.clone(), why };
     match &arg.name {
-        Some(name) => RelativePath::new(name.as_str()).map_err(|_| no_name()),
+        Some(name) => RelativePath::new(name.as_str()).map_err(|_| no_name(None)),
         None => {
-            let base = base_name(&arg.dir).ok_or_else(no_name)?;
-            RelativePath::new(base).map_err(|error| no_name().why(error))
+            let base = base_name(&arg.dir).ok_or_else(|| no_name(None))?;
+            RelativePath::new(base).map_err(|error| no_name(Some(error)))
         }
     }
 }
@@ -100,22 +57,6 @@ fn base_name(dir: &Path) -> Option<String> {
         _ => std::fs::canonicalize(dir).ok()?.file_name()?.to_owned(),
     };
     name.into_string().ok()
-}
-
-fn same_name(name: &RelativePath, first: &Path, second: &Path) -> Failure {
-    let shown = escape(name.as_str()).into_owned();
-    Failure::new(Exit::Usage, format!("two folders have the name `{shown}`")).next(format!(
-        "give one of them another: --watch {} --watch {}={}",
-        shell(first),
-        shell_word(&format!("{}2", name.as_str())),
-        shell(second),
-    ))
-}
-
-/// `path` as a word of a command line.
-#[must_use]
-pub fn shell(path: &Path) -> String {
-    shell_os(path.as_os_str())
 }
 
 /// Why a name cannot be offered.
@@ -153,25 +94,18 @@ pub fn local_path(offered: &RelativePath) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn arg(text: &str) -> WatchArg {
-        parse_watch(OsStr::new(text)).unwrap()
-    }
-
     #[test]
-    fn names_stand_before_the_folder() {
-        assert_eq!(arg("./share"), WatchArg { name: None, dir: "./share".into() });
-        assert_eq!(arg("a=/b=c"), WatchArg { name: Some("a".into()), dir: "/b=c".into() });
-        assert_eq!(arg("./a=b"), WatchArg { name: None, dir: "./a=b".into() });
-        assert!(parse_watch(OsStr::new("a=")).is_err() && parse_watch(OsStr::new("")).is_err());
-    }
-
-    #[test]
-    fn equal_names_are_refused_with_what_to_type() {
-        let failure = name_folders(&[arg("/x/share"), arg("/y y/share")]).unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
-        assert!(failure.next.unwrap().contains("--watch share2='/y y/share'"));
-        let named = name_folders(&[arg("/x/share"), arg("other=/y/share/")]).unwrap();
-        assert_eq!(named[1].0.as_str(), "other");
+    fn equal_names_are_refused() {
+        let arg = |name: Option<&str>, dir: &str| WatchArg {
+            name: name.map(Into::into),
+            dir: dir.into(),
+        };
+        let same = name_folders(&[arg(None, "/x/share"), arg(None, "/y y/share")]);
+        assert!(
+            matches!(same, Err(FolderError::SameName { places, .. }) if places[1] == Path::new("/y y/share"))
+        );
+        let named = name_folders(&[arg(None, "/x/share"), arg(Some("other"), "/y/share/")]);
+        assert_eq!(named.unwrap()[1].0.as_str(), "other");
     }
 
     #[test]
@@ -187,6 +121,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn names_that_are_no_text_are_refused() {
+        use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let folder = RelativePath::new("share").unwrap();
         let path = Path::new(OsStr::from_bytes(b"a\xff\xfe"));

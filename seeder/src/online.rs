@@ -3,12 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sealift_command::console::Console;
-use sealift_command::event::Event as Line;
-use sealift_command::exit::Failure;
-use sealift_command::people::speaker::Speaker;
-use sealift_command::program;
-use sealift_command::words;
 use sealift_platform::sync::lock;
 use sealift_proto::control::{Address, LogHead, Refusal};
 use sealift_proto::handshake::RefuseCode;
@@ -17,17 +11,19 @@ use sealift_proto::log::{FIRST_CATALOGUE, Head};
 use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
 use sealift_space::profile::space::SpaceState;
-use sealift_transport::connect::{Connected, Patience, connect, jittered, relay_of};
+use sealift_transport::connect::{Connected, Patience, bear_disk, connect, jittered, relay_of};
 use sealift_transport::control::{CallError, Control, Event};
+use sealift_transport::device::ThisDevice;
 use sealift_transport::session::{Acceptor, Side, Ticket};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
 
-use crate::activity::{Activity, Teller};
+use crate::activity::{Activity, Lost, Teller};
 use crate::catalogue::log::Author;
 use crate::catalogue::plan::{Shown, compare};
-use crate::catalogue::publish::{Ended, Publication, used_twice};
+use crate::catalogue::publish::{Ended, Publication};
+use crate::error::Error;
 use crate::invite;
 use crate::lan::Neighbourhood;
 use crate::owner;
@@ -75,7 +71,7 @@ pub struct Live {
 /// The seeder at the relay.
 pub struct Online {
     /// This device.
-    pub speaker: Speaker,
+    pub this: ThisDevice,
     /// The relay asked for.
     pub relay: Option<RelayPlace>,
     /// What is published.
@@ -90,6 +86,8 @@ pub struct Online {
     pub live: Arc<Mutex<Live>>,
     /// Whether members on the local network are served without the relay too.
     pub lan: bool,
+    /// Whether an invite is made at the start while nobody else is in the space.
+    pub invites: bool,
 }
 
 /// Waits until everything is to end.
@@ -101,7 +99,7 @@ async fn stopped(shutdown: &mut signal::Receiver<bool>) {
 enum End {
     Shutdown,
     Lost(Option<Refusal>),
-    Failed(Failure),
+    Failed(Error),
 }
 
 /// One connection.
@@ -126,7 +124,7 @@ impl Online {
         self,
         mut space: SpaceState,
         mut shutdown: signal::Receiver<bool>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Error> {
         let mut sessions = JoinSet::new();
         let shown = signal::Sender::new(Arc::new(space.clone()));
         let mut beside = JoinSet::new();
@@ -142,19 +140,19 @@ impl Online {
             let (relay, patience) = match farewell.places.pop() {
                 Some(place) => (place, Patience::AtMost(MOVED)),
                 None => {
-                    let relay = relay_of(&self.speaker.profile, &space, self.relay.as_ref());
-                    let relay = relay.or_else(|failure| last.clone().ok_or(failure))?;
+                    let relay = relay_of(&self.this.profile, &space, self.relay.as_ref());
+                    let relay = relay.or_else(|error| last.clone().ok_or(error))?;
                     (relay, if again { Patience::Again } else { Patience::Begin })
                 }
             };
             let moving = matches!(patience, Patience::AtMost(_));
             let connecting = async {
                 sleep(
-                    jittered(spread * 2, &*self.speaker.profile.platform().random)
+                    jittered(spread * 2, &*self.this.profile.platform().random)
                         .saturating_sub(spread),
                 )
                 .await;
-                connect(&self.speaker, space.clone(), &relay, true, patience).await
+                connect(&self.this, space.clone(), &relay, true, patience).await
             };
             let connected = tokio::select! {
                 () = stopped(&mut shutdown) => return Ok(()),
@@ -174,21 +172,21 @@ impl Online {
                     space = after;
                     match end {
                         End::Shutdown => return Ok(()),
-                        End::Failed(failure) if !failure.may_pass() => return Err(failure),
-                        End::Failed(failure) => (place, failure.why, Duration::ZERO),
+                        End::Failed(error) if !error.may_pass() => return Err(error),
+                        End::Failed(error) => (place, Some(Lost::Error(error)), Duration::ZERO),
                         End::Lost(why) => {
                             let wait = match why {
                                 Some(Refusal::Replaced) => REPLACED,
                                 _ => Duration::ZERO,
                             };
-                            (place, why.map(|why| why.to_string()), wait)
+                            (place, why.map(Lost::Refused), wait)
                         }
                     }
                 }
                 // The connection ended before it was of use, or the place that a relay named was none.
                 Err(error) if moving || error.is_relays() || again && error.may_pass() => {
                     let place = sealift_proto::invite::host_port(&relay.host, relay.port);
-                    (place, Failure::from(error).why, Duration::ZERO)
+                    (place, Some(Lost::Error(error.into())), Duration::ZERO)
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -197,7 +195,7 @@ impl Online {
             pause = if since.elapsed() >= GOOD { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
             tokio::select! {
                 () = stopped(&mut shutdown) => return Ok(()),
-                () = sleep(least + jittered(pause, &*self.speaker.profile.platform().random)) => {}
+                () = sleep(least + jittered(pause, &*self.this.profile.platform().random)) => {}
             }
         }
     }
@@ -215,7 +213,7 @@ impl Online {
             live.relay = Some(control.place());
             live.members = connected.members.len();
         });
-        let acceptor = Arc::new(Acceptor::paced(self.speaker.pace.clone()));
+        let acceptor = Arc::new(Acceptor::paced(self.this.pace.clone()));
         let farewell = Farewell::default();
         Station { online: self, connected, control, acceptor, space, sessions, opened, farewell }
     }
@@ -225,20 +223,15 @@ impl Online {
     }
 }
 
-fn warn(console: &Console, failure: &Failure) {
-    let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    console.warn(format!("{}{why}", failure.what), &failure.event());
-}
-
 /// What seals and signs for this device in `space`.
 #[must_use]
-pub fn author(speaker: &Speaker, space: &SpaceState) -> Author {
+pub fn author(this: &ThisDevice, space: &SpaceState) -> Author {
     Author {
-        key: speaker.device.key.clone(),
+        key: this.device.key.clone(),
         space: space.id(),
         epoch: space.epoch(),
         catalogue: space.keys().catalogue.clone(),
-        random: speaker.profile.platform().random.clone(),
+        random: this.profile.platform().random.clone(),
     }
 }
 
@@ -247,8 +240,8 @@ impl Station<'_> {
     /// as it is then.
     async fn stay(mut self, again: bool) -> (End, SpaceState, Farewell) {
         let publication = self.online.publication.clone();
-        publication.log().set_author(author(&self.online.speaker, &self.connected.space));
-        let own = self.online.speaker.device.key.id();
+        publication.log().set_author(author(&self.online.this, &self.connected.space));
+        let own = self.online.this.device.key.id();
         let shown = self.connected.heads.iter().find(|head| is_own(head, &own));
         let shown = shown.and_then(|head| Signed::<Head>::from_bytes(&head.statement).ok());
         let control = self.control.clone();
@@ -261,15 +254,15 @@ impl Station<'_> {
                 ended = &mut publishing => break match ended {
                     Ended::Connection => End::Lost(None),
                     Ended::Complete => End::Shutdown,
-                    Ended::Failed(failure) => End::Failed(failure),
+                    Ended::Failed(error) => End::Failed(error),
                 },
                 Some(_) = self.sessions.join_next() => self.count_sessions(),
                 _ = settling.tick() => self.settle().await,
                 event = self.connected.events.recv() => match event {
                     Some(Event::Closed { why }) => break self.closed(why),
                     None => break End::Lost(None),
-                    Some(event) => if let Err(failure) = self.event(event).await {
-                        break End::Failed(failure);
+                    Some(event) => if let Err(error) = self.event(event).await {
+                        break End::Failed(error);
                     },
                 },
             }
@@ -280,28 +273,31 @@ impl Station<'_> {
     /// What is to be done as soon as there is a connection. Sharing goes on without it.
     async fn begin(&mut self, again: bool) {
         self.admit().await;
-        if !again && let Err(failure) = self.show_invite().await {
-            self.warn(&failure);
+        if !again && let Err(error) = self.show_invite().await {
+            self.failed(error);
         }
     }
 
     async fn admit(&mut self) {
-        let speaker = &self.online.speaker;
-        let admitted = owner::admit(speaker, &mut self.connected).await;
-        if let Err(failure) = speaker.bear(admitted) {
-            self.warn(&failure);
+        let this = &self.online.this;
+        let admitted = owner::admit(this, &mut self.connected, &self.online.teller).await;
+        if let Err(error) = bear_disk(this, admitted) {
+            self.failed(error.into());
         }
         self.show_space();
     }
 
     /// Writes what could not be written before, and does what waited for that.
     async fn settle(&mut self) {
-        let speaker = &self.online.speaker;
-        if !speaker.unwritten.is_owed() || self.connected.write(speaker).is_err() {
+        let this = &self.online.this;
+        if !this.unwritten.is_owed() || self.connected.write(this).is_err() {
             return;
         }
-        if owner::admit(speaker, &mut self.connected).await.is_ok() {
-            speaker.settled();
+        let admitted = owner::admit(this, &mut self.connected, &self.online.teller).await;
+        if admitted.is_ok() {
+            if this.unwritten.settle() {
+                self.online.teller.tell(Activity::Written);
+            }
             self.show_space();
         }
     }
@@ -311,39 +307,36 @@ impl Station<'_> {
         self.space.send_replace(Arc::new(self.connected.space.clone()));
     }
 
-    fn warn(&self, failure: &Failure) {
-        warn(&self.online.speaker.console, failure);
+    /// Sharing goes on.
+    fn failed(&self, error: Error) {
+        self.online.teller.tell(Activity::Failed(error));
     }
 
     /// While nobody else is in the space, the next thing to do is to let somebody in.
-    async fn show_invite(&self) -> Result<(), Failure> {
-        let speaker = &self.online.speaker;
+    async fn show_invite(&self) -> Result<(), Error> {
+        let this = &self.online.this;
         let space = &self.connected.space;
         let alone = self.connected.members.len() <= 1 && space.owner().is_some();
-        if !alone || !speaker.console.is_live() {
+        if !alone || !self.online.invites {
             return Ok(());
         }
-        let invite = invite::make(speaker, space, &self.control, &invite::Terms::default()).await?;
-        let line = invite.to_line();
-        speaker.console.note(
-            format!("to let a second device in (once, within 24 h), type there:\n\n    {} join {line}\n",
-                program::finder()),
-            &Line::Invite { invite: line.clone(), uses: None, expires: None },
-        );
-        invite::place::tell(&speaker.console, &invite.relay.host, &self.control.relay().host);
+        let invite = invite::make(this, space, &self.control, &invite::Terms::default()).await?;
+        let dialled = self.control.relay().clone();
+        self.online.teller.tell(Activity::Invited { invite, dialled });
         Ok(())
     }
 
     fn closed(&self, why: Option<Refusal>) -> End {
         match why {
             Some(why @ (Refusal::NotMember | Refusal::Removed | Refusal::Expired)) => {
-                End::Failed(words::call(&CallError::Refused(why), &self.control.place()))
+                let (relay, error) = (self.control.place(), CallError::Refused(why));
+                End::Failed(sealift_transport::Error::Call { relay, error }.into())
             }
             why => End::Lost(why),
         }
     }
 
-    async fn event(&mut self, event: Event) -> Result<(), Failure> {
+    async fn event(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Deliver { from, body } => self.deliver(from, &body).await,
             ticket @ Event::LinkTicket { .. } => {
@@ -368,22 +361,22 @@ impl Station<'_> {
         self.farewell = Farewell { spread: spread.min(LONGEST_SPREAD), places };
     }
 
-    async fn head(&mut self, head: LogHead) -> Result<(), Failure> {
-        let speaker = &self.online.speaker;
+    async fn head(&mut self, head: LogHead) -> Result<(), Error> {
+        let this = &self.online.this;
         if head.log >= FIRST_CATALOGUE {
             return self.own_head(&head);
         }
         let is_card = head.log == 1;
-        self.connected.take_head(speaker, head)?;
+        self.connected.take_head(this, head)?;
         // Whoever was removed is served nothing more, whatever the disk and the relay take their time for.
         self.show_space();
-        self.connected.save(speaker)?;
+        self.connected.save(this)?;
         if is_card {
             self.admit().await;
         } else {
             let log = &self.online.publication;
-            log.log().set_author(author(speaker, &self.connected.space));
-            self.connected.publish_card(speaker).await?;
+            log.log().set_author(author(this, &self.connected.space));
+            self.connected.publish_card(this).await?;
         }
         self.show_space();
         self.online.live(|live| live.members = self.connected.members.len());
@@ -391,48 +384,37 @@ impl Station<'_> {
     }
 
     /// A head of this device that another program made means that two use its keys.
-    fn own_head(&self, head: &LogHead) -> Result<(), Failure> {
-        if !is_own(head, &self.online.speaker.device.key.id()) {
+    fn own_head(&self, head: &LogHead) -> Result<(), Error> {
+        if !is_own(head, &self.online.this.device.key.id()) {
             return Ok(());
         }
         let shown = Signed::<Head>::from_bytes(&head.statement).ok();
         match compare(&self.online.publication.log(), shown.as_ref()) {
-            Shown::Foreign => Err(used_twice()),
+            Shown::Foreign => Err(Error::UsedTwice),
             _ => Ok(()),
         }
     }
 
     async fn deliver(&mut self, from: Address, body: &[u8]) {
-        let speaker = &self.online.speaker;
-        let Connected { members, space, .. } = &mut self.connected;
+        let this = &self.online.this;
+        let (teller, Connected { members, space, .. }) = (&self.online.teller, &mut self.connected);
         let side = Side {
-            platform: speaker.profile.platform(),
+            platform: this.profile.platform(),
             space,
-            key: &speaker.device.key,
+            key: &this.device.key,
             address: self.control.address(),
         };
         // Who came by which invite must not be forgotten: without that, nobody new comes in.
-        let admit = |member: &_| match members.admit(&speaker.profile, member) {
+        let admit = |member: &_| match members.admit(&this.profile, member) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(invite)) => {
                 let who = members.display_name(&member.device);
-                speaker.console.warn(
-                    format!(
-                        "{who} came by an invite that {} used up; it is not served",
-                        sealift_command::human::count(invite.uses, "other")
-                    ),
-                    &Line::Refused {
-                        what: "invite overused".into(),
-                        from: who.clone(),
-                        uses: Some(invite.uses),
-                        why: None,
-                    },
-                );
+                teller.tell(Activity::Overused { who, uses: invite.uses });
                 Err(RefuseCode::NotMember)
             }
-            Err(failure) => {
-                if let Err(failure) = speaker.bear(Err(failure)) {
-                    warn(&speaker.console, &failure);
+            Err(error) => {
+                if let Err(error) = this.bear(Err(error)) {
+                    teller.tell(Activity::Failed(error.into()));
                 }
                 Err(RefuseCode::Busy)
             }
@@ -440,15 +422,7 @@ impl Station<'_> {
         let result = self.acceptor.offer(&side, &self.control, from, body, admit).await;
         if let Err(error) = result {
             let who = self.connected.members.display_name(&from.device);
-            speaker.console.detail(
-                format!("a request of {who} was not taken: {error}"),
-                &Line::Refused {
-                    what: "offer".into(),
-                    from: who.clone(),
-                    uses: None,
-                    why: Some(error.to_string()),
-                },
-            );
+            self.online.teller.tell(Activity::OfferRefused { who, error });
         }
     }
 
@@ -461,7 +435,7 @@ impl Station<'_> {
         let session = Session {
             number: *self.opened,
             who: self.connected.members.display_name(&ticket.peer.device),
-            speaker: self.online.speaker.clone(),
+            this: self.online.this.clone(),
             space: self.space.subscribe(),
             address: self.control.address(),
             acceptor: self.acceptor.clone(),

@@ -1,20 +1,25 @@
 //! What the owner's seeder does for the others: devices that came by invite get a certificate that lasts.
 
-use sealift_command::event::Event;
-use sealift_command::exit::Failure;
-use sealift_command::people::speaker::Speaker;
 use sealift_proto::codec::List;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::limits::LASTING_MAX;
 use sealift_proto::space::Role;
+use sealift_transport::Error;
 use sealift_transport::connect::Connected;
+use sealift_transport::device::ThisDevice;
+
+use crate::activity::{Activity, Teller};
 
 /// Signs a lasting certificate for each provisional member and publishes them in the space record. Those that were taken
 /// make room. Does nothing on a device that does not own the space.
 ///
 /// # Errors
 /// When the profile cannot be written or the relay refuses.
-pub(crate) async fn admit(speaker: &Speaker, connected: &mut Connected) -> Result<(), Failure> {
+pub(crate) async fn admit(
+    this: &ThisDevice,
+    connected: &mut Connected,
+    teller: &Teller,
+) -> Result<(), Error> {
     if connected.space.owner().is_none() {
         return Ok(());
     }
@@ -29,11 +34,11 @@ pub(crate) async fn admit(speaker: &Speaker, connected: &mut Connected) -> Resul
     if new.is_empty() {
         return Ok(());
     }
-    let random = &*speaker.profile.platform().random;
+    let random = &*this.profile.platform().random;
     let signed =
         new.iter().map(|(device, role)| connected.space.sign_lasting(random, *device, *role));
-    let signed = signed.collect::<Result<Vec<_>, _>>()?;
-    speaker.profile.change_record(&mut connected.space, speaker.now(), |secret| {
+    let signed = signed.collect::<Result<Vec<_>, _>>().map_err(sealift_space::Error::from)?;
+    this.profile.change_record(&mut connected.space, this.now(), |secret| {
         let mut lasting = secret.lasting.clone().into_vec();
         lasting.retain(|certificate| kept.contains(&certificate.unverified().subject));
         lasting.extend(signed);
@@ -43,10 +48,7 @@ pub(crate) async fn admit(speaker: &Speaker, connected: &mut Connected) -> Resul
     connected.publish_record().await?;
     for (device, _) in new {
         let who = connected.members.display_name(&device);
-        speaker.console.note(
-            format!("{who} joined and is a member for good now"),
-            &Event::Admitted { device: device.short(), name: who.clone() },
-        );
+        teller.tell(Activity::Admitted { device, who });
     }
     Ok(())
 }

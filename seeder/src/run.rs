@@ -4,34 +4,30 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sealift_command::escape::{escape, escape_path};
-use sealift_command::event::Event;
-use sealift_command::exit::{Exit, Failure};
-use sealift_command::people::speaker::Speaker;
-use sealift_command::program;
 use sealift_platform::disk::Lock;
 use sealift_platform::service::State;
 use sealift_platform::{Platform, private};
 use sealift_proto::space::Label;
 use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::device::ThisDevice;
 use sealift_transport::direct::Direct;
+use sealift_transport::notice::Reporter;
 use sealift_transport::path::Allowed;
 use tokio::sync::watch as signal;
 use tokio::time::timeout;
 
 use crate::activity::{Activity, Teller};
-use crate::catalogue::log::{Log, LogError};
+use crate::catalogue::log::Log;
 use crate::catalogue::publish::Publication;
 use crate::config::{Config, folders};
 use crate::engine::{Engine, Handle};
+use crate::error::Error;
 use crate::folder::Folders;
 use crate::holdings::Offered;
 use crate::manager::Manager;
 use crate::online::{Live, Online, author};
-use crate::progress::Progress;
 use crate::session::Library;
-use crate::sharing;
 use crate::status::{Source, answer};
 use sealift_content::hashes::cache::Cache;
 use sealift_content::serve::Ways;
@@ -39,32 +35,65 @@ use sealift_content::serve::Ways;
 /// How long the relay may take at the end to get what is known.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Offers folders until `shutdown` is done.
-///
-/// # Errors
-/// With words and exit code for the person.
-pub async fn run(
-    platform: Platform,
-    config: Config,
-    shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), Failure> {
-    let folders = folders(&*platform.disk, &config.home, &config.watch);
-    // A disk that is not there yet is no slip of a person, where nobody has just typed its name.
-    let absent = |failure: Failure| Failure { exit: Exit::Disk, ..failure };
-    let folders = if config.remembered { folders.map_err(absent)? } else { folders? };
-    let profile = Profile::open(&platform, &config.home)?;
-    let _lock = lock(&profile)?;
-    let speaker = Speaker::new(profile, config.console.clone())?.limited(config.limit).staying();
-    if let Some(name) = &config.name {
-        speaker.profile.choose_name(name)?;
+/// A seeder that holds its profile's lock and has all that it was asked looked at, but does nothing yet.
+pub struct Seeder {
+    /// This device.
+    pub this: ThisDevice,
+    /// What it is asked to do.
+    pub config: Config,
+    folders: Folders,
+    teller: Teller,
+    _lock: Box<dyn Lock>,
+}
+
+impl Seeder {
+    /// Looks whether what `config` asks for can be done, and takes the profile for this process. Notices go to `reporter`, all
+    /// else that happens to `teller`.
+    ///
+    /// # Errors
+    /// When a folder cannot be shared, another seeder runs on the profile, or the profile cannot be used.
+    pub fn open(
+        platform: &Platform,
+        config: Config,
+        reporter: Reporter,
+        teller: Teller,
+    ) -> Result<Self, Error> {
+        let folders = folders(&*platform.disk, &config.home, &config.watch);
+        let folders =
+            if config.remembered { folders.map_err(Error::Remembered)? } else { folders? };
+        let profile = Profile::open(platform, &config.home)?;
+        let lock = lock(&profile)?;
+        let this = ThisDevice::new(profile, reporter)?.limited(config.limit).staying();
+        if let Some(name) = &config.name {
+            this.profile.choose_name(name)?;
+        }
+        Ok(Self { this, config, folders, teller, _lock: lock })
     }
-    speaker.bear(sharing::remember(&speaker.profile, &config))?;
-    let (space, is_new) = space(&speaker, &config)?;
-    greet(&speaker, &space, is_new, &folders)?;
+
+    /// Offers the folders until `shutdown` is done.
+    ///
+    /// # Errors
+    /// What no waiting mends.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let Self { this, config, folders, teller, _lock } = self;
+        let (space, is_new) = space(&this, &config)?;
+        greet(&this, &space, is_new, &folders, &teller)?;
+        work(&config, &this, space, folders, &teller, shutdown).await
+    }
+}
+
+async fn work(
+    config: &Config,
+    this: &ThisDevice,
+    space: SpaceState,
+    folders: Folders,
+    teller: &Teller,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Error> {
     let (stop, stopped) = signal::channel(false);
     let (end, ending) = signal::channel(false);
-    let started = start(&platform, &config, &speaker, &space, folders, [&stopped, &ending]).await?;
-    let Started { engine, progress, online, source } = started;
+    let started = start(config, this, &space, folders, teller, [&stopped, &ending]).await?;
+    let Started { engine, online, source } = started;
     let direct = online.ways.direct.clone();
     let manager = Manager::of_environment(config.answers_status);
     manager.tell(State::Ready);
@@ -99,46 +128,43 @@ pub async fn run(
         direct.close().await;
     }
     let _ = engine.await;
-    progress.abort();
     result
 }
 
 struct Started {
     engine: tokio::task::JoinHandle<()>,
-    progress: tokio::task::JoinHandle<()>,
     online: Online,
     source: Source,
 }
 
 async fn start(
-    platform: &Platform,
     config: &Config,
-    speaker: &Speaker,
+    this: &ThisDevice,
     space: &SpaceState,
     folders: Folders,
+    teller: &Teller,
     [stopped, ending]: [&signal::Receiver<bool>; 2],
-) -> Result<Started, Failure> {
-    let (teller, heard) = Teller::new();
-    let cache = Arc::new(open_cache(platform, config, &teller).await?);
-    let log = open_log(speaker, space).await?;
+) -> Result<Started, Error> {
+    let platform = this.profile.platform();
+    let cache = Arc::new(open_cache(platform, config, teller).await?);
+    let log = open_log(this, space).await?;
     let (engine, inbox, handle) =
         Engine::new(platform.clone(), folders, cache, config.watching, teller.clone());
     let engine = tokio::spawn(engine.run(inbox, stopped.clone()));
     let shared = handle.shared.clone();
-    let progress = Progress::new(config.console.clone(), shared.clone());
-    let progress = tokio::spawn(progress.run(heard));
-    let online = online(speaker, config, handle, log, teller, ending.clone());
+    teller.tell(Activity::Started(shared.clone()));
+    let online = online(this, config, handle, log, teller.clone(), ending.clone());
     let source = Source {
         space: space.id().short(),
         shared,
         live: online.live.clone(),
         sent: online.library.sent.clone(),
     };
-    Ok(Started { engine, progress, online, source })
+    Ok(Started { engine, online, source })
 }
 
 fn online(
-    speaker: &Speaker,
+    this: &ThisDevice,
     config: &Config,
     engine: Handle,
     log: Log,
@@ -151,18 +177,19 @@ fn online(
         shared: engine.shared.clone(),
         log: log.clone(),
         published: head.clone(),
-        clock: speaker.profile.platform().clock.clone(),
+        clock: this.profile.platform().clock.clone(),
         teller: teller.clone(),
         ending,
     };
-    let platform = speaker.profile.platform();
+    let platform = this.profile.platform();
     let direct = (config.path != Allowed::Relay).then(|| Direct::new(platform.clone()));
     Online {
-        speaker: speaker.clone(),
+        this: this.clone(),
         relay: config.relay.clone(),
         publication,
         ways: Ways { allowed: config.path, direct },
         lan: config.lan,
+        invites: config.invites,
         library: Library {
             holdings: Arc::new(Offered { engine, log }),
             head,
@@ -175,51 +202,32 @@ fn online(
     }
 }
 
-async fn open_cache(
-    platform: &Platform,
-    config: &Config,
-    teller: &Teller,
-) -> Result<Cache, Failure> {
+async fn open_cache(platform: &Platform, config: &Config, teller: &Teller) -> Result<Cache, Error> {
     let (disk, place) = (platform.disk.clone(), config.home.cache.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        let root = private::open(&*disk, &place)
-            .map_err(|error| Failure::disk(place.display(), &error))?;
-        Ok::<_, Failure>(Cache::open(&root))
+        let root = private::open(&*disk, &place).map_err(|error| Error::Cache { place, error })?;
+        Ok::<_, Error>(Cache::open(&root))
     });
-    let (cache, problem) = opened.await.map_err(|_| ended())??;
+    let (cache, problem) = opened.await.map_err(|_| Error::Ended)??;
     if let Some(problem) = problem {
-        teller.tell(Activity::Warning(format!("remembered hashes: {problem}")));
+        teller.tell(Activity::HashesLost(problem));
     }
     Ok(cache)
 }
 
-async fn open_log(speaker: &Speaker, space: &SpaceState) -> Result<Log, Failure> {
-    let author = author(speaker, space);
-    let folder = speaker.profile.folder().clone();
+async fn open_log(this: &ThisDevice, space: &SpaceState) -> Result<Log, Error> {
+    let author = author(this, space);
+    let folder = this.profile.folder().clone();
     let within = format!("spaces/{}", space.id().short());
     let opened = tokio::task::spawn_blocking(move || Log::open(author, &folder, &within));
-    opened.await.map_err(|_| ended())?.map_err(|error| match error {
-        LogError::Profile(error) => error.into(),
-        LogError::Head(error) => Failure::from(error)
-            .next("restore it from a backup, or remove it: then the seeder goes on behind what the relay has"),
-        error => Failure::new(Exit::Disk, "the catalogue in the profile cannot be used").why(error),
-    })
-}
-
-fn ended() -> Failure {
-    Failure::new(Exit::Other, "a part of the program ended early")
+    opened.await.map_err(|_| Error::Ended)?.map_err(Error::Catalogue)
 }
 
 /// Takes the profile for this seeder.
-fn lock(profile: &Profile) -> Result<Box<dyn Lock>, Failure> {
+fn lock(profile: &Profile) -> Result<Box<dyn Lock>, Error> {
     let Some(lock) = profile.lock_seeder()? else {
         let holder = private::holder(&**profile.folder().root(), "seeder.lock".as_ref());
-        let who = if holder.is_empty() { String::new() } else { format!(" ({})", escape(&holder)) };
-        return Err(Failure::new(
-            Exit::Other,
-            format!("another seeder runs on this profile already{who}"),
-        )
-        .next("end it first and start one that watches all folders, or give this one a --home of its own"));
+        return Err(Error::Running { holder });
     };
     // Only the words for the next one depend on it.
     let _ = private::describe(&*lock);
@@ -228,63 +236,49 @@ fn lock(profile: &Profile) -> Result<Box<dyn Lock>, Failure> {
 
 /// The space to offer in; a new one if the profile has none. True if it is new. Which relay was asked for is kept first, so that
 /// no other program of this profile takes another.
-fn space(speaker: &Speaker, config: &Config) -> Result<(SpaceState, bool), Failure> {
+fn space(this: &ThisDevice, config: &Config) -> Result<(SpaceState, bool), Error> {
     let asked = config.space.as_deref();
     let keep = |space: &SpaceState| match &config.relay {
-        Some(relay) => speaker.profile.ask_relay(&space.id(), relay),
+        Some(relay) => this.profile.ask_relay(&space.id(), relay),
         None => Ok(()),
     };
-    if !speaker.profile.spaces()?.is_empty() {
-        let space = speaker.profile.one_space(asked)?;
-        speaker.bear(keep(&space))?;
+    if !this.profile.spaces()?.is_empty() {
+        let space = this.profile.one_space(asked)?;
+        this.bear(keep(&space))?;
         return Ok((space, false));
     }
-    let device_name = speaker.profile.device_name()?;
+    let device_name = this.profile.device_name()?;
     let name = asked.unwrap_or_else(|| device_name.as_str().split('@').next().unwrap_or("files"));
-    let name = Label::new(name).ok_or_else(|| {
-        Failure::new(Exit::Usage, "a space cannot have this name")
-            .why("a name has 1 to 64 bytes and no control characters")
-    })?;
-    let random = &*speaker.profile.platform().random;
-    let device = speaker.device.key.id();
-    let space = SpaceState::create(random, speaker.now(), &device, name, Vec::new())
-        .map_err(|error| Failure::new(Exit::Other, "cannot make a space").why(error))?;
+    let name = Label::new(name).ok_or(Error::SpaceName)?;
+    let random = &*this.profile.platform().random;
+    let device = this.device.key.id();
+    let space = SpaceState::create(random, this.now(), &device, name, Vec::new())
+        .map_err(Error::NewSpace)?;
     keep(&space)?;
-    speaker.profile.save_space(&space)?;
+    this.profile.save_space(&space)?;
     Ok((space, true))
 }
 
-/// The first lines, before anything that takes time.
+/// The first that is told, before anything that takes time.
 fn greet(
-    speaker: &Speaker,
+    this: &ThisDevice,
     space: &SpaceState,
     is_new: bool,
     folders: &Folders,
-) -> Result<(), Failure> {
+    teller: &Teller,
+) -> Result<(), Error> {
     let name = space.display_name();
-    let console = &speaker.console;
     if is_new {
-        console.note(
-            format!(
-                "new space {name}; to share into an existing one: {} join INVITE",
-                program::sharer()
-            ),
-            &Event::NewSpace { name: name.clone(), id: space.id().short() },
-        );
+        teller.tell(Activity::NewSpace { name: name.clone(), id: space.id() });
     }
-    let device = speaker.profile.device_name()?;
-    let device = escape(device.as_str()).into_owned();
+    let device = this.profile.device_name()?;
     for (_, folder) in folders.iter() {
-        let (place, offered) = (escape_path(&folder.dir), escape(folder.name.as_str()));
-        console.note(
-            format!("sharing {place} as {offered} in the space {name}; this device is {device}"),
-            &Event::Sharing {
-                folder: place.clone(),
-                name: offered.clone().into_owned(),
-                space: name.clone(),
-                device: device.clone(),
-            },
-        );
+        teller.tell(Activity::Sharing {
+            place: folder.dir.clone(),
+            name: folder.name.as_str().to_owned(),
+            space: name.clone(),
+            device: device.as_str().to_owned(),
+        });
     }
     Ok(())
 }

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use sealift_command::event::Event as Line;
-use sealift_command::people::speaker::Speaker;
 use sealift_content::serve::event::{Event, Listener};
 use sealift_content::serve::holdings::Holdings;
 use sealift_content::serve::swarm::Swarm;
@@ -11,13 +9,13 @@ use sealift_content::serve::{Origin, Ways, serve};
 use sealift_platform::sync::lock;
 use sealift_proto::control::Address;
 use sealift_proto::space::Membership;
-use sealift_proto::wrap::Suite;
 use sealift_space::profile::space::SpaceState;
 use sealift_transport::control::Control;
+use sealift_transport::device::ThisDevice;
 use sealift_transport::session::{Acceptor, SeederSession, SessionError, Side};
 use tokio::sync::watch;
 
-use crate::activity::{Activity, Teller};
+use crate::activity::{Activity, Cut, Teller};
 use crate::sent::Sent;
 
 /// What a session needs to serve.
@@ -63,7 +61,7 @@ pub(crate) struct Session {
     /// Name of the leecher, safe to show.
     pub(crate) who: String,
     /// This device.
-    pub(crate) speaker: Speaker,
+    pub(crate) this: ThisDevice,
     /// The space, as it changes.
     pub(crate) space: watch::Receiver<Arc<SpaceState>>,
     /// This device's connection.
@@ -86,41 +84,28 @@ impl Session {
     ) {
         let space = self.space.borrow().clone();
         let side = Side {
-            platform: self.speaker.profile.platform(),
+            platform: self.this.profile.platform(),
             space: &space,
-            key: &self.speaker.device.key,
+            key: &self.this.device.key,
             address: self.address,
         };
         let session = match open(&self.acceptor, &side).await {
             Ok(session) => session,
             Err(error) => {
-                let who = &self.who;
-                self.speaker.console.detail(
-                    format!("no session with {who}: {error}"),
-                    &Line::Refused {
-                        what: "session".into(),
-                        from: who.clone(),
-                        uses: None,
-                        why: Some(error.to_string()),
-                    },
-                );
+                self.library.teller.tell(Activity::SessionRefused { who: self.who, error });
                 return;
             }
         };
         let number = self.number;
-        let suite = match session.suite {
-            Suite::X25519 => "x25519",
-            Suite::Rsa => "rsa",
-            Suite::Hybrid => "hybrid",
-        };
+        let suite = session.suite;
         self.library.teller.tell(Activity::Session { number, who: self.who.clone(), suite });
         let Library { holdings, head, swarm, sent, teller } = self.library;
         let telling = Telling { number, sent, teller: teller.clone() };
         let origin = Origin { head: lock(&head).clone(), swarm };
-        let removed = removed(self.space.clone(), session.peer.membership, || self.speaker.now());
+        let removed = removed(self.space.clone(), session.peer.membership, || self.this.now());
         let why = tokio::select! {
-            end = serve(holdings, origin, session, (self.ways, self.control), Arc::new(telling)) => end.err().map(|error| error.to_string()),
-            () = removed => Some("the owner removed this device".to_owned()),
+            end = serve(holdings, origin, session, (self.ways, self.control), Arc::new(telling)) => end.err().map(Cut::from),
+            () = removed => Some(Cut::Removed),
         };
         teller.tell(Activity::Ended { number, why });
     }

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use sealift_command::escape::escape;
 use sealift_platform::sync::lock;
+use sealift_proto::shown::escape;
 use sealift_transport::path::Way;
 use serde::{Deserialize, Serialize};
 

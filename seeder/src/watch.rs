@@ -59,22 +59,12 @@ pub enum WatchError {
     /// As many folders are watched as the system allows.
     #[error("the system watches no more folders for this user")]
     Limit,
+    /// The file system is of a kind that reports nothing.
+    #[error("the system does not report changes there")]
+    Unreported,
     /// Anything else.
     #[error("{0}")]
     Other(String),
-}
-
-impl WatchError {
-    /// What a person can do about it.
-    #[must_use]
-    pub const fn advice(&self) -> Option<&'static str> {
-        match self {
-            Self::Limit => Some(
-                "raise the limit with: sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024",
-            ),
-            Self::Other(_) => None,
-        }
-    }
 }
 
 /// Whether the system is told of each folder by itself. On others one call watches all that is beneath.

@@ -141,7 +141,10 @@ impl Connected {
 }
 
 /// As [`ThisDevice::bear`], of what was `written` to the profile.
-fn bear_disk(this: &ThisDevice, written: Result<(), Error>) -> Result<(), Error> {
+///
+/// # Errors
+/// Any other than that the disk does not take it for now.
+pub fn bear_disk(this: &ThisDevice, written: Result<(), Error>) -> Result<(), Error> {
     match written {
         Err(Error::Space(error)) => Ok(this.bear(Err(error))?),
         written => written,

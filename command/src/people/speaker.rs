@@ -4,11 +4,9 @@ use std::ops::Deref;
 
 use sealift_space::profile::Profile;
 use sealift_transport::device::ThisDevice;
-use sealift_transport::notice::Reporter;
 use sealift_transport::pace::Rate;
 
 use crate::console::Console;
-use crate::event::Event;
 use crate::exit::{Exit, Failure};
 use crate::words;
 
@@ -35,15 +33,7 @@ impl Speaker {
     /// # Errors
     /// When the profile is damaged or cannot be written.
     pub fn new(profile: Profile, console: Console) -> Result<Self, Failure> {
-        let told = console.clone();
-        let reporter = Reporter::new(move |notice| words::notice(&told, notice));
-        Ok(Self { this: ThisDevice::new(profile, reporter)?, console })
-    }
-
-    /// The same, of a program that stays until it is told to end, and writes what it owes the disk when it can.
-    #[must_use]
-    pub fn staying(self) -> Self {
-        Self { this: self.this.staying(), ..self }
+        Ok(Self { this: ThisDevice::new(profile, words::reporter(&console))?, console })
     }
 
     /// The same, which asks the local network too, if `lan`.
@@ -73,14 +63,6 @@ impl Speaker {
             written => written,
         }
     }
-
-    /// Says that everything has been written that could not be before.
-    pub fn settled(&self) {
-        if self.unwritten.settle() {
-            let words = "what could not be written has been written now";
-            self.console.note(words, &Event::Written);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -98,7 +80,7 @@ mod tests {
         let (console, lines) = Console::captured(false);
         let home = tempfile::tempdir().unwrap();
         let profile = Profile::open(&Platform::system(), &Home::beneath(home.path())).unwrap();
-        let speaker = Speaker::new(profile, console).unwrap().staying();
+        let speaker = Speaker::new(profile, console).unwrap();
         let full = || FileError::Disk {
             place: "members.json".into(),
             error: Error::from(ErrorKind::StorageFull),
@@ -114,8 +96,7 @@ mod tests {
         assert!(speaker.this.bear(Err(damaged())).is_err());
         let told = lines.lock().unwrap().clone();
         assert!(told.len() == 1 && told[0].1.contains("members.json: no storage space; going on"));
-        speaker.settled();
-        assert!(!speaker.unwritten.is_owed());
+        assert!(speaker.unwritten.settle() && !speaker.unwritten.is_owed());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sealift_proto::text;
 use sealift_transport::control::DialError;
-use sealift_transport::notice::Notice;
+use sealift_transport::notice::{Notice, Reporter};
 
 use super::transport::clock;
 use crate::console::Console;
@@ -12,8 +12,14 @@ use crate::event::{Event, TamperingInfo};
 use crate::exit::{Failure, in_words};
 use crate::human;
 
-/// Tells `notice` on `console`.
-pub fn notice(console: &Console, notice: &Notice<'_>) {
+/// Tells every notice on `console`.
+#[must_use]
+pub fn reporter(console: &Console) -> Reporter {
+    let console = console.clone();
+    Reporter::new(move |notice| tell(&console, notice))
+}
+
+fn tell(console: &Console, notice: &Notice<'_>) {
     match notice {
         Notice::Pinned { relay, pin } => {
             let shown = text::base32(pin);

@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use sealift_command::exit::{Exit, Failure};
-use sealift_command::program;
 use sealift_platform::clock::Clock;
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::{Change, Status};
@@ -20,6 +18,7 @@ use super::log::{Log, LogError};
 use super::plan::{Shown, compare};
 use crate::activity::{Activity, Teller};
 use crate::engine::Shared;
+use crate::error::Error;
 
 /// Changes are gathered for so long when nothing was published lately.
 const GATHER: Duration = Duration::from_millis(100);
@@ -46,7 +45,7 @@ pub enum Ended {
     /// The seeder is about to end, and the relay has all that is known.
     Complete,
     /// For good.
-    Failed(Failure),
+    Failed(Error),
 }
 
 /// What is published, for as long as the seeder runs.
@@ -107,17 +106,6 @@ impl Publication {
     }
 }
 
-/// The failure of a seeder whose profile is in use elsewhere.
-#[must_use]
-pub fn used_twice() -> Failure {
-    Failure::new(Exit::Other, "this profile is in use on another machine too")
-        .why("the relay has a catalogue head that this device signed, but not this program")
-        .next(format!(
-            "run the seeder on one of them only; for a second machine, join it as a device of its own: {} invite",
-            program::sharer()
-        ))
-}
-
 impl Publisher<'_> {
     async fn run(&mut self, shown: Option<&Signed<Head>>, again: bool) -> Result<Ended, Ended> {
         let compared = compare(&self.publication.log(), shown);
@@ -125,14 +113,13 @@ impl Publisher<'_> {
             Shown::Nothing => Some(0),
             Shown::Newest => None,
             Shown::Behind { from } => Some(from),
-            Shown::Foreign if again => return Err(Ended::Failed(used_twice())),
+            Shown::Foreign if again => return Err(Ended::Failed(Error::UsedTwice)),
             Shown::Foreign => {
                 self.adopt(shown);
                 None
             }
             Shown::Forged => {
-                let words = "the relay shows a catalogue of this device that it did not sign";
-                self.tell(Activity::Warning(words.into()));
+                self.tell(Activity::CatalogueForged);
                 Some(0)
             }
         };
@@ -175,12 +162,7 @@ impl Publisher<'_> {
         let lost = log.head().is_none();
         log.adopt(shown);
         drop(log);
-        let words = if lost {
-            "the catalogue at the relay is from before this profile was made or cleaned up; it is written anew"
-        } else {
-            "the relay has a newer catalogue of this device: the profile is from a backup, or is in use elsewhere; going on from there"
-        };
-        self.tell(Activity::Warning(words.into()));
+        self.tell(Activity::CatalogueAdopted { lost });
     }
 
     async fn scanned(&self) {
@@ -241,8 +223,7 @@ impl Publisher<'_> {
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.unwritten, true) {
-                    let words = format!("{error}; others do not see what is new. Trying again");
-                    self.tell(Activity::Warning(words));
+                    self.tell(Activity::CatalogueUnwritten(error));
                 }
                 self.rest(UNWRITTEN).await;
                 Ok(())
@@ -262,16 +243,14 @@ impl Publisher<'_> {
         let publication = self.publication.clone();
         let marked = tokio::task::spawn_blocking(move || publication.mark_left_over()).await;
         if let Err(error) = marked.map_err(|_| Ended::Connection)? {
-            return Err(self.unreadable(&error));
+            return Err(self.unreadable(error));
         }
         Ok(())
     }
 
     /// What cannot be read again is written anew.
-    fn unreadable(&self, error: &std::io::Error) -> Ended {
-        let words =
-            format!("the catalogue in the profile cannot be read ({error}); it is written anew");
-        self.tell(Activity::Warning(words));
+    fn unreadable(&self, error: std::io::Error) -> Ended {
+        self.tell(Activity::CatalogueUnreadable(error));
         self.publication.log().distrust();
         Ended::Connection
     }
@@ -306,7 +285,7 @@ impl Publisher<'_> {
                 Ok(())
             }
             Err(CallError::Refused(why @ (Refusal::Full | Refusal::Busy))) => {
-                self.tell(Activity::Warning(no_room(why).into()));
+                self.tell(Activity::CatalogueRefused(why));
                 sleep(PAUSE).await;
                 // What was put aside for the head is still there or is sent again.
                 Err(Ended::Connection)
@@ -331,7 +310,7 @@ impl Publisher<'_> {
         let segments = segments
             .await
             .map_err(|_| Ended::Connection)?
-            .map_err(|error| self.unreadable(&error))?;
+            .map_err(|error| self.unreadable(error))?;
         for (segment, position) in segments.into_iter().zip(from..) {
             let segment = Bytes::new(segment).map_err(|_| Ended::Connection)?;
             let put = ToRelay::PutSegment {
@@ -353,19 +332,6 @@ impl Publisher<'_> {
 
     fn tell(&self, activity: Activity) {
         self.publication.teller.tell(activity);
-    }
-}
-
-/// What a person is told whose catalogue the relay does not take: sharing goes on with what it took before.
-const fn no_room(why: Refusal) -> &'static str {
-    match why {
-        Refusal::Full => {
-            "the relay has no room for this catalogue: others do not see what is new. Share less (.sealiftignore leaves \
-             files out), or ask its operator for more room (space_bytes, device_bytes); trying again in 30 s"
-        }
-        _ => {
-            "the relay takes no catalogue for the moment: it has too much to do; trying again in 30 s"
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use sealift_proto::message::Missing;
 use tokio::sync::{Notify, mpsc, oneshot, watch as signal};
 use tokio::time::{Instant, sleep_until};
 
-use crate::activity::Teller;
+use crate::activity::{Activity, Teller};
 use crate::folder::Folders;
 use crate::index::{Index, Name};
 use crate::settle::Settle;
@@ -297,10 +297,7 @@ impl Engine {
             return;
         };
         if !std::mem::replace(&mut self.unremembered, true) {
-            let words = format!(
-                "hashes cannot be remembered ({error}); trying again, and until then the next start reads those files again"
-            );
-            self.teller.tell(crate::activity::Activity::Warning(words));
+            self.teller.tell(Activity::HashesUnwritten(error));
         }
     }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_command::escape::escape_os;
 use sealift_platform::disk::Disk;
 use sealift_platform::private::MARKER;
 use tokio::time::Instant;
@@ -94,7 +93,7 @@ impl Engine {
         match checked.health {
             Health::Same => {}
             Health::Opened => self.opened(checked.folder, checked.watcher),
-            Health::Gone(error) => self.gone(checked.folder, &error),
+            Health::Gone(error) => self.gone(checked.folder, error),
         }
     }
 
@@ -119,8 +118,7 @@ impl Engine {
             None => {
                 let every = asked.unwrap_or(POLL);
                 place.poll = Some(every);
-                let why =
-                    asked.is_none().then(|| "the system does not report changes there".into());
+                let why = asked.is_none().then_some(WatchError::Unreported);
                 self.teller.tell(Activity::Polling { place: dir, every, why });
             }
         }
@@ -134,15 +132,12 @@ impl Engine {
             return;
         }
         place.next_walk = Some(Instant::now());
-        let words = why.map(|why| match why.advice() {
-            Some(advice) => format!("{why}; {advice}"),
-            None => why.to_string(),
-        });
-        self.teller.tell(Activity::Polling { place: folder.dir.clone(), every: POLL, why: words });
+        let (place, why) = (folder.dir.clone(), why.cloned());
+        self.teller.tell(Activity::Polling { place, every: POLL, why });
     }
 
     /// Nothing of the folder is offered until it is back.
-    fn gone(&mut self, index: usize, error: &std::io::Error) {
+    fn gone(&mut self, index: usize, why: std::io::Error) {
         let Some(folder) = self.shared.folders.get(index) else { return };
         let (dir, name) = (folder.dir.clone(), folder.name.clone());
         let place = &mut self.places[index];
@@ -153,7 +148,7 @@ impl Engine {
         place.watcher = None;
         place.pending.clear();
         place.walked = true;
-        self.teller.tell(Activity::FolderGone { place: dir, why: error.to_string() });
+        self.teller.tell(Activity::FolderGone { place: dir, why });
         self.sweep(name.as_str(), u64::MAX);
         self.scanned();
     }
@@ -314,11 +309,7 @@ impl Engine {
         self.teller.tell(Activity::Skipped { place: dir.join(&local), why: why.to_owned() });
         place.skipped.insert(local, why.to_owned());
         if place.skipped.len() == SKIPS {
-            let words = format!(
-                "more than {SKIPS} entries of {} are left out; the rest is not told",
-                escape_os(dir.as_os_str())
-            );
-            self.teller.tell(Activity::Warning(words));
+            self.teller.tell(Activity::ManySkipped { place: dir, told: SKIPS });
         }
     }
 }

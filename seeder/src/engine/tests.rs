@@ -316,7 +316,7 @@ async fn a_watcher_that_fails_is_replaced_by_walking() {
     running.hints.send(Hint::Broken { folder: 0, why }).unwrap();
     running
         .heard(|activity| match activity {
-            Activity::Polling { why: Some(why), .. } => why.contains("sysctl fs.inotify"),
+            Activity::Polling { why: Some(why), .. } => *why == crate::watch::WatchError::Limit,
             _ => false,
         })
         .await;

@@ -3,13 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use sealift_command::console::Console;
-use sealift_command::event::Event;
-use sealift_command::people::speaker::Speaker;
-use sealift_command::program;
 use sealift_proto::place::RelayPlace;
 use sealift_proto::space::HostName;
 use sealift_transport::control::{Control, Purpose, dial};
+use sealift_transport::device::ThisDevice;
 use tokio::time::timeout;
 
 /// How many addresses of this machine are tried, and how long each may take.
@@ -17,10 +14,10 @@ const MOST: usize = 4;
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// An address of this machine on which the relay of `control`, dialled by a name that means this machine alone, answers too.
-pub(super) async fn elsewhere(speaker: &Speaker, control: &Control) -> Option<HostName> {
-    let platform = speaker.profile.platform();
-    let (dialled, key) = (control.relay(), &speaker.device.key);
-    for address in candidates(speaker).into_iter().take(MOST) {
+pub(super) async fn elsewhere(this: &ThisDevice, control: &Control) -> Option<HostName> {
+    let platform = this.profile.platform();
+    let (dialled, key) = (control.relay(), &this.device.key);
+    for address in candidates(this).into_iter().take(MOST) {
         let Some(host) = HostName::new(address.to_string()) else { continue };
         let there = RelayPlace { host: host.clone(), port: dialled.port, pin: Some(control.pin()) };
         // Whatever else has that port there does not have the relay's key.
@@ -33,8 +30,8 @@ pub(super) async fn elsewhere(speaker: &Speaker, control: &Control) -> Option<Ho
 }
 
 /// Addresses that others may reach, the one towards the rest of the world first.
-fn candidates(speaker: &Speaker) -> Vec<IpAddr> {
-    let net = &speaker.profile.platform().net;
+fn candidates(this: &ThisDevice) -> Vec<IpAddr> {
+    let net = &this.profile.platform().net;
     let towards = || {
         let socket = net.udp(SocketAddr::from(([0, 0, 0, 0], 0)), false).ok()?;
         // Nothing is sent: the system only chooses the address that it would send from.
@@ -56,29 +53,9 @@ fn is_for_others(address: &IpAddr) -> bool {
     }
 }
 
-/// Says so if the invite leads to this machine only, or where it leads if the relay was dialled as on this machine.
-pub(crate) fn tell(console: &Console, host: &HostName, dialled: &HostName) {
-    let (shown, here) = (host.as_str(), dialled.as_str());
-    if is_loopback(host) {
-        console.warn(
-            format!(
-                "this invite works on this machine only, because its relay is {shown}; for others: {} invite --public HOST, with the name or address that they reach",
-                program::sharer()
-            ),
-            &Event::InviteLoopback { host: shown.into() },
-        );
-    } else if is_loopback(dialled) && host.as_str().parse::<IpAddr>().is_ok() {
-        console.note(
-            format!(
-                "the relay on this machine is {shown} in the invite, which others in its network reach; for those elsewhere: {} invite --public HOST",
-                program::sharer()
-            ),
-            &Event::InviteHost { host: shown.into(), dialled: here.into() },
-        );
-    }
-}
-
-pub(super) fn is_loopback(host: &HostName) -> bool {
+/// Whether `host` means this machine alone.
+#[must_use]
+pub fn is_loopback(host: &HostName) -> bool {
     let text = host.as_str();
     let name = text.trim_end_matches('.').to_ascii_lowercase();
     let address = text.parse::<IpAddr>();

@@ -155,7 +155,8 @@ impl Scene {
         let ended = self
             .persist(machine, || {
                 let never = std::future::pending();
-                sealift_seeder::run(machine.platform.clone(), seeder_config(name), never)
+                let (platform, console) = (machine.platform.clone(), Console::captured(false).0);
+                sealift_seeder::cli::share(platform, seeder_config(name), console, never)
             })
             .await;
         panic!("the seeder ended: {ended:?}");
@@ -172,7 +173,7 @@ impl Scene {
                     let profile = Profile::open(&platform, &Home::beneath(Path::new(HOME)))?;
                     let speaker = Speaker::new(profile, console)?;
                     let terms = Terms::default();
-                    sealift_seeder::invite::command(&speaker, None, None, &terms).await?;
+                    sealift_seeder::cli::invite::run(&speaker, None, None, &terms).await?;
                     Ok(Exit::Done)
                 };
                 Ended::new(made.await, &lines)
@@ -233,7 +234,7 @@ fn seeder_config(name: &str) -> sealift_seeder::Config {
         watching: Watching::Poll(Duration::from_secs(2)),
         limit: None,
         path: sealift_transport::path::Allowed::Relay,
-        console: Console::captured(false).0,
+        invites: false,
         lan: false,
         answers_status: false,
     }

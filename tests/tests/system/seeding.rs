@@ -295,7 +295,7 @@ async fn a_member_who_joined_shares_into_the_same_space() {
     assert_eq!(connected.heads.len(), 2);
     assert_eq!(connected.serving.len(), 2);
     let speaker = world.speaker("ben");
-    let refused = sealift_seeder::invite::command(&speaker, None, None, &Terms::default()).await;
+    let refused = sealift_seeder::cli::invite::run(&speaker, None, None, &Terms::default()).await;
     assert_eq!(refused.unwrap_err().exit, Exit::Refused);
     first.stop().await.unwrap();
     second.stop().await.unwrap();

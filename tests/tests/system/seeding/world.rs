@@ -102,7 +102,7 @@ impl World {
             watching: Watching::System,
             limit: None,
             path: sealift_transport::path::Allowed::Relay,
-            console,
+            invites: false,
             lan: false,
             answers_status: true,
         };
@@ -110,7 +110,7 @@ impl World {
         let ended = async {
             let _ = stopped.await;
         };
-        let run = sealift_seeder::run(Platform::system(), config, ended);
+        let run = sealift_seeder::cli::share(Platform::system(), config, console, ended);
         (Running { stop: Some(stop), task: tokio::spawn(run) }, lines)
     }
 

@@ -6,8 +6,8 @@ use sealift_command::exit::{Exit, Failure};
 use sealift_command::process;
 use sealift_platform::Platform;
 
-use crate::args::WatchArgs;
-use crate::commands;
+use super::args::WatchArgs;
+use super::commands;
 
 /// Shares until a signal comes: that is how a seeder is meant to end.
 ///
@@ -20,13 +20,13 @@ pub fn share(common: &CommonArgs, watch: &WatchArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Other, "cannot start").why(error))?;
-    let console = config.console.clone();
+    let console = common.console();
     let result = runtime.block_on(async {
         let signal = process::signal();
         let ended = async {
             let _ = signal.await;
         };
-        crate::run(Platform::system(), config, ended).await
+        super::share(Platform::system(), config, console.clone(), ended).await
     });
     // A walk or a reading that is under way has nothing to lose.
     runtime.shutdown_background();

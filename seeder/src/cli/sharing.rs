@@ -8,11 +8,11 @@ use sealift_command::exit::{Exit, Failure};
 use sealift_command::program;
 use sealift_proto::text;
 use sealift_space::profile::Profile;
-use sealift_space::profile::file::Kept;
+use sealift_space::profile::file::{FileError, Kept};
 use sealift_transport::path::Allowed;
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Cli, WatchArgs};
+use super::args::{Cli, WatchArgs};
 use crate::config::Config;
 use crate::names::WatchArg;
 use crate::watch::Watching;
@@ -33,14 +33,14 @@ impl Kept for SharingFile {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn remember(profile: &Profile, config: &Config) -> Result<(), Failure> {
+pub(super) fn remember(profile: &Profile, config: &Config) -> Result<(), FileError> {
     let words = words(config);
     let file = SharingFile { words: words.iter().map(|word| text::hex(&bytes(word))).collect() };
     let kept: Option<SharingFile> = profile.folder().read(FILE)?;
     if kept.as_ref() == Some(&file) {
         return Ok(());
     }
-    Ok(profile.folder().write(FILE, &file, true)?)
+    profile.folder().write(FILE, &file, true)
 }
 
 /// What was shared the last time, and in which space if one was named; nothing where nothing was.

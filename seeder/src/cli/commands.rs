@@ -16,13 +16,11 @@ use sealift_space::home::Home;
 use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
 
-use crate::args::{Cli, Command, InviteArgs, WatchArgs, help};
+use super::args::watch::parse_watch;
+use super::args::{Cli, Command, InviteArgs, WatchArgs, help};
+use super::{invite, qr, service, sharing};
 use crate::config::Config;
-use crate::invite::{self, Terms};
-use crate::names::parse_watch;
-use crate::qr;
-use crate::service;
-use crate::sharing;
+use crate::invite::Terms;
 use crate::status::{self, Carried, FolderReport, Report};
 use crate::watch::Watching;
 
@@ -64,7 +62,7 @@ pub fn config(common: &CommonArgs, watch: &WatchArgs) -> Result<Config, Failure>
         limit: watch.limit,
         path,
         lan: watch.lan,
-        console: common.console(),
+        invites: common.console().is_live(),
         answers_status: true,
     })
 }
@@ -126,7 +124,7 @@ pub async fn act(
                 return Err(Failure::new(Exit::Usage, "a QR code is no JSON")
                     .next("leave out --qr or --json"));
             }
-            let line = invite::command(&speaker, relay, common.space.as_deref(), &terms).await?;
+            let line = invite::run(&speaker, relay, common.space.as_deref(), &terms).await?;
             if with_code {
                 qr::show(&speaker.console, &line);
             }

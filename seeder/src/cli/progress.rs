@@ -1,5 +1,6 @@
 //! Shows what a running seeder does: live lines on a terminal, plain lines elsewhere.
 
+mod news;
 mod session;
 
 use std::collections::BTreeMap;
@@ -11,18 +12,21 @@ use std::time::Duration;
 use sealift_command::console::{Channel, Console};
 use sealift_command::escape::{escape, escape_os};
 use sealift_command::event::{Event, PathInfo};
+use sealift_command::exit::Failure;
 use sealift_command::human;
 use sealift_command::line::Line;
 use sealift_command::meter::Meter;
 use sealift_command::screen::Block;
 use sealift_proto::catalogue::Status;
+use sealift_proto::wrap::Suite;
 use sealift_transport::path::Way;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::activity::Activity;
+use crate::activity::{Activity, Lost};
 use crate::engine::Shared;
 use crate::index::Name;
+use crate::watch::WatchError;
 use session::Session;
 
 /// How often live lines change.
@@ -33,13 +37,16 @@ const WORTH: Duration = Duration::from_secs(2);
 /// More new files than this at once are counted, not named.
 const NAMED: usize = 5;
 
+/// What a person can do where the system watches no more folders.
+const MORE_WATCHES: &str = "raise the limit with: sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024";
+
 /// Makes what is told of one file by its path, or of so many, and their bytes.
 type Files = fn(Option<String>, Option<usize>, u64) -> Event;
 
 /// Shows what it hears.
-pub struct Progress {
+pub(super) struct Progress {
     console: Console,
-    shared: Arc<Shared>,
+    shared: Option<Arc<Shared>>,
     reading: Block,
     sessions: BTreeMap<u64, Session>,
     added: Vec<(Name, u64)>,
@@ -55,13 +62,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows on `console` what happens to what `shared` knows.
+    /// Shows on `console` what happens.
     #[must_use]
-    pub fn new(console: Console, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(console: Console) -> Self {
         Self {
             reading: console.block(),
             console,
-            shared,
+            shared: None,
             sessions: BTreeMap::new(),
             added: Vec::new(),
             changed: Vec::new(),
@@ -74,8 +81,12 @@ impl Progress {
         }
     }
 
-    /// Shows until nothing more can be heard.
-    pub async fn run(mut self, mut heard: mpsc::UnboundedReceiver<Activity>) {
+    /// Shows until `ended`, and then what was told before.
+    pub(super) async fn run(
+        mut self,
+        mut heard: mpsc::UnboundedReceiver<Activity>,
+        mut ended: oneshot::Receiver<()>,
+    ) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -85,13 +96,18 @@ impl Progress {
                     None => break,
                 },
                 _ = ticks.tick() => self.tick(),
+                _ = &mut ended => break,
             }
+        }
+        while let Ok(activity) = heard.try_recv() {
+            self.hear(activity);
         }
         self.tell_skipped();
     }
 
     fn hear(&mut self, activity: Activity) {
         match activity {
+            Activity::Started(shared) => self.shared = Some(shared),
             Activity::Scanned => {}
             Activity::Added(name, size) => self.added.push((name, size)),
             Activity::Changed(name, size) => self.changed.push((name, size)),
@@ -102,24 +118,24 @@ impl Progress {
                     "{} is gone ({why}); nothing of it is offered until it is back",
                     shown(&place)
                 ),
-                &Event::FolderGone { folder: shown(&place), why: why.clone() },
+                &Event::FolderGone { folder: shown(&place), why: why.to_string() },
             ),
             Activity::FolderBack { place } => self.console.note(
                 format!("{} is back", shown(&place)),
                 &Event::FolderBack { folder: shown(&place) },
             ),
-            Activity::Polling { place, every, why } => self.polling(&place, every, why),
-            Activity::Warning(words) => {
-                self.console.warn(&words, &Event::Warning { what: words.clone() });
-            }
+            Activity::Polling { place, every, why } => self.polling(&place, every, why.as_ref()),
             Activity::Published { status } => self.published(status),
             Activity::Connected { relay, again } => self.connected(&relay, again),
-            Activity::Lost { relay, why } => self.lost(&relay, why),
+            Activity::Lost { relay, why } => self.lost(&relay, why.and_then(lost_why)),
             Activity::Session { number, who, suite } => self.session(number, who, suite),
             Activity::Sent { number, way, name, bytes } => self.sent(number, way, name, bytes),
             Activity::Link { number, way, place, ended } => self.link(number, way, place, ended),
             Activity::Completed { number, files, bytes } => self.completed(number, files, bytes),
-            Activity::Ended { number, why } => self.ended(number, why),
+            Activity::Ended { number, why } => {
+                self.ended(number, why.map(|why| why.to_string()));
+            }
+            other => news::tell(&self.console, other),
         }
     }
 
@@ -142,8 +158,12 @@ impl Progress {
         self.console.show(Channel::Note, &format!("warning: {words}"));
     }
 
-    fn polling(&self, place: &Path, every: Duration, why: Option<String>) {
+    fn polling(&self, place: &Path, every: Duration, why: Option<&WatchError>) {
         let seconds = every.as_secs_f32();
+        let why = why.map(|why| match why {
+            WatchError::Limit => format!("{why}; {MORE_WATCHES}"),
+            _ => why.to_string(),
+        });
         let event = Event::Polling { folder: shown(place), seconds, why: why.clone() };
         let words = format!("{} is walked every {seconds} s", shown(place));
         match why {
@@ -171,7 +191,7 @@ impl Progress {
         let complete = status.waiting == 0 && !status.scanning;
         if complete && !self.offered {
             self.offered = true;
-            let bytes = self.shared.index().bytes();
+            let bytes = self.shared.as_ref().map_or(0, |shared| shared.index().bytes());
             self.console.note(
                 format!("offering {}, {}", human::count(status.files, "file"), human::size(bytes)),
                 &Event::Offering { files: status.files, bytes },
@@ -179,7 +199,8 @@ impl Progress {
         }
     }
 
-    fn session(&mut self, number: u64, who: String, suite: &'static str) {
+    fn session(&mut self, number: u64, who: String, suite: Suite) {
+        let suite = suite_name(suite);
         let event = Event::Session {
             session: number,
             with: who.clone(),
@@ -273,9 +294,11 @@ impl Progress {
     fn tick(&mut self) {
         self.tell_files();
         self.tell_skipped();
-        let status = self.shared.index().status();
-        self.meter.note(Instant::now(), self.shared.bytes_read());
-        self.show_reading(status);
+        if let Some(shared) = &self.shared {
+            let status = shared.index().status();
+            self.meter.note(Instant::now(), shared.bytes_read());
+            self.show_reading(status);
+        }
         for session in self.sessions.values_mut() {
             session.tick();
         }
@@ -340,6 +363,21 @@ impl Progress {
             };
             self.console.note(reading_words(status, speed), &event);
         }
+    }
+}
+
+const fn suite_name(suite: Suite) -> &'static str {
+    match suite {
+        Suite::X25519 => "x25519",
+        Suite::Rsa => "rsa",
+        Suite::Hybrid => "hybrid",
+    }
+}
+
+fn lost_why(why: Lost) -> Option<String> {
+    match why {
+        Lost::Refused(why) => Some(why.to_string()),
+        Lost::Error(error) => Failure::from(error).why,
     }
 }
 

@@ -11,7 +11,7 @@ use sealift_command::people::speaker::Speaker;
 use sealift_command::program;
 use sealift_space::home::configuration;
 
-use crate::sharing;
+use super::sharing;
 
 /// The unit as the package has it.
 const UNIT: &str = include_str!("service.unit");
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_unit_is_that_of_the_package_and_paths_are_quoted() {
-        let packaged = include_str!("../../packaging/sealift-seeder.service");
+        let packaged = include_str!("../../../packaging/sealift-seeder.service");
         assert_eq!(UNIT, packaged);
         let starts = |program: &str, verb| {
             let unit = unit(Path::new(program), verb, Some(Path::new("/h"))).unwrap();

@@ -2,6 +2,7 @@
 
 mod guess;
 pub mod help;
+pub(crate) mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,8 +17,8 @@ use sealift_proto::space::HostName;
 use sealift_transport::pace::Rate;
 use sealift_transport::path::Allowed;
 
-use crate::invite::{parse_expires, parse_public};
-use crate::service::Service;
+use super::invite::{parse_expires, parse_public};
+use super::service::Service;
 
 /// Share folders, end to end encrypted, through a relay that can read nothing.
 #[derive(Debug, Parser)]
