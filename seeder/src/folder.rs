@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use sealift_content::hashes::Places;
 use sealift_platform::disk::{Disk, Root};
@@ -171,33 +171,61 @@ pub fn identity_at(disk: &dyn Disk, dir: &Path) -> Option<(u64, u64)> {
     identity(&*disk.open(dir).ok()?).ok()
 }
 
-/// All folders.
+/// All folders. Each has a number of its own for as long as the seeder runs: that of one that is offered no more is not used again.
 #[derive(Clone)]
-pub struct Folders(Arc<Vec<Folder>>);
+pub struct Folders(Arc<RwLock<Vec<Option<Arc<Folder>>>>>);
 
 impl Folders {
     /// Takes the folders.
     #[must_use]
     pub fn new(folders: Vec<Folder>) -> Self {
-        Self(Arc::new(folders))
+        Self(Arc::new(RwLock::new(
+            folders.into_iter().map(|folder| Some(Arc::new(folder))).collect(),
+        )))
     }
 
-    /// All of them, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &Folder)> {
-        self.0.iter().enumerate()
-    }
-
-    /// Number `index`.
+    /// All that are offered now, in order, each with its number.
     #[must_use]
-    pub fn get(&self, index: usize) -> Option<&Folder> {
-        self.0.get(index)
+    pub fn all(&self) -> Vec<(usize, Arc<Folder>)> {
+        let folders = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let offered = folders.iter().enumerate();
+        offered.filter_map(|(index, folder)| Some((index, folder.clone()?))).collect()
+    }
+
+    /// Number `index`, while it is offered.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Arc<Folder>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(index)?.clone()
+    }
+
+    /// How many numbers there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Offers `folder` too.
+    pub fn add(&self, folder: Arc<Folder>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(Some(folder));
+    }
+
+    /// Offers the folder called `name` no more. Its number, and the folder.
+    pub fn remove(&self, name: &str) -> Option<(usize, Arc<Folder>)> {
+        let mut folders = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let called = |folder: &Option<Arc<Folder>>| {
+            folder.as_ref().is_some_and(|folder| folder.name.as_str() == name)
+        };
+        let index = folders.iter().position(called)?;
+        Some((index, folders.get_mut(index)?.take()?))
     }
 
     /// The folder that `name` is beneath and the path beneath it.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<(usize, &Folder, PathBuf)> {
+    pub fn find(&self, name: &str) -> Option<(usize, Arc<Folder>, PathBuf)> {
         let (first, rest) = name.split_once('/')?;
-        let (index, folder) = self.iter().find(|(_, folder)| folder.name.as_str() == first)?;
+        let folders = self.all();
+        let (index, folder) =
+            folders.into_iter().find(|(_, folder)| folder.name.as_str() == first)?;
         Some((index, folder, rest.split('/').collect()))
     }
 }
@@ -314,5 +342,10 @@ mod tests {
         let (index, _, local) = folders.find("ab/c/d").unwrap();
         assert_eq!((index, local), (1, PathBuf::from("c/d")));
         assert!(folders.find("ab").is_none() && folders.find("c/d").is_none());
+        let (gone, _) = folders.remove("a").unwrap();
+        assert!(gone == 0 && folders.get(0).is_none() && folders.remove("a").is_none());
+        folders.add(Arc::new(folder("a")));
+        let (again, ..) = folders.find("a/x").unwrap();
+        assert_eq!((again, folders.count(), folders.all().len()), (2, 3, 2), "no number twice");
     }
 }

@@ -272,7 +272,7 @@ fn greet(
         teller.tell(Activity::NewSpace { name: name.clone(), id: space.id() });
     }
     let device = this.profile.device_name()?;
-    for (_, folder) in folders.iter() {
+    for (_, folder) in folders.all() {
         teller.tell(Activity::Sharing {
             place: folder.dir.clone(),
             name: folder.name.as_str().to_owned(),

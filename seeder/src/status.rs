@@ -93,7 +93,8 @@ impl Source {
     #[must_use]
     pub fn report(&self) -> Report {
         let live = lock(&self.live).clone();
-        let folders = self.shared.folders.iter().map(|(_, folder)| self.folder(folder)).collect();
+        let folders =
+            self.shared.folders.all().iter().map(|(_, folder)| self.folder(folder)).collect();
         let carried = |(way, bytes): (Way, u64)| Carried { path: way.name().to_owned(), bytes };
         let sent = self.sent.list().into_iter().map(carried).collect();
         let index = self.shared.index();

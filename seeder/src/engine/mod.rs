@@ -23,7 +23,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch as signal};
 use tokio::time::{Instant, sleep_until};
 
 use crate::activity::{Activity, Teller};
-use crate::folder::Folders;
+use crate::folder::{Folder, Folders};
 use crate::index::{Index, Name};
 use crate::settle::Settle;
 use crate::watch::{Hint, Watching};
@@ -73,6 +73,11 @@ impl Shared {
 /// Takes the content of a file and its size, or why there is none.
 pub type Waiter = oneshot::Sender<Result<(Root, u64), Missing>>;
 
+/// The engine does nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the seeder is about to end")]
+pub struct EngineEnded;
+
 /// Asks something of the engine.
 pub enum Command {
     /// Tell the content of this file, reading it before others if need be.
@@ -88,6 +93,20 @@ pub enum Command {
         name: Name,
         /// Its state.
         print: Print,
+    },
+    /// Offer this folder too.
+    Share {
+        /// The folder.
+        folder: Arc<Folder>,
+        /// Hears when it is done.
+        reply: oneshot::Sender<()>,
+    },
+    /// Offer the folder of this name no more.
+    Unshare {
+        /// Its name.
+        name: String,
+        /// Hears when it is done.
+        reply: oneshot::Sender<()>,
     },
     /// Look at this file again: it is not what it was.
     Recheck {
@@ -126,6 +145,27 @@ impl Handle {
     /// Takes `name`, in the state `print`, out of what is offered: it is one of Sealift's own files.
     pub fn keep_out(&self, name: &Name, print: Print) {
         let _ = self.commands.send(Command::Kept { name: name.clone(), print });
+    }
+
+    /// Offers `folder` from now on.
+    ///
+    /// # Errors
+    /// When the engine has ended.
+    pub async fn share(&self, folder: Arc<Folder>) -> Result<(), EngineEnded> {
+        let (reply, done) = oneshot::channel();
+        self.commands.send(Command::Share { folder, reply }).map_err(|_| EngineEnded)?;
+        done.await.map_err(|_| EngineEnded)
+    }
+
+    /// Offers the folder called `name` no more.
+    ///
+    /// # Errors
+    /// When the engine has ended.
+    pub async fn unshare(&self, name: &str) -> Result<(), EngineEnded> {
+        let (reply, done) = oneshot::channel();
+        let name = name.to_owned();
+        self.commands.send(Command::Unshare { name, reply }).map_err(|_| EngineEnded)?;
+        done.await.map_err(|_| EngineEnded)
     }
 
     /// Has `name` looked at again.
@@ -191,7 +231,7 @@ impl Engine {
         let (checked_in, checked) = mpsc::unbounded_channel();
         let (flushed_in, flushed) = mpsc::unbounded_channel();
         let (commands_in, commands) = mpsc::unbounded_channel();
-        let places = folders.iter().map(|_| Place::default()).collect();
+        let places = folders.all().iter().map(|_| Place::default()).collect();
         let mut index = Index::default();
         index.scanning = true;
         let shared = Arc::new(Shared {
@@ -308,6 +348,15 @@ impl Engine {
                 self.left_out(&name, print, HashError::Kept.to_string())
             }
             Command::Recheck { name } => self.recheck(&name, true),
+            Command::Share { folder, reply } => {
+                self.share(folder);
+                // Who asked and left does not want to know.
+                let _ = reply.send(());
+            }
+            Command::Unshare { name, reply } => {
+                self.unshare(&name);
+                let _ = reply.send(());
+            }
         }
     }
 }

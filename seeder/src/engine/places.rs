@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::walker::{Walked, Walker};
 use super::{Engine, Senders};
 use crate::activity::Activity;
-use crate::folder::{Folders, Health};
+use crate::folder::{Folder, Folders, Health};
 use crate::index::Name;
 use crate::rules::{Memory, RULES_FILE, RULES_SETTLE};
 use crate::watch::{Hint, WatchError, Watcher, Watching, watch};
@@ -66,12 +66,12 @@ impl Place {
     }
 }
 
-/// What looking after one folder brought.
-pub(super) struct Checked {
-    folder: usize,
-    health: Health,
-    watcher: Option<Result<Watcher, WatchError>>,
-    last: bool,
+/// What looking after the folders brought.
+pub(super) enum Checked {
+    /// Of one of them.
+    Folder { folder: usize, health: Health, watcher: Option<Result<Watcher, WatchError>> },
+    /// All have been looked after.
+    Done,
 }
 
 impl Engine {
@@ -87,14 +87,35 @@ impl Engine {
     }
 
     pub(super) fn checked(&mut self, checked: Checked) {
-        if checked.last {
-            self.checking = false;
+        match checked {
+            Checked::Done => self.checking = false,
+            Checked::Folder { health: Health::Same, .. } => {}
+            Checked::Folder { folder, health: Health::Opened, watcher } => {
+                self.opened(folder, watcher);
+            }
+            Checked::Folder { folder, health: Health::Gone(error), .. } => {
+                self.gone(folder, error);
+            }
         }
-        match checked.health {
-            Health::Same => {}
-            Health::Opened => self.opened(checked.folder, checked.watcher),
-            Health::Gone(error) => self.gone(checked.folder, error),
+    }
+
+    /// Offers `folder` from now on: it is looked at as those of the start were.
+    pub(super) fn share(&mut self, folder: Arc<Folder>) {
+        self.shared.folders.add(folder);
+        self.places.push(Place::default());
+        self.shared.index().scanning = true;
+        self.next_check = Instant::now();
+    }
+
+    /// Offers the folder called `name` no more: whatever walks through it still say of it counts for nothing.
+    pub(super) fn unshare(&mut self, name: &str) {
+        let Some((index, folder)) = self.shared.folders.remove(name) else { return };
+        folder.close();
+        if let Some(place) = self.places.get_mut(index) {
+            *place = Place { here: Some(false), walked: true, ..Place::default() };
         }
+        self.sweep(name, u64::MAX);
+        self.scanned();
     }
 
     fn opened(&mut self, index: usize, watcher: Option<Result<Watcher, WatchError>>) {
@@ -316,14 +337,13 @@ impl Engine {
 
 /// Looks after all folders, and has the system watch those that came. Blocks.
 fn check(folders: &Folders, disk: &Arc<dyn Disk>, watching: Watching, senders: &Senders) {
-    let count = folders.iter().count();
-    for (index, folder) in folders.iter() {
+    for (index, folder) in folders.all() {
         let health = folder.check(disk);
         let opened = matches!(health, Health::Opened);
         let wanted = opened && watching == Watching::System;
         let by_system = wanted && folder.root().is_some_and(|root| root.watchable());
         let watcher = by_system.then(|| watch(index, &folder.dir, senders.hints.clone()));
-        let last = index + 1 == count;
-        let _ = senders.checked.send(Checked { folder: index, health, watcher, last });
+        let _ = senders.checked.send(Checked::Folder { folder: index, health, watcher });
     }
+    let _ = senders.checked.send(Checked::Done);
 }

@@ -1,4 +1,5 @@
 mod folders;
+mod sharing;
 
 use super::*;
 use std::path::Path;

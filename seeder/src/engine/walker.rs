@@ -89,7 +89,7 @@ impl Walker {
     fn walk(&self, rules: &mut Rules, start: &Path, closed: bool) -> io::Result<bool> {
         let folder = self.shared.folders.get(self.folder).ok_or(io::ErrorKind::NotFound)?;
         let root = folder.root().ok_or(io::ErrorKind::NotFound)?;
-        let mut gather = Gather { walker: self, of: folder, closed, items: Vec::new() };
+        let mut gather = Gather { walker: self, of: &folder, closed, items: Vec::new() };
         let bounds = folder.bounds(&*self.disk);
         let result = walk(&*root, &bounds, rules, start, &mut gather);
         gather.hand_over();
