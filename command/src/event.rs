@@ -218,6 +218,12 @@ pub enum Event {
     // A seeder at work.
     /// A folder is shared.
     Sharing { folder: String, name: String, space: String, device: String },
+    /// The process that shares for this profile shares a folder too.
+    Shared { name: String, folder: String, already: bool },
+    /// A folder is shared no more.
+    NotShared { name: String, folder: String },
+    /// The process that shares for this profile is about to end.
+    Stopping { pid: u32 },
     /// A shared folder is gone.
     FolderGone { folder: String, why: String },
     /// A shared folder is back.

@@ -41,6 +41,27 @@ impl Exit {
         std::process::ExitCode::from(self.number())
     }
 
+    /// The code whose number is `number`.
+    #[must_use]
+    pub fn of(number: u8) -> Option<Self> {
+        const ALL: [Exit; 13] = [
+            Exit::Done,
+            Exit::Other,
+            Exit::Usage,
+            Exit::NotFound,
+            Exit::Offline,
+            Exit::Refused,
+            Exit::Tampered,
+            Exit::Relay,
+            Exit::Disk,
+            Exit::Choose,
+            Exit::NoPath,
+            Exit::Interrupted,
+            Exit::Terminated,
+        ];
+        ALL.into_iter().find(|exit| exit.number() == number)
+    }
+
     /// The number.
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -166,6 +187,15 @@ impl std::error::Error for Failure {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_those_of_codes() {
+        for number in 0..=u8::MAX {
+            assert!(Exit::of(number).is_none_or(|exit| exit.number() == number));
+        }
+        let known = (0..=u8::MAX).filter(|number| Exit::of(*number).is_some());
+        assert_eq!(known.count(), 13);
+    }
 
     #[test]
     fn what_the_system_says_is_told_in_words() {

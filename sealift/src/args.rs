@@ -72,6 +72,12 @@ pub enum Command {
 /// What ends by itself.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Share a folder no more, by the name it has for others; what is shared stays where it is
+    #[command(after_help = help::UNSHARE)]
+    Unshare(UnshareArgs),
+    /// End what shares for this profile
+    #[command(after_help = help::STOP)]
+    Stop,
     /// Find files by name: exact, part of a name, glob, or a close misspelling; best first
     #[command(alias = "find", after_help = help::here(finding::SEARCH))]
     Search(SearchArgs),
@@ -108,6 +114,14 @@ pub enum Verb {
     /// What shell and `man` want to know.
     #[command(flatten)]
     Manual(Manual),
+}
+
+/// Arguments of `unshare`.
+#[derive(Debug, Clone, Args)]
+pub struct UnshareArgs {
+    /// Name of the folder, as `status` and `list` show it
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 /// Arguments of `share`.

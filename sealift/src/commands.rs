@@ -5,6 +5,7 @@ use sealift_command::args::CommonArgs;
 use sealift_command::exit::{Exit, Failure};
 use sealift_leecher::args::{Arguments, Command as Finding};
 use sealift_platform::Platform;
+use sealift_seeder::cli::agent;
 use sealift_seeder::cli::args::Command as Sharing;
 
 use crate::args::{ABOUT, Cli, Verb};
@@ -19,6 +20,8 @@ pub async fn run(platform: Platform, common: CommonArgs, verb: Verb) -> Result<E
         Verb::Manual(manual) => {
             return sealift_command::manual::run(&manual, Cli::command(), &ABOUT, &platform);
         }
+        Verb::Unshare(args) => return agent::unshare(&platform, &common, &args.names),
+        Verb::Stop => return agent::stop(&common),
         Verb::Status => return status::run(&platform, &common),
         Verb::Invite(args) => return share(platform, &common, Sharing::Invite(args)).await,
         Verb::Service(what) => return share(platform, &common, Sharing::Service(what)).await,

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use sealift::args::{Cli, Command};
 use sealift::{commands, suggest};
-use sealift_command::exit::Exit;
+use sealift_command::args::CommonArgs;
+use sealift_command::exit::{Exit, Failure};
 use sealift_command::{completion, process, program, trace};
 use sealift_platform::Platform;
-use sealift_seeder::cli::foreground;
+use sealift_seeder::cli::args::WatchArgs;
+use sealift_seeder::cli::{agent, foreground};
 
 fn main() -> ExitCode {
     program::has_every_verb();
@@ -18,7 +20,7 @@ fn main() -> ExitCode {
     let console = common.console();
     trace::start(common.verbose, common.json);
     let result = match command {
-        Command::Share(args) => foreground::share(&common, &args.watch()).map(|()| Exit::Done),
+        Command::Share(args) => share(&common, &args.watch()),
         Command::Other(verb) => process::run(|| commands::run(Platform::system(), common, verb)),
     };
     match result {
@@ -27,5 +29,13 @@ fn main() -> ExitCode {
             console.failure(&failure);
             failure.exit.code()
         }
+    }
+}
+
+/// Has the process that shares for this profile share more; where there is none, this one shares until a signal comes.
+fn share(common: &CommonArgs, watch: &WatchArgs) -> Result<Exit, Failure> {
+    match agent::share(common, watch)? {
+        Some(exit) => Ok(exit),
+        None => foreground::share(common, watch).map(|()| Exit::Done),
     }
 }

@@ -44,6 +44,13 @@ pub enum Activity {
         /// Name of this device.
         device: String,
     },
+    /// A folder is shared no more, because somebody asked for that.
+    NotShared {
+        /// Where it is, safe to show.
+        place: String,
+        /// What its name in the catalogue was.
+        name: String,
+    },
     /// What is shared can be looked at from now on.
     Started(Arc<Shared>),
     /// All folders have been walked once.

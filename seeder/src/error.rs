@@ -110,6 +110,14 @@ pub enum FolderError {
         /// What the system says.
         error: io::Error,
     },
+    /// None is shared by that name.
+    #[error("nothing is shared as `{}` here", escape(name))]
+    NotShared {
+        /// The name.
+        name: String,
+        /// Names that are.
+        known: Vec<String>,
+    },
     /// It has no name that can be shared.
     #[error("{} has no name to offer it under", escape_path(place))]
     NoName {

@@ -8,6 +8,7 @@
 //! [`Seeder`] is all of that, for any program: it returns [`error::Error`] and tells [`activity::Activity`]. Only [`cli`] speaks.
 
 pub mod activity;
+pub mod agent;
 pub mod catalogue;
 pub mod cli;
 pub mod config;

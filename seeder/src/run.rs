@@ -18,17 +18,18 @@ use tokio::sync::watch as signal;
 use tokio::time::timeout;
 
 use crate::activity::{Activity, Teller};
+use crate::agent::{self, Agent, Front};
 use crate::catalogue::log::Log;
 use crate::catalogue::publish::Publication;
 use crate::config::{Config, folders};
 use crate::engine::{Engine, Handle};
 use crate::error::Error;
-use crate::folder::Folders;
+use crate::folder::{Folder, Folders};
 use crate::holdings::Offered;
 use crate::manager::Manager;
 use crate::online::{Live, Online, author};
 use crate::session::Library;
-use crate::status::{Source, answer};
+use crate::status::Source;
 use sealift_content::hashes::cache::Cache;
 use sealift_content::serve::Ways;
 
@@ -70,15 +71,19 @@ impl Seeder {
         Ok(Self { this, config, folders, teller, _lock: lock })
     }
 
-    /// Offers the folders until `shutdown` is done.
+    /// Offers the folders until `shutdown` is done, or another process of this user asks it to end. Others hear by `front`.
     ///
     /// # Errors
     /// What no waiting mends.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Error> {
+    pub async fn run(
+        self,
+        front: Arc<dyn Front>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
         let Self { this, config, folders, teller, _lock } = self;
         let (space, is_new) = space(&this, &config)?;
         greet(&this, &space, is_new, &folders, &teller)?;
-        work(&config, &this, space, folders, &teller, shutdown).await
+        work(&config, &this, space, folders, &teller, front, shutdown).await
     }
 }
 
@@ -88,21 +93,29 @@ async fn work(
     space: SpaceState,
     folders: Folders,
     teller: &Teller,
+    front: Arc<dyn Front>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), Error> {
     let (stop, stopped) = signal::channel(false);
     let (end, ending) = signal::channel(false);
     let started = start(config, this, &space, folders, teller, [&stopped, &ending]).await?;
-    let Started { engine, online, source } = started;
+    let Started { engine, handle, online, source } = started;
     let direct = online.ways.direct.clone();
     let manager = Manager::of_environment(config.answers_status);
     manager.tell(State::Ready);
-    let profile = config.home.profile.clone();
+    let agent = Agent::new(agent::Parts {
+        config: config.clone(),
+        this: this.clone(),
+        engine: handle,
+        source,
+        teller: teller.clone(),
+        front,
+    });
     let answering = async {
         if config.answers_status
-            && let Err(error) = answer(&profile, source).await
+            && let Err(error) = agent::serve(&config.home.profile, agent.clone()).await
         {
-            tracing::debug!(%error, "`seeder status` cannot ask this seeder");
+            tracing::debug!(%error, "no other process can ask this seeder");
         }
         std::future::pending::<()>().await;
     };
@@ -111,6 +124,7 @@ async fn work(
     let failed = tokio::select! {
         result = &mut running => Some(result),
         () = shutdown => None,
+        () = agent.stopped() => None,
         () = answering => None,
     };
     manager.tell(State::Stopping);
@@ -133,6 +147,7 @@ async fn work(
 
 struct Started {
     engine: tokio::task::JoinHandle<()>,
+    handle: Handle,
     online: Online,
     source: Source,
 }
@@ -153,14 +168,15 @@ async fn start(
     let engine = tokio::spawn(engine.run(inbox, stopped.clone()));
     let shared = handle.shared.clone();
     teller.tell(Activity::Started(shared.clone()));
-    let online = online(this, config, handle, log, teller.clone(), ending.clone());
+    let online = online(this, config, handle.clone(), log, teller.clone(), ending.clone());
     let source = Source {
         space: space.id().short(),
+        space_name: space.display_name(),
         shared,
         live: online.live.clone(),
         sent: online.library.sent.clone(),
     };
-    Ok(Started { engine, online, source })
+    Ok(Started { engine, handle, online, source })
 }
 
 fn online(
@@ -271,14 +287,24 @@ fn greet(
     if is_new {
         teller.tell(Activity::NewSpace { name: name.clone(), id: space.id() });
     }
-    let device = this.profile.device_name()?;
     for (_, folder) in folders.all() {
-        teller.tell(Activity::Sharing {
-            place: folder.dir.clone(),
-            name: folder.name.as_str().to_owned(),
-            space: name.clone(),
-            device: device.as_str().to_owned(),
-        });
+        tell_sharing(this, &name, &folder, teller)?;
     }
+    Ok(())
+}
+
+/// Tells that `folder` is shared in the space called `space`.
+pub(crate) fn tell_sharing(
+    this: &ThisDevice,
+    space: &str,
+    folder: &Folder,
+    teller: &Teller,
+) -> Result<(), Error> {
+    teller.tell(Activity::Sharing {
+        place: folder.dir.clone(),
+        name: folder.name.as_str().to_owned(),
+        space: space.to_owned(),
+        device: this.profile.device_name()?.as_str().to_owned(),
+    });
     Ok(())
 }

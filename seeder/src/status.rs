@@ -1,13 +1,9 @@
-//! A running seeder answers `seeder status` on a private socket in the profile's folder.
-//!
-//! One line of JSON for each connection, and the end. Where the system has no such sockets, or the path is too long for one,
-//! `seeder status` tells what the profile knows.
+//! What a running seeder says of itself.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use sealift_platform::sync::lock;
-use sealift_proto::shown::escape;
+use sealift_proto::shown::{escape, escape_path};
 use sealift_transport::path::Way;
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +11,6 @@ use crate::engine::Shared;
 use crate::folder::Folder;
 use crate::online::Live;
 use crate::sent::Sent;
-
-/// Name of the socket in the profile's folder.
-pub const SOCKET: &str = "seeder.sock";
 
 /// How many names that cannot be shared are named.
 const FEW: usize = 5;
@@ -64,8 +57,8 @@ pub struct Carried {
 pub struct FolderReport {
     /// Name it is offered under.
     pub name: String,
-    /// Where it is.
-    pub place: PathBuf,
+    /// Where it is, safe to show.
+    pub place: String,
     /// Whether it is there.
     pub here: bool,
     /// How many names in it cannot be shared.
@@ -80,6 +73,8 @@ pub struct FolderReport {
 pub struct Source {
     /// Short id of the space.
     pub space: String,
+    /// Name of the space, safe to show.
+    pub space_name: String,
     /// What is offered.
     pub shared: Arc<Shared>,
     /// The connection.
@@ -121,7 +116,7 @@ impl Source {
         let (unshared, names) = self.shared.index().unshared_in(name, FEW);
         FolderReport {
             name: name.to_owned(),
-            place: folder.dir.clone(),
+            place: escape_path(&folder.dir),
             here: folder.is_here(),
             unshared,
             unshared_names: names.iter().map(|name| shown(name)).collect(),
@@ -135,72 +130,4 @@ fn shown(name: &str) -> String {
         Some((above, last)) => format!("{}/{last}", escape(above)),
         None => escape(name).into_owned(),
     }
-}
-
-/// Answers on the socket in `profile` until it is dropped.
-///
-/// # Errors
-/// When the socket cannot be made.
-#[cfg(unix)]
-pub async fn answer(profile: &Path, source: Source) -> std::io::Result<()> {
-    use tokio::io::AsyncWriteExt;
-    let path = profile.join(SOCKET);
-    // The profile's lock is held: what is there was left by a seeder that was killed.
-    let _ = std::fs::remove_file(&path);
-    let listener = tokio::net::UnixListener::bind(&path)?;
-    let _removed = Removed(path);
-    loop {
-        let (mut stream, _) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::debug!(%error, "a status connection failed");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let mut line = serde_json::to_vec(&source.report()).unwrap_or_default();
-        line.push(b'\n');
-        tokio::spawn(async move {
-            // Who asked and left does not want the answer.
-            let _ = stream.write_all(&line).await;
-        });
-    }
-}
-
-/// Does nothing where there are no such sockets.
-///
-/// # Errors
-/// Never.
-#[cfg(not(unix))]
-pub async fn answer(_: &Path, _: Source) -> std::io::Result<()> {
-    std::future::pending().await
-}
-
-#[cfg(unix)]
-struct Removed(PathBuf);
-
-#[cfg(unix)]
-impl Drop for Removed {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// Asks the seeder that runs on the profile in `profile`; `None` if none answers.
-#[cfg(unix)]
-#[must_use]
-pub fn ask(profile: &Path) -> Option<Report> {
-    use std::io::Read;
-    let stream = std::os::unix::net::UnixStream::connect(profile.join(SOCKET)).ok()?;
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(2))).ok()?;
-    let mut line = Vec::new();
-    stream.take(1 << 20).read_to_end(&mut line).ok()?;
-    serde_json::from_slice(&line).ok()
-}
-
-/// `None` where there are no such sockets.
-#[cfg(not(unix))]
-#[must_use]
-pub fn ask(_: &Path) -> Option<Report> {
-    None
 }

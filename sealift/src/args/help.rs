@@ -48,11 +48,25 @@ Examples:
 
 What a `.sealiftignore` names (gitignore syntax) is left out, and by default swap files, locks and half downloads of other \
 programs (`!*.part` there takes such back).
-Links are not followed. Ctrl-C ends it; nothing is lost.
+Links are not followed. Ctrl-C ends it; nothing is lost. Where a process shares for this profile already, such as the service, it \
+shares DIR too, now and whenever it starts again.
 
 Exit codes:
   0 ended by Ctrl-C or SIGTERM   5 refused    7 relay unreachable
   1 other                        2 usage      8 local disk";
+
+pub(super) const UNSHARE: &str = "\
+Examples:
+  sealift unshare photos           at once where a process shares it, and for the next start
+  sealift unshare photos papers
+
+Exit codes: 0 done; 3 nothing is shared by that name here.";
+
+pub(super) const STOP: &str = "\
+Example:
+  sealift stop      as Ctrl-C ends it where it runs; `sealift share` goes on with the same folders
+
+Exit codes: 0 done; 3 nothing shares for this profile.";
 
 pub(super) const STATUS: &str = "\
 Examples:

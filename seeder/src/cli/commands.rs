@@ -18,10 +18,10 @@ use sealift_space::profile::space::SpaceState;
 
 use super::args::watch::parse_watch;
 use super::args::{Cli, Command, InviteArgs, WatchArgs, help};
-use super::{invite, qr, service, sharing};
+use super::{agent, invite, qr, service, sharing};
 use crate::config::Config;
 use crate::invite::Terms;
-use crate::status::{self, Carried, FolderReport, Report};
+use crate::status::{Carried, FolderReport, Report};
 use crate::watch::Watching;
 
 /// What the manual pages say beside what the flags do.
@@ -79,7 +79,8 @@ fn last(home: &Home) -> Result<(WatchArgs, Option<String>), Failure> {
     if !home.profile.is_dir() {
         return Err(nothing());
     }
-    sharing::recall(&Profile::open(&Platform::system(), home)?)?.ok_or_else(nothing)
+    let last = sharing::recall(&Profile::open(&Platform::system(), home)?)?;
+    last.filter(|(watch, _)| !watch.watch.is_empty()).ok_or_else(nothing)
 }
 
 /// Runs a command other than sharing.
@@ -231,7 +232,7 @@ pub fn tell_space(
 /// Tells what the seeder of this profile does, if one runs.
 pub fn tell_running(home: &Home, common: &CommonArgs) {
     let console = common.console();
-    let Some(report) = &status::ask(&home.profile) else {
+    let Some(report) = &agent::report(&home.profile) else {
         console.result("seeder   not running", &Event::Seeder(SeederInfo::default()));
         return;
     };
@@ -251,7 +252,7 @@ pub fn tell_running(home: &Home, common: &CommonArgs) {
         lines.push(format!("sent     {}, {}", human::size(carried.bytes), escape(&carried.path)));
     }
     for folder in &report.folders {
-        let place = escape_path(&folder.place);
+        let place = &folder.place;
         let gone = if folder.here { "" } else { "  (gone)" };
         lines.push(format!("folder   {} = {place}{gone}", escape(&folder.name)));
         lines.extend(unshared(folder));
@@ -262,7 +263,7 @@ pub fn tell_running(home: &Home, common: &CommonArgs) {
 fn info(report: &Report) -> SeederInfo {
     let folder = |of: &FolderReport| OfferedFolder {
         name: of.name.clone(),
-        place: escape_path(&of.place),
+        place: of.place.clone(),
         here: of.here,
         unshared: of.unshared,
         unshared_names: of.unshared_names.clone(),

@@ -1,5 +1,6 @@
 //! The program `seeder`: its command line, and all that it says. The rest of this crate does not speak.
 
+pub mod agent;
 pub mod args;
 pub mod commands;
 pub mod foreground;
@@ -11,6 +12,7 @@ mod sharing;
 mod words;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use sealift_command::console::Console;
 use sealift_command::exit::Failure;
@@ -37,7 +39,7 @@ pub async fn share(
     seeder.this.bear(sharing::remember(&seeder.this.profile, &seeder.config))?;
     let (end, ended) = oneshot::channel();
     let progress = tokio::spawn(Progress::new(console).run(heard, ended));
-    let result = seeder.run(shutdown).await;
+    let result = seeder.run(Arc::new(agent::Spokesman), shutdown).await;
     // What was told before the end is shown before it.
     let _ = end.send(());
     let _ = progress.await;

@@ -43,6 +43,24 @@ pub(super) fn remember(profile: &Profile, config: &Config) -> Result<(), FileErr
     profile.folder().write(FILE, &file, true)
 }
 
+/// Remembers that of what is remembered only `folders` are shared.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub(super) fn remember_folders(profile: &Profile, folders: &[WatchArg]) -> Result<(), FileError> {
+    let kept: SharingFile = profile.folder().read(FILE)?.unwrap_or_default();
+    let watch = text::hex(b"--watch");
+    let mut words = Vec::new();
+    for folder in folders {
+        words.extend([watch.clone(), text::hex(&bytes(&watch_word(folder)))]);
+    }
+    let mut others = kept.words.into_iter();
+    while let Some(word) = others.next() {
+        if word == watch { drop(others.next()) } else { words.push(word) }
+    }
+    profile.folder().write(FILE, &SharingFile { words }, true)
+}
+
 /// What was shared the last time, and in which space if one was named; nothing where nothing was.
 ///
 /// # Errors

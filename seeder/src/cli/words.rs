@@ -54,6 +54,14 @@ impl From<&FolderError> for Failure {
                 usage(error.to_string()).next("put the file into a folder and share that")
             }
             E::Unreadable { place, error } => Self::disk(escape_path(place), error),
+            E::NotShared { known, .. } => Self::new(Exit::NotFound, error.to_string()).next(
+                match known.iter().map(|name| shell_word(name)).collect::<Vec<_>>() {
+                    known if known.is_empty() => {
+                        format!("share a folder: {} DIR", program::sharing())
+                    }
+                    known => format!("shared are: {}", known.join(", ")),
+                },
+            ),
             E::NoName { place, why } => {
                 let failure = usage(error.to_string())
                     .next(format!("give it one: --watch NAME={}", shell(place)));
@@ -103,7 +111,7 @@ impl From<Error> for Failure {
 fn running(holder: &str) -> Failure {
     let who = if holder.is_empty() { String::new() } else { format!(" ({})", escape(holder)) };
     Failure::new(Exit::Other, format!("another seeder runs on this profile already{who}")).next(
-        "end it first and start one that watches all folders, or give this one a --home of its own",
+        "`sealift share DIR` has it share more; or end it first, or give this one a --home of its own",
     )
 }
 

@@ -1,5 +1,6 @@
 //! Whole programs and libraries at work with one another. One binary, because these tests mostly wait: side by side.
 
+mod agent;
 mod bad_input;
 mod blind_relay;
 mod changing;

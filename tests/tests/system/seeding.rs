@@ -255,11 +255,11 @@ async fn a_second_seeder_on_a_profile_is_refused_and_the_first_answers_status() 
     let failure = second.end().await.unwrap_err();
     assert!(failure.what.contains(&format!("process {}", std::process::id())), "{failure}");
     let home = Home::beneath(&world.path("ana"));
-    let report = sealift_seeder::status::ask(&home.profile).unwrap();
+    let report = sealift_seeder::cli::agent::report(&home.profile).unwrap();
     assert_eq!((report.files, report.waiting, report.bytes), (1, 0, 1));
     assert!(report.relay.is_some() && report.folders[0].here);
     first.stop().await.unwrap();
-    assert!(sealift_seeder::status::ask(&home.profile).is_none());
+    assert!(sealift_seeder::cli::agent::report(&home.profile).is_none());
     let (third, lines) = world.seeder("ana");
     line_with(&lines, "offering 1 file").await;
     third.stop().await.unwrap();

@@ -28,6 +28,13 @@ pub(super) fn tell(console: &Console, activity: Activity) {
                 &Event::Sharing { folder, name, space, device },
             );
         }
+        Activity::NotShared { place, name } => {
+            let name = escape(&name).into_owned();
+            console.note(
+                format!("{place} is not shared any more as {name}"),
+                &Event::NotShared { name, folder: place },
+            );
+        }
         Activity::Failed(error) => {
             let failure = Failure::from(error);
             console.warn(failure.in_one_line(), &failure.event());
