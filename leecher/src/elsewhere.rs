@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_command::people::speaker::Speaker;
 use sealift_content::entry::EntryPlace;
 use sealift_content::fetch::schedule::Offer;
 use sealift_content::fetch::space::Offers;
@@ -14,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::Leecher;
 use crate::freshen::views;
 use crate::online::Online;
 use crate::replica::LogView;
@@ -49,7 +49,7 @@ impl Elsewhere {
     }
 
     /// Takes what was found, and looks again when it is time.
-    pub(crate) async fn step(&mut self, speaker: &Speaker, online: &Online, offers: &Offers<'_>) {
+    pub(crate) async fn step(&mut self, leecher: &Leecher, online: &Online, offers: &Offers<'_>) {
         let Some(due) = self.due else { return };
         if self.looking.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(looking) = self.looking.take()
@@ -61,14 +61,14 @@ impl Elsewhere {
             return;
         }
         let first = self.heads.is_none();
-        if self.news(speaker, online).await || first {
+        if self.news(leecher, online).await || first {
             self.due = Some(Instant::now() + PAUSE);
-            self.look(speaker, online);
+            self.look(leecher, online);
         }
     }
 
     /// Whether a catalogue has changed; it is brought up to date then.
-    async fn news(&mut self, speaker: &Speaker, online: &Online) -> bool {
+    async fn news(&mut self, leecher: &Leecher, online: &Online) -> bool {
         if let Some(heads) = online.take_heads() {
             self.heads = Some(heads);
         }
@@ -81,16 +81,16 @@ impl Elsewhere {
             return false;
         }
         // A catalogue that cannot be had now offers nothing new; what is being fetched goes on.
-        let synced = match Sync::new(speaker, online, &|_, _| {}) {
+        let synced = match Sync::new(leecher, online, &|_, _| {}) {
             Ok(sync) => sync.news(&newest).await,
-            Err(failure) => Err(failure),
+            Err(error) => Err(error),
         };
         synced.is_ok()
     }
 
-    fn look(&mut self, speaker: &Speaker, online: &Online) {
+    fn look(&mut self, leecher: &Leecher, online: &Online) {
         // One that is damaged is told by the next command that reads it.
-        let Ok(views) = views(speaker, online.space(), &online.members()) else { return };
+        let Ok(views) = views(leecher, online.space(), &online.members()) else { return };
         let wanted = self.wanted.clone();
         self.looking = Some(tokio::task::spawn_blocking(move || find(&views, &wanted)));
     }

@@ -1,29 +1,27 @@
 //! Catalogues brought up to date before a command looks at them.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_command::args::CommonArgs;
-use sealift_command::event::Event;
-use sealift_command::exit::{Exit, Failure};
-use sealift_command::human;
-use sealift_command::people::speaker::Speaker;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::space::Role;
 use sealift_space::members::Members;
-use sealift_space::profile::file::Kept;
+use sealift_space::profile::file::{FileError, Kept};
 use sealift_space::profile::space::SpaceState;
-use sealift_transport::Error;
 use sealift_transport::connect::{Connected, GIVE_UP, Patience, connect, relay_of};
 use sealift_transport::control::DialError;
+use sealift_transport::device::ThisDevice;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::Leecher;
+use crate::error::Error;
+use crate::event::{Event, Stale};
 use crate::online::{Online, Reading};
-use crate::progress::SyncBar;
 use crate::replica::{self, LogKey, LogView, ReplicaError};
-use crate::sync::{Sync, status, tell_unwritten};
+use crate::sync::{Short, Sync};
 
 /// How long a command that can do without waits for news of catalogues that it has already.
 const DELTA: Duration = Duration::from_secs(1);
@@ -68,7 +66,7 @@ pub struct Connection {
     /// Reads its events.
     pub reading: Reading,
     /// Why catalogues are not as new as they could be: our disk, or what the relay does to them.
-    pub short: Option<Failure>,
+    pub short: Option<Short>,
 }
 
 /// One space as a command sees it.
@@ -85,23 +83,19 @@ pub struct Known {
     pub late: bool,
 }
 
-/// What is known of each space that `common` names, with `news` from the relay first. A relay that cannot be reached is told, with the age of what is known.
+/// What is known of each space that is asked for, with `news` from the relay first. A relay that cannot be reached is told, with the age of what is known.
 ///
 /// # Errors
 /// When nothing is known yet and the relay cannot be reached, when the relay refuses, or when the disk fails.
-pub async fn freshen(
-    speaker: &Speaker,
-    common: &CommonArgs,
-    news: News,
-) -> Result<Vec<Known>, Failure> {
-    let spaces = speaker.profile.spaces_named(common.space.as_deref())?;
+pub async fn freshen(leecher: &Leecher, news: News) -> Result<Vec<Known>, Error> {
+    let spaces = leecher.profile.spaces_named(leecher.space.as_deref())?;
     let alone = spaces.len() == 1;
     let mut tasks = JoinSet::new();
     for (number, space) in spaces.iter().cloned().enumerate() {
-        let (speaker, common) = (speaker.clone(), common.clone());
-        tasks.spawn(async move { (number, one(&speaker, &common, space, news).await) });
+        let leecher = leecher.clone();
+        tasks.spawn(async move { (number, one(&leecher, space, news).await) });
     }
-    let mut found: Vec<Option<Result<Known, Failure>>> = spaces.iter().map(|_| None).collect();
+    let mut found: Vec<Option<Result<Known, Error>>> = spaces.iter().map(|_| None).collect();
     let mut deadline = None;
     while let Some((number, known)) = next(&mut tasks, deadline).await {
         // Once there is an answer, the relays of other spaces hold it up no more than a moment.
@@ -116,11 +110,9 @@ pub async fn freshen(
     for (space, known) in spaces.into_iter().zip(found) {
         all.push(match known {
             Some(Ok(known)) => known,
-            Some(Err(failure)) if alone || !any || failure.exit == Exit::Disk => {
-                return Err(failure);
-            }
-            Some(Err(failure)) => without(speaker, space, &failure)?,
-            None => late(speaker, space)?,
+            Some(Err(error)) if alone || !any || error.is_disk() => return Err(error),
+            Some(Err(error)) => without(leecher, space, error)?,
+            None => late(leecher, space)?,
         });
     }
     Ok(all)
@@ -137,71 +129,59 @@ async fn next<T: 'static>(tasks: &mut JoinSet<T>, deadline: Option<Instant>) -> 
 }
 
 /// A space whose relay does not answer as it should, beside others.
-fn without(speaker: &Speaker, space: SpaceState, failure: &Failure) -> Result<Known, Failure> {
-    let why = failure.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    let name = space.display_name();
-    speaker.console.warn(format!("the space {name}: {}{why}", failure.what), &failure.event());
-    known(speaker, space, None)
+fn without(leecher: &Leecher, space: SpaceState, error: Error) -> Result<Known, Error> {
+    leecher.tell(Event::SpaceFailed { space: space.display_name(), error });
+    known(leecher, space, None)
 }
 
 /// A space whose relay has not answered in the moment that it was given.
-fn late(speaker: &Speaker, space: SpaceState) -> Result<Known, Failure> {
-    tell_age(speaker, &space, "the relay has not answered within 1 s")?;
-    Ok(Known { late: true, ..known(speaker, space, None)? })
+fn late(leecher: &Leecher, space: SpaceState) -> Result<Known, Error> {
+    tell_age(leecher, &space, Stale::Late)?;
+    Ok(Known { late: true, ..known(leecher, space, None)? })
 }
 
-async fn one(
-    speaker: &Speaker,
-    common: &CommonArgs,
-    space: SpaceState,
-    news: News,
-) -> Result<Known, Failure> {
+async fn one(leecher: &Leecher, space: SpaceState, news: News) -> Result<Known, Error> {
     if news == News::None {
-        return known(speaker, space, None);
+        return known(leecher, space, None);
     }
-    let first = synced(speaker, &space)?.is_none();
+    let first = synced(leecher, &space)?.is_none();
     if first {
-        let connection = online(speaker, common, space.clone()).await?;
-        return known(speaker, connection.online.space().clone(), Some(connection));
+        let connection = online(leecher, space.clone()).await?;
+        return known(leecher, connection.online.space().clone(), Some(connection));
     }
     let patience = if news == News::Wanted { DELTA } else { Duration::MAX };
-    let Ok(dialled) = timeout(patience, dial(speaker, common, space.clone())).await else {
-        return late(speaker, space);
+    let Ok(dialled) = timeout(patience, dial(leecher, space.clone())).await else {
+        return late(leecher, space);
     };
     let connected = match dialled {
         Ok(connected) => connected,
         // Whoever took the relay's place is not asked, which is no worse than a relay that is away; but it is told.
-        Err(error) if news == News::Wanted && common.relay.is_none() && is_another(&error) => {
-            tell_another(speaker, &error.into());
-            tell_age(speaker, &space, "it was not asked")?;
-            return known(speaker, space, None);
+        Err(error) if news == News::Wanted && leecher.relay.is_none() && is_another(&error) => {
+            leecher.tell(Event::AnotherRelay(error.into()));
+            tell_age(leecher, &space, Stale::NotAsked)?;
+            return known(leecher, space, None);
         }
-        Err(error) => return without_relay(speaker, space, error.into()),
+        Err(error) => return without_relay(leecher, space, error.into()),
     };
-    match timeout(patience, updated(speaker, connected)).await {
-        Ok(Ok(connection)) => known(speaker, connection.online.space().clone(), Some(connection)),
-        Ok(Err(failure)) => without_relay(speaker, space, failure),
-        Err(_) => late(speaker, space),
+    match timeout(patience, updated(leecher, connected)).await {
+        Ok(Ok(connection)) => known(leecher, connection.online.space().clone(), Some(connection)),
+        Ok(Err(error)) => without_relay(leecher, space, error),
+        Err(_) => late(leecher, space),
     }
 }
 
-/// What is known of a space whose relay is away; any other failure stays one.
-fn without_relay(speaker: &Speaker, space: SpaceState, failure: Failure) -> Result<Known, Failure> {
-    if failure.exit != Exit::Relay {
-        return Err(failure);
+/// What is known of a space whose relay is away; any other error stays one.
+fn without_relay(leecher: &Leecher, space: SpaceState, error: Error) -> Result<Known, Error> {
+    if !error.is_relays() {
+        return Err(error);
     }
-    tell_age(speaker, &space, &failure.what)?;
-    known(speaker, space, None)
+    tell_age(leecher, &space, Stale::Away(error))?;
+    known(leecher, space, None)
 }
 
 /// Whether another relay answers at the relay's address.
-const fn is_another(error: &Error) -> bool {
-    matches!(error, Error::Dial { error: DialError::OtherKey { .. }, .. })
-}
-
-fn tell_another(speaker: &Speaker, failure: &Failure) {
-    let next = failure.next.as_ref().map(|next| format!("; {next}")).unwrap_or_default();
-    speaker.console.warn(format!("{}{next}", failure.in_one_line()), &failure.event());
+const fn is_another(error: &sealift_transport::Error) -> bool {
+    matches!(error, sealift_transport::Error::Dial { error: DialError::OtherKey { .. }, .. })
 }
 
 /// How long the relay may take where the local network is asked too.
@@ -211,58 +191,48 @@ const BESIDE_LAN: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When the relay cannot be reached within ten seconds or refuses, or the disk fails.
-pub async fn online(
-    speaker: &Speaker,
-    common: &CommonArgs,
-    space: SpaceState,
-) -> Result<Connection, Failure> {
-    updated(speaker, dial(speaker, common, space).await?).await
+pub async fn online(leecher: &Leecher, space: SpaceState) -> Result<Connection, Error> {
+    updated(leecher, dial(leecher, space).await?).await
 }
 
-async fn dial(
-    speaker: &Speaker,
-    common: &CommonArgs,
-    space: SpaceState,
-) -> Result<Connected, Error> {
-    let relay = relay_of(&speaker.profile, &space, common.relay.as_ref())?;
-    let patience = if speaker.lan { BESIDE_LAN } else { GIVE_UP };
-    connect(speaker, space, &relay, false, Patience::AtMost(patience)).await
+async fn dial(leecher: &Leecher, space: SpaceState) -> Result<Connected, sealift_transport::Error> {
+    let relay = relay_of(&leecher.profile, &space, leecher.relay.as_ref())?;
+    let patience = if leecher.lan { BESIDE_LAN } else { GIVE_UP };
+    connect(leecher, space, &relay, false, Patience::AtMost(patience)).await
 }
 
 /// Brings the catalogues of a connected space up to date.
-async fn updated(speaker: &Speaker, connected: Connected) -> Result<Connection, Failure> {
-    let (online, heads, reading) = Online::start(speaker, connected);
-    let bar = SyncBar::new(&speaker.console);
-    let synced =
-        Sync::new(speaker, &online, &|done, total| bar.set(done, total))?.run(&heads).await?;
-    bar.end();
+async fn updated(leecher: &Leecher, connected: Connected) -> Result<Connection, Error> {
+    let (online, heads, reading) = Online::start(leecher, connected);
+    let space = online.space().id();
+    let progress = |done, total| leecher.tell(Event::Syncing { space, done, total });
+    let synced = Sync::new(leecher, &online, &progress)?.run(&heads).await?;
+    leecher.tell(Event::Synced(space));
     // A catalogue that could not be had is no reason to take the others for everything there is.
     if synced.failed == 0 {
-        note_synced(speaker, online.space());
+        note_synced(leecher, online.space());
     }
     Ok(Connection { online, reading, short: synced.short })
 }
 
 fn known(
-    speaker: &Speaker,
+    leecher: &Leecher,
     space: SpaceState,
     connection: Option<Connection>,
-) -> Result<Known, Failure> {
-    let members = Members::load(&speaker.profile, &space, speaker.now())?;
-    let views = views(speaker, &space, &members)?;
+) -> Result<Known, Error> {
+    let members = Members::load(&leecher.profile, &space, leecher.now())?;
+    let views = views(leecher, &space, &members)?;
     Ok(Known { space, members, views, connection, late: false })
 }
 
 /// The catalogues of those who may offer files now. One that is damaged is told and left out: the next sync builds it anew.
 pub(crate) fn views(
-    speaker: &Speaker,
+    leecher: &Leecher,
     space: &SpaceState,
     members: &Members,
-) -> Result<Vec<LogView>, Failure> {
-    let root = speaker.profile.cache().root();
-    let logs = replica::logs(&**root, &space.id()).map_err(|error| {
-        Failure::disk(speaker.profile.cache().place("replica").display(), &error)
-    })?;
+) -> Result<Vec<LogView>, Error> {
+    let root = leecher.profile.cache().root();
+    let logs = replica::logs(&**root, &space.id()).map_err(|error| copies(leecher, error))?;
     let mut views = Vec::new();
     let offers = |device: &DeviceId| {
         members.get(device).is_some_and(|member| member.membership.role.allows(Role::OFFER))
@@ -270,46 +240,39 @@ pub(crate) fn views(
     for key in logs.into_iter().filter(|key| offers(&key.device)) {
         match LogView::open(root, &key) {
             Ok(view) => views.extend(view),
-            Err(ReplicaError::Corrupt(_)) => forget(speaker, &key)?,
-            Err(ReplicaError::Disk(error)) => {
-                return Err(Failure::disk(
-                    speaker.profile.cache().place("replica").display(),
-                    &error,
-                ));
-            }
+            Err(ReplicaError::Corrupt(_)) => forget(leecher, &key)?,
+            Err(ReplicaError::Disk(error)) => return Err(copies(leecher, error)),
         }
     }
     Ok(views)
 }
 
 /// Forgets the copy of a catalogue, which is damaged: the next sync builds it anew.
-pub(crate) fn forget(speaker: &Speaker, key: &LogKey) -> Result<(), Failure> {
-    speaker.console.warn(
-        format!(
-            "the local copy of the catalogue of {} is damaged; it is left out, and built anew by the next sync",
-            key.device
-        ),
-        &Event::Damaged { what: "catalogue".into(), device: key.device.short() },
-    );
-    replica::forget(speaker.profile.cache().root(), key)
-        .map_err(|error| Failure::disk(speaker.profile.cache().place("replica").display(), &error))
+///
+/// # Errors
+/// When the disk does not take it.
+pub fn forget(leecher: &Leecher, key: &LogKey) -> Result<(), Error> {
+    leecher.tell(Event::Damaged(key.device));
+    replica::forget(leecher.profile.cache().root(), key).map_err(|error| copies(leecher, error))
 }
 
-/// Why reading the replica failed, in words. A catalogue that is damaged is found and forgotten, so that trying again helps.
-pub(crate) fn unreadable<'v>(
-    speaker: &Speaker,
+fn copies(leecher: &Leecher, error: io::Error) -> Error {
+    Error::Copies { place: leecher.profile.cache().place("replica"), error }
+}
+
+/// That reading the replica failed. A catalogue that is damaged is found and forgotten, so that trying again helps.
+pub fn unreadable<'v>(
+    leecher: &Leecher,
     views: impl IntoIterator<Item = &'v LogView>,
-    error: &ReplicaError,
-) -> Failure {
+    error: ReplicaError,
+) -> Error {
     for view in views {
         let read = view.entries("").and_then(|mut entries| entries.try_for_each(|e| e.map(drop)));
-        if matches!(read, Err(ReplicaError::Corrupt(_))) && forget(speaker, view.key()).is_err() {
+        if matches!(read, Err(ReplicaError::Corrupt(_))) && forget(leecher, view.key()).is_err() {
             break;
         }
     }
-    Failure::new(Exit::Disk, "the local copy of the catalogues cannot be read")
-        .why(error)
-        .next("run the same command again: it fetches the catalogue anew")
+    Error::Unreadable(error)
 }
 
 fn synced_path(space: &SpaceState) -> String {
@@ -320,86 +283,27 @@ fn synced_path(space: &SpaceState) -> String {
 ///
 /// # Errors
 /// When the profile is damaged or cannot be read.
-pub fn synced(speaker: &Speaker, space: &SpaceState) -> Result<Option<u64>, Failure> {
-    let file: Option<SyncedFile> = speaker.profile.folder().read(&synced_path(space))?;
+pub fn synced(this: &ThisDevice, space: &SpaceState) -> Result<Option<u64>, FileError> {
+    let file: Option<SyncedFile> = this.profile.folder().read(&synced_path(space))?;
     Ok(file.map(|file| file.time))
 }
 
 /// Where it cannot be written, the age that is told later is too high, and nothing worse.
-fn note_synced(speaker: &Speaker, space: &SpaceState) {
-    let now = speaker.now();
+fn note_synced(leecher: &Leecher, space: &SpaceState) {
+    let now = leecher.now();
     let fresh = |time: u64| now.saturating_sub(time) < SYNCED_STEP;
-    if synced(speaker, space).is_ok_and(|time| time.is_some_and(fresh)) {
+    if synced(leecher, space).is_ok_and(|time| time.is_some_and(fresh)) {
         return;
     }
     let written =
-        speaker.profile.folder().write(&synced_path(space), &SyncedFile { time: now }, true);
+        leecher.profile.folder().write(&synced_path(space), &SyncedFile { time: now }, true);
     if let Err(error) = written {
-        tell_unwritten(speaker, &error.into());
+        leecher.unwritten(Arc::new(error.into()));
     }
 }
 
-/// Why a command that finds nothing cannot say that there is nothing; `missing` where there is no other reason.
-pub(crate) fn excuse(spaces: &[Known], missing: Failure) -> Failure {
-    let connections = spaces.iter().filter_map(|known| known.connection.as_ref());
-    let short = connections.filter_map(|connection| connection.short.as_ref()).next();
-    match short {
-        None => missing,
-        Some(short) => {
-            let why = short.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-            let reason = format!("{}{why}", short.what);
-            let next = short.next.clone().or_else(|| missing.next.clone());
-            Failure { exit: short.exit, why: Some(reason), next, ..missing }
-        }
-    }
-}
-
-fn tell_age(speaker: &Speaker, space: &SpaceState, why: &str) -> Result<(), Failure> {
-    let Some(time) = synced(speaker, space)? else {
-        let event =
-            Event::Stale { space: space.display_name(), why: why.into(), age_seconds: None };
-        speaker
-            .console
-            .note(format!("{why}; nothing is known of {} yet", space.display_name()), &event);
-        return Ok(());
-    };
-    let seconds = speaker.now().saturating_sub(time);
-    speaker.console.note(
-        format!("{why}; this is what was known {}", human::age(seconds)),
-        &Event::Stale { space: space.display_name(), why: why.into(), age_seconds: Some(seconds) },
-    );
+fn tell_age(leecher: &Leecher, space: &SpaceState, why: Stale) -> Result<(), Error> {
+    let age = synced(leecher, space)?.map(|time| leecher.now().saturating_sub(time));
+    leecher.tell(Event::Stale { space: space.display_name(), why, age });
     Ok(())
-}
-
-/// Tells which seeders still read their files, so that an empty answer is not taken for the whole truth.
-pub fn tell_unread(speaker: &Speaker, known: &Known) {
-    for view in &known.views {
-        let Some((head, status)) = status(known.space.keys(), &view.state().head) else { continue };
-        if status.waiting == 0 && !status.scanning {
-            continue;
-        }
-        let who = known.members.display_name(&head.device);
-        let serves = known.connection.as_ref().map(|of| of.online.serves(&head.device));
-        let how_far = match (status.scanning, status.waiting) {
-            (true, _) => format!("{} found so far", human::count(status.files, "file")),
-            (false, waiting) => {
-                format!("{waiting} of {} not read yet", human::count(status.files, "file"))
-            }
-        };
-        let words = match serves {
-            Some(false) => {
-                format!("{who} is away, and was still reading when it was last here: {how_far}")
-            }
-            _ => format!("{who} is still reading: {how_far}"),
-        };
-        let event = Event::Reading {
-            seeder: Some(who),
-            serving: serves,
-            waiting: status.waiting,
-            files: status.files,
-            scanning: status.scanning,
-            bytes_per_second: None,
-        };
-        speaker.console.note(words, &event);
-    }
 }

@@ -7,8 +7,6 @@ mod neighbours;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use sealift_command::exit::{Exit, Failure};
-use sealift_command::people::speaker::Speaker;
 use sealift_content::fetch::space::Presence;
 use sealift_platform::sync::lock;
 use sealift_proto::control::{Address, LogHead};
@@ -25,12 +23,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::Leecher;
+use crate::error::Error;
 use door::Door;
 use neighbours::Neighbours;
 
 /// What others need of a connected space while its events are being read.
 pub struct Online {
-    speaker: Speaker,
+    leecher: Leecher,
     /// The connection to the relay; none where the local network is all there is.
     control: Option<Control>,
     space: SpaceState,
@@ -48,23 +48,23 @@ pub struct Reading(#[allow(dead_code, reason = "dropping it ends the task")] Joi
 impl Online {
     /// Starts reading the events of `connected`. The heads it holds already are returned.
     #[must_use]
-    pub fn start(speaker: &Speaker, connected: Connected) -> (Arc<Self>, Vec<LogHead>, Reading) {
+    pub fn start(leecher: &Leecher, connected: Connected) -> (Arc<Self>, Vec<LogHead>, Reading) {
         let (sender, receiver) = mpsc::channel(256);
         let presence = Presence { serving: connected.serving, came: BTreeMap::new(), ended: false };
         let online = Arc::new(Self {
-            speaker: speaker.clone(),
+            leecher: leecher.clone(),
             control: Some(connected.control),
             space: connected.space,
             members: Mutex::new(connected.members),
-            sessions: Sessions::paced_both_ways(speaker.pace.clone()),
+            sessions: Sessions::paced_both_ways(leecher.pace.clone()),
             serving: watch::Sender::new(presence),
             neighbours: Neighbours::default(),
-            door: Door::new(speaker.pace.clone()),
+            door: Door::new(leecher.pace.clone()),
             heads: Mutex::new(Some(receiver)),
         });
         let mut task = JoinSet::new();
         task.spawn(read(online.clone(), connected.events, sender));
-        if speaker.lan {
+        if leecher.lan {
             task.spawn(neighbours::listen(online.clone()));
         }
         (online, connected.heads, Reading(task))
@@ -72,16 +72,16 @@ impl Online {
 
     /// A space of which the local network is all there is.
     #[must_use]
-    pub fn alone(speaker: &Speaker, space: SpaceState, members: Members) -> (Arc<Self>, Reading) {
+    pub fn alone(leecher: &Leecher, space: SpaceState, members: Members) -> (Arc<Self>, Reading) {
         let online = Arc::new(Self {
-            speaker: speaker.clone(),
+            leecher: leecher.clone(),
             control: None,
             space,
             members: Mutex::new(members),
-            sessions: Sessions::paced_both_ways(speaker.pace.clone()),
+            sessions: Sessions::paced_both_ways(leecher.pace.clone()),
             serving: watch::Sender::default(),
             neighbours: Neighbours::default(),
-            door: Door::new(speaker.pace.clone()),
+            door: Door::new(leecher.pace.clone()),
             heads: Mutex::new(None),
         });
         let mut task = JoinSet::new();
@@ -93,10 +93,8 @@ impl Online {
     ///
     /// # Errors
     /// When there is none.
-    pub fn relay(&self) -> Result<&Control, Failure> {
-        self.control.as_ref().ok_or_else(|| {
-            Failure::new(Exit::Relay, "the relay cannot be reached").next("try again in a moment")
-        })
+    pub fn relay(&self) -> Result<&Control, Error> {
+        self.control.as_ref().ok_or(Error::NoRelay)
     }
 
     /// The space.
@@ -204,7 +202,7 @@ impl Online {
         choice: WrapChoice,
     ) -> Option<Result<LeecherSession, SessionError>> {
         let addresses = self.neighbours.addresses(&device)?;
-        let platform = self.speaker.profile.platform();
+        let platform = self.leecher.profile.platform();
         let opened = match neighbours::connect(platform, &addresses).await {
             Ok(stream) => self.sessions.open_lan(&self.side(), stream, device, choice).await,
             Err(error) => Err(error.into()),
@@ -234,11 +232,11 @@ impl Online {
     }
 
     fn side(&self) -> Side<'_> {
-        let own = self.speaker.device.key.id();
+        let own = self.leecher.device.key.id();
         Side {
-            platform: self.speaker.profile.platform(),
+            platform: self.leecher.profile.platform(),
             space: &self.space,
-            key: &self.speaker.device.key,
+            key: &self.leecher.device.key,
             address: self
                 .control
                 .as_ref()
@@ -262,7 +260,7 @@ async fn read(online: Arc<Online>, mut events: Events, heads: mpsc::Sender<LogHe
                 let _ = heads.try_send(head);
             }
             Event::Head(head) if head.log == 1 => {
-                let now = online.speaker.now();
+                let now = online.leecher.now();
                 let _ = online.members().take_head(&online.space, &head, now);
             }
             Event::Closed { .. } => online.serving.send_modify(|presence| {

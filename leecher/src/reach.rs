@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use sealift_command::args::CommonArgs;
-use sealift_command::people::speaker::Speaker;
 use sealift_content::fetch::error::Unreachable;
 use sealift_content::fetch::schedule::Offer;
 use sealift_content::fetch::space::{Offers, Presence, Reached, Space};
@@ -18,17 +16,18 @@ use sealift_transport::path::Way;
 use sealift_transport::session::{LeecherSession, SeederSession, SessionError, WrapChoice};
 use tokio::sync::{mpsc, watch};
 
+use crate::Leecher;
 use crate::elsewhere::Elsewhere;
+use crate::error::Error;
 use crate::freshen::{Connection, online};
 use crate::online::Online;
-use crate::words::fetch::unreachable;
 
 /// Sessions that others opened and nobody has taken yet, at most.
 const ACCEPTED: usize = 4;
 
 /// What devices are called, escaped: those of the space as it is reached now, and those that sessions were opened with.
 #[derive(Clone, Default)]
-pub(crate) struct Names(Arc<Mutex<Named>>);
+pub struct Names(Arc<Mutex<Named>>);
 
 #[derive(Default)]
 struct Named {
@@ -38,7 +37,7 @@ struct Named {
 
 impl Names {
     /// What `device` is called; its id where that is not known.
-    pub(crate) fn of(&self, device: &DeviceId) -> String {
+    pub fn of(&self, device: &DeviceId) -> String {
         let named = lock(&self.0);
         if let Some(name) = named.met.get(device) {
             return name.clone();
@@ -56,7 +55,7 @@ impl Names {
 }
 
 /// A space, reached.
-pub(crate) struct Joined {
+pub struct Joined {
     online: Arc<Online>,
     wrap: WrapChoice,
     names: Names,
@@ -91,9 +90,8 @@ impl Reached for Joined {
 }
 
 /// Reaches a space.
-pub(crate) struct Reach<'a> {
-    speaker: &'a Speaker,
-    common: &'a CommonArgs,
+pub struct Reach {
+    leecher: Leecher,
     space: SpaceState,
     /// Ends when another one is made.
     connection: Option<Connection>,
@@ -104,33 +102,25 @@ pub(crate) struct Reach<'a> {
     accepted: Option<mpsc::Sender<SeederSession>>,
 }
 
-impl<'a> Reach<'a> {
+impl Reach {
     /// Reaches `space`, which may be reached by `connection` already. The contents of the files of `offers` are looked for
     /// under other names too, if `elsewhere`.
-    pub(crate) fn new(
-        (speaker, common): (&'a Speaker, &'a CommonArgs),
+    pub fn new(
+        leecher: Leecher,
         space: SpaceState,
         connection: Option<Connection>,
         wrap: WrapChoice,
         (offers, elsewhere): (&[Vec<Offer>], bool),
     ) -> (Self, Option<Arc<Joined>>) {
         let (elsewhere, names) = (Elsewhere::new(offers, elsewhere), Names::default());
-        let mut reach = Self {
-            speaker,
-            common,
-            space,
-            connection: None,
-            wrap,
-            names,
-            elsewhere,
-            accepted: None,
-        };
+        let mut reach =
+            Self { leecher, space, connection: None, wrap, names, elsewhere, accepted: None };
         let joined = connection.map(|connection| reach.join(connection));
         (reach, joined)
     }
 
     /// What devices are called.
-    pub(crate) fn names(&self) -> Names {
+    pub fn names(&self) -> Names {
         self.names.clone()
     }
 
@@ -145,31 +135,31 @@ impl<'a> Reach<'a> {
     }
 }
 
-impl Space for Reach<'_> {
+impl Space for Reach {
     type Reached = Joined;
 
     async fn reach(&mut self) -> Result<Arc<Joined>, Unreachable> {
         self.connection = None;
-        let found = online(self.speaker, self.common, self.space.clone()).await;
-        let connection = found.map_err(unreachable)?;
+        let found = online(&self.leecher, self.space.clone()).await;
+        let connection = found.map_err(Unreachable::from)?;
         self.space = connection.online.space().clone();
         Ok(self.join(connection))
     }
 
     fn near(&mut self) -> Option<Result<Arc<Joined>, Unreachable>> {
-        if !self.speaker.lan {
+        if !self.leecher.lan {
             return None;
         }
-        let members = Members::load(&self.speaker.profile, &self.space, self.speaker.now());
-        Some(members.map_err(|error| unreachable(error.into())).map(|members| {
-            let (online, reading) = Online::alone(self.speaker, self.space.clone(), members);
+        let members = Members::load(&self.leecher.profile, &self.space, self.leecher.now());
+        Some(members.map_err(|error| Error::from(error).into()).map(|members| {
+            let (online, reading) = Online::alone(&self.leecher, self.space.clone(), members);
             self.join(Connection { online, reading, short: None })
         }))
     }
 
     async fn look(&mut self, offers: &Offers<'_>) {
         if let Some(connection) = &self.connection {
-            self.elsewhere.step(self.speaker, &connection.online, offers).await;
+            self.elsewhere.step(&self.leecher, &connection.online, offers).await;
         }
     }
 

@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use sealift_command::exit::Failure;
-use sealift_command::people::speaker::Speaker;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::log::Head;
 use sealift_proto::text;
-use sealift_space::profile::file::Kept;
+use sealift_space::profile::Profile;
+use sealift_space::profile::file::{FileError, Kept};
 use sealift_space::profile::space::SpaceState;
 use serde::{Deserialize, Serialize};
 
@@ -63,9 +62,13 @@ impl Shown {
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
-    pub(crate) fn load(speaker: &Speaker, space: &SpaceState, pin: &[u8]) -> Result<Self, Failure> {
+    pub(crate) fn load(
+        profile: &Profile,
+        space: &SpaceState,
+        pin: &[u8],
+    ) -> Result<Self, FileError> {
         let path = format!("spaces/{}/shown.json", space.id().short());
-        let file: ShownFile = speaker.profile.folder().read(&path)?.unwrap_or_default();
+        let file: ShownFile = profile.folder().read(&path)?.unwrap_or_default();
         Ok(Self { file, path, pin: text::base32(pin), changed: false })
     }
 
@@ -102,7 +105,7 @@ impl Shown {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn save(&mut self, speaker: &Speaker) -> Result<(), Failure> {
+    pub(crate) fn save(&mut self, profile: &Profile) -> Result<(), FileError> {
         if !self.changed {
             return Ok(());
         }
@@ -113,7 +116,7 @@ impl Shown {
             self.file.relays.remove(&other);
         }
         self.changed = false;
-        Ok(speaker.profile.folder().write(&self.path, &self.file, true)?)
+        profile.folder().write(&self.path, &self.file, true)
     }
 }
 

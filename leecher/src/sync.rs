@@ -8,9 +8,6 @@ mod trouble;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sealift_command::exit::Failure;
-use sealift_command::people::speaker::Speaker;
-use sealift_command::words;
 use sealift_platform::disk::Root;
 use sealift_proto::catalogue::Status;
 use sealift_proto::codec;
@@ -23,13 +20,14 @@ use sealift_proto::space::Role;
 use sealift_transport::control::{CallError, Control};
 use tokio::time::{Instant, sleep};
 
+use crate::Leecher;
+use crate::error::Error;
 use crate::online::Online;
 use crate::replica::{LogKey, LogView};
 use crate::shown::Shown;
 use fetch::blocking;
 use head::{News, Verified, compare};
-use trouble::Trouble;
-pub(crate) use trouble::tell_unwritten;
+pub use trouble::Trouble;
 
 /// How long another program of this user may take to fetch a catalogue that is wanted here too, and how often it is asked.
 const TURN: Duration = Duration::from_secs(60);
@@ -38,33 +36,43 @@ const TURN_PAUSE: Duration = Duration::from_millis(30);
 /// Hears how many segments of how many are done.
 pub type Progress<'a> = dyn Fn(u64, u64) + std::marker::Sync + 'a;
 
+/// Why catalogues are not as new as they could be.
+#[derive(Debug, Clone)]
+pub enum Short {
+    /// This device's disk does not take them.
+    Disk(Arc<Error>),
+    /// The relay does not show what a seeder signed.
+    Tampered,
+}
+
 /// What a sync did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Synced {
     /// Segments fetched.
     pub segments: u64,
     /// Bytes of them on the wire.
     pub bytes: u64,
-    /// Catalogues that could not be brought up to date and may be another time, each told on the console. One that its seeder
+    /// Catalogues that could not be brought up to date and may be another time, each told. One that its seeder
     /// signed as it is will not get better by being asked for again.
     pub failed: u32,
     /// The gravest reason of ours or of the relay's why some are not as they could be.
-    pub short: Option<Failure>,
+    pub short: Option<Short>,
 }
 
 impl Synced {
     fn note(&mut self, trouble: &Trouble) {
         self.failed += u32::from(trouble.may_pass());
-        let graver = matches!(trouble, Trouble::Disk(_)) || self.short.is_none();
-        if let Some(failure) = trouble.failure().filter(|_| graver) {
-            self.short = Some(failure);
+        match trouble {
+            Trouble::Disk(error) => self.short = Some(Short::Disk(error.clone())),
+            Trouble::Tampered(_) if self.short.is_none() => self.short = Some(Short::Tampered),
+            _ => {}
         }
     }
 }
 
 /// A sync under way.
 pub struct Sync<'a> {
-    speaker: &'a Speaker,
+    leecher: &'a Leecher,
     online: &'a Online,
     control: &'a Control,
     replica: Arc<dyn Root>,
@@ -79,26 +87,24 @@ impl<'a> Sync<'a> {
     /// # Errors
     /// When it cannot be read what the relay showed before.
     pub fn new(
-        speaker: &'a Speaker,
+        leecher: &'a Leecher,
         online: &'a Online,
         progress: &'a Progress<'a>,
-    ) -> Result<Self, Failure> {
-        let replica = speaker.profile.cache().root().clone();
+    ) -> Result<Self, Error> {
+        let replica = leecher.profile.cache().root().clone();
         let control = online.relay()?;
-        let shown = Shown::load(speaker, online.space(), &control.pin())?;
-        Ok(Self { speaker, online, control, replica, shown, done: Synced::default(), progress })
+        let shown = Shown::load(&leecher.profile, online.space(), &control.pin())?;
+        Ok(Self { leecher, online, control, replica, shown, done: Synced::default(), progress })
     }
 
-    /// Takes each of `heads` that is news; they are all that the relay shows. A catalogue that does not hold is told on the
-    /// console and left as it was.
+    /// Takes each of `heads` that is news; they are all that the relay shows. A catalogue that does not hold is told and left as it was.
     ///
     /// # Errors
     /// When the connection ends.
-    pub async fn run(mut self, heads: &[LogHead]) -> Result<Synced, Failure> {
+    pub async fn run(mut self, heads: &[LogHead]) -> Result<Synced, Error> {
         let present: Vec<_> = heads.iter().map(|head| (head.device, head.log)).collect();
         for device in self.shown.take_missing(&present) {
-            let trouble = Trouble::Tampered("no longer shows the catalogue");
-            trouble.tell(self.speaker, self.online, &self.control.place(), &device);
+            self.tell(&device, &Arc::new(Trouble::Tampered("no longer shows the catalogue")));
         }
         self.news(heads).await
     }
@@ -107,26 +113,28 @@ impl<'a> Sync<'a> {
     ///
     /// # Errors
     /// As [`Sync::run`].
-    pub async fn news(mut self, heads: &[LogHead]) -> Result<Synced, Failure> {
+    pub async fn news(mut self, heads: &[LogHead]) -> Result<Synced, Error> {
         let done = self.all(heads).await;
-        if let Err(failure) = self.shown.save(self.speaker) {
+        if let Err(error) = self.shown.save(&self.leecher.profile) {
             // Less will be noticed of what the relay takes back; what is known answers all the same.
-            tell_unwritten(self.speaker, &failure);
+            self.leecher.unwritten(Arc::new(error.into()));
         }
         done?;
         Ok(self.done)
     }
 
-    async fn all(&mut self, heads: &[LogHead]) -> Result<(), Failure> {
+    async fn all(&mut self, heads: &[LogHead]) -> Result<(), Error> {
         for head in heads {
             let Err(trouble) = self.one(head).await else { continue };
-            if let Trouble::Relay(CallError::Closed) = trouble {
-                return Err(words::call(&CallError::Closed, &self.control.place()));
+            if let Trouble::Relay(error @ CallError::Closed) = trouble {
+                let relay = self.control.place();
+                return Err(sealift_transport::Error::Call { relay, error }.into());
             }
-            trouble.tell(self.speaker, self.online, &self.control.place(), &head.device);
+            let trouble = Arc::new(trouble);
+            self.tell(&head.device, &trouble);
             self.done.note(&trouble);
             // The next one would not be written either.
-            if matches!(trouble, Trouble::Disk(_)) {
+            if matches!(*trouble, Trouble::Disk(_)) {
                 break;
             }
         }

@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use sealift_command::args::CommonArgs;
 use sealift_command::manual::{About, ENVIRONMENT, Manual};
-use sealift_leecher::args::{
+use sealift_leecher::cli::args::{
     DownloadArgs, JoinArgs, ListArgs, PingArgs, SearchArgs, VerifyArgs, help as finding,
 };
 use sealift_seeder::cli::args::{InviteArgs, WatchArgs, help as sharing};

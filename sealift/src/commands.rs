@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use sealift_command::args::CommonArgs;
 use sealift_command::exit::{Exit, Failure};
-use sealift_leecher::args::{Arguments, Command as Finding};
+use sealift_leecher::cli::args::{Arguments, Command as Finding};
 use sealift_platform::Platform;
 use sealift_seeder::cli::agent;
 use sealift_seeder::cli::args::Command as Sharing;
@@ -34,7 +34,7 @@ pub async fn run(platform: Platform, common: CommonArgs, verb: Verb) -> Result<E
         Verb::Ping(args) => Finding::Ping(args),
     };
     let console = common.console();
-    sealift_leecher::run(platform, Arguments { common, command: finding }, console).await
+    sealift_leecher::cli::run(platform, Arguments { common, command: finding }, console).await
 }
 
 async fn share(platform: Platform, common: &CommonArgs, command: Sharing) -> Result<Exit, Failure> {

@@ -4,7 +4,7 @@ use sealift_command::args::CommonArgs;
 use sealift_command::event::SpaceInfo;
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
-use sealift_leecher::commands::status as known;
+use sealift_leecher::cli::status as known;
 use sealift_leecher::freshen::synced;
 use sealift_platform::Platform;
 use sealift_seeder::cli::commands as shared;

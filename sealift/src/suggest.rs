@@ -8,5 +8,5 @@ use crate::args::Cli;
 /// The command line, with suggestions for what is typed on `line`.
 #[must_use]
 pub fn command(line: Line) -> Command {
-    sealift_leecher::suggest::suggesting(Cli::command(), "get", line)
+    sealift_leecher::cli::suggest::suggesting(Cli::command(), "get", line)
 }

@@ -27,6 +27,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is this device's disk: it fails, or what is on it is damaged or missing.
+    #[must_use]
+    pub const fn is_disk(&self) -> bool {
+        match self {
+            Self::Home(_) | Self::File(_) => true,
+            Self::Profile(error) => {
+                matches!(error, ProfileError::KeysMissing { .. } | ProfileError::KeysVanished)
+            }
+            Self::Space(error) => {
+                matches!(error, SpaceError::Incoherent { .. } | SpaceError::Lost { .. })
+            }
+            Self::Token(error) => matches!(error, TokenError::Unreadable { .. }),
+        }
+    }
+
     /// Whether it is the disk, and may pass by itself.
     #[must_use]
     pub const fn is_disk_for_now(&self) -> bool {

@@ -104,6 +104,16 @@ impl Error {
         }
     }
 
+    /// Whether it is this device's disk: it fails, or what is on it is damaged or missing.
+    #[must_use]
+    pub const fn is_disk(&self) -> bool {
+        match self {
+            Self::Space(error) => error.is_disk(),
+            Self::ReceiveKey(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether it may pass by itself, so that what was begun goes on when it has.
     #[must_use]
     pub const fn may_pass(&self) -> bool {

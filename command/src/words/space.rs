@@ -159,9 +159,10 @@ mod tests {
             (TokenError::UnknownRelay.into(), Exit::Usage),
         ];
         for (error, exit) in exits {
-            let short = error.to_string();
+            let (short, disk) = (error.to_string(), error.is_disk());
             let failure = Failure::from(error);
             assert_eq!(failure.exit, exit, "{failure}");
+            assert_eq!(failure.exit == Exit::Disk, disk, "{failure}");
             assert!(exit != Exit::Disk || failure.what.contains("device.key"), "{failure}");
             assert!(!failure.may_pass() && !short.is_empty());
         }

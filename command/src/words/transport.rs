@@ -293,6 +293,7 @@ mod tests {
             let failure = Failure::from(&error);
             assert_eq!(failure.exit == Exit::Relay, error.is_relays(), "{failure}");
             assert_eq!(failure.may_pass(), error.may_pass(), "{failure}");
+            assert_eq!(failure.exit == Exit::Disk, error.is_disk(), "{failure}");
         }
     }
 

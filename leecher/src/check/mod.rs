@@ -4,7 +4,6 @@
 //! alone; directly at the path looked at, where single downloads land, a name that is shared with other content counts as
 //! a difference too.
 
-pub mod bar;
 pub mod hash;
 pub mod places;
 pub mod walk;

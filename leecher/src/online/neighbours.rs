@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use sealift_command::event::Event;
 use sealift_platform::Platform;
 use sealift_platform::net::BoxStream;
 use sealift_platform::sync::lock;
@@ -17,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Online;
+use crate::event::Event;
 
 /// How long a neighbour may take to answer.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -46,10 +46,7 @@ pub(super) async fn listen(online: Arc<Online>) {
     let browser = match Browser::new(online.space().keys().lan.clone()) {
         Ok(browser) => browser,
         Err(error) => {
-            online.speaker.console.warn(
-                format!("the local network is not searched: {error}"),
-                &Event::Lan { state: "failed".into(), port: None, why: Some(error.to_string()) },
-            );
+            online.leecher.tell(Event::OffLan(error));
             return;
         }
     };

@@ -1,16 +1,18 @@
 //! Fetching what is missing of a catalogue and applying it. Whether the seeder signed what came is known at the end of the chain
 //! only: until then a segment that does not hold is passed over, not judged.
 
-use sealift_command::exit::{Exit, Failure};
 use sealift_proto::catalogue::{self, CATALOGUE_MAX, Change};
 use sealift_proto::control::{FETCH_MAX, LogHead};
 use sealift_proto::keys::EpochKeys;
 use sealift_proto::log::{self, Head};
 use sealift_proto::object::{self, Place};
 
+use std::sync::Arc;
+
 use super::Sync;
 use super::head::Verified;
 use super::trouble::Trouble;
+use crate::error::Error;
 use crate::replica::{Flaw, LogKey, LogView, Refused, ReplicaError, Update, logs};
 
 /// What became of the segments fetched.
@@ -177,7 +179,7 @@ impl Applying {
     async fn end(self) -> Result<Box<Taking>, Trouble> {
         match self {
             Self::Done(taking) => Ok(taking),
-            Self::Running(task) => Ok(task.await.map_err(|error| ended_early(&error))??),
+            Self::Running(task) => Ok(task.await.map_err(ended_early)??),
         }
     }
 }
@@ -214,13 +216,13 @@ impl Reader {
     }
 }
 
-fn ended_early(error: &tokio::task::JoinError) -> Trouble {
-    Trouble::Disk(Failure::new(Exit::Other, "a task of the catalogue ended early").why(error))
+fn ended_early(error: tokio::task::JoinError) -> Trouble {
+    Trouble::Disk(Arc::new(Error::Ended(error)))
 }
 
 /// Does `work` where it holds nobody up.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Trouble> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| ended_early(&error))
+    tokio::task::spawn_blocking(work).await.map_err(ended_early)
 }

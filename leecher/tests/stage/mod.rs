@@ -7,6 +7,7 @@ use sealift_command::args::CommonArgs;
 use sealift_command::console::{Console, Lines};
 use sealift_command::paint::When;
 use sealift_command::people::speaker::Speaker;
+use sealift_leecher::cli::leecher;
 use sealift_leecher::freshen::online;
 use sealift_leecher::replica::{LogKey, LogView};
 use sealift_platform::Platform;
@@ -220,7 +221,8 @@ impl Member {
             verbose: true,
             color: When::Never,
         };
-        drop(online(&self.speaker, &common, self.space.clone()).await.unwrap());
+        let leecher = leecher(&self.speaker, &common);
+        drop(online(&leecher, self.space.clone()).await.unwrap());
         let device = self.speaker.device.key.id();
         let key = LogKey { space: self.space.id(), device, log: 2 };
         let root = self.speaker.profile.cache().root();

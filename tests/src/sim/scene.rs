@@ -194,9 +194,9 @@ impl Scene {
 
     fn command(&self, machine: &SimMachine, line: &[&str]) -> impl Future<Output = Ended> + use<> {
         let arguments = [&["leecher"], line, &["--home", HOME]].concat();
-        let arguments = sealift_leecher::args::Arguments::parse_from(arguments);
+        let arguments = sealift_leecher::cli::args::Arguments::parse_from(arguments);
         let (console, lines) = Console::captured(arguments.common.json);
-        let running = sealift_leecher::run(machine.platform.clone(), arguments, console);
+        let running = sealift_leecher::cli::run(machine.platform.clone(), arguments, console);
         async move { Ended::new(running.await, &lines) }
     }
 

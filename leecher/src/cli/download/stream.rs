@@ -12,11 +12,11 @@ use sealift_content::fetch::schedule::Outcome;
 
 use super::begin::{Wanted, begin};
 use super::{Asked, Tally, folders, source, space_for, watch};
-use crate::args::DownloadArgs;
+use crate::cli::args::DownloadArgs;
+use crate::cli::progress::DownloadBar;
+use crate::cli::words::fetch::explain;
 use crate::freshen::Known;
-use crate::progress::DownloadBar;
 use crate::select::Files;
-use crate::words::fetch::explain;
 use sealift_content::landing::Stdout;
 use sealift_content::landing::sink::Sink;
 

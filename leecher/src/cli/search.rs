@@ -9,7 +9,8 @@ use sealift_command::exit::{Exit, Failure};
 use sealift_command::people::speaker::Speaker;
 use sealift_command::program;
 
-use crate::freshen::{Known, News, excuse, forget, freshen, tell_unread, unreadable};
+use crate::cli::known::{excuse, forget, freshen, tell_unread, unreadable};
+use crate::freshen::{Known, News};
 use crate::search::search;
 use shown::Told;
 
@@ -56,7 +57,7 @@ fn show(speaker: &Speaker, spaces: &[Known], look: Look<'_>) -> Result<bool, Fai
     let mut found_any = false;
     for known in spaces {
         let found = search(&known.views, look.pattern, look.limit)
-            .map_err(|error| unreadable(speaker, &known.views, &error))?;
+            .map_err(|error| unreadable(speaker, &known.views, error))?;
         for key in &found.damaged {
             forget(speaker, key)?;
         }

@@ -13,11 +13,12 @@ use sealift_space::profile::space::SpaceState;
 use tokio::time::Instant;
 
 use super::{Tally, manner, merged};
-use crate::args::DownloadArgs;
+use crate::cli::args::DownloadArgs;
+use crate::cli::known::leecher;
+use crate::cli::progress::{Moment, Waiting};
+use crate::cli::words::fetch::{Telling, waited_for};
 use crate::freshen::Connection;
-use crate::progress::{Moment, Waiting};
 use crate::reach::{Names, Reach};
-use crate::words::fetch::{Telling, waited_for};
 
 /// A file to fetch.
 #[derive(Debug, Clone)]
@@ -45,16 +46,17 @@ impl Shown {
 }
 
 /// Gets a download of `wanted` from a space ready, which may be reached already.
-pub(super) fn begin<'a>(
-    (speaker, common, args): (&'a Speaker, &'a CommonArgs, &DownloadArgs),
+pub(super) fn begin(
+    (speaker, common, args): (&Speaker, &CommonArgs, &DownloadArgs),
     (space, connection): (SpaceState, Option<Connection>),
     wanted: Vec<Wanted>,
     sink: Arc<dyn Sink>,
-) -> (Download<Reach<'a>>, Shown) {
+) -> (Download<Reach>, Shown) {
     let (labels, offers): (Vec<_>, Vec<_>) =
         wanted.into_iter().map(|wanted| (wanted.label, wanted.offers)).unzip();
     let elsewhere = (&offers[..], args.from.is_none());
-    let (reach, joined) = Reach::new((speaker, common), space, connection, args.wrap, elsewhere);
+    let (reach, joined) =
+        Reach::new(leecher(speaker, common), space, connection, args.wrap, elsewhere);
     let (names, console) = (reach.names(), speaker.console.clone());
     let telling =
         Telling { console, names: names.clone(), labels: labels.clone(), start: Instant::now() };

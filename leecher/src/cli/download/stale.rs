@@ -10,8 +10,9 @@ use sealift_command::people::speaker::Speaker;
 use sealift_proto::catalogue::Root;
 use tokio::time::{Instant, sleep};
 
-use crate::args::DownloadArgs;
-use crate::freshen::{Known, News, freshen, unreadable};
+use crate::cli::args::DownloadArgs;
+use crate::cli::known::{freshen, unreadable};
+use crate::freshen::{Known, News};
 use crate::replica::{LogView, ReplicaError};
 use crate::search::Holding;
 use crate::select::{Chosen, Offer};
@@ -78,8 +79,7 @@ impl Again {
             let spaces = freshen(speaker, common, News::All).await?;
             let views: Vec<&LogView> = spaces.iter().flat_map(|known| &known.views).collect();
             let found = find(&views, &stale, args);
-            let found =
-                found.map_err(|error| unreadable(speaker, views.iter().copied(), &error))?;
+            let found = found.map_err(|error| unreadable(speaker, views.iter().copied(), error))?;
             let late = self.since.elapsed() >= STATED;
             if !late && self.since.elapsed() < MOVED && found.iter().any(Option::is_none) {
                 continue;

@@ -7,10 +7,10 @@ use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
 use sealift_content::landing::{EmptyTarget, make_folders};
 
-use crate::args::DownloadArgs;
+use crate::cli::args::DownloadArgs;
+use crate::cli::words::landing::explain;
 use crate::freshen::Known;
 use crate::select::Unshared;
-use crate::words::landing::explain;
 
 /// Makes the `empty` folders and says so; those that cannot be made. `alone` tells that there was nothing else to fetch.
 ///

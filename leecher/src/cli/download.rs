@@ -26,11 +26,12 @@ use sealift_proto::catalogue::{EXECUTABLE, Root};
 use tokio::time::interval;
 
 use super::choose::{choose, tell_left_out};
-use crate::args::DownloadArgs;
-use crate::freshen::{Known, News, freshen};
-use crate::progress::{DownloadBar, TICK};
+use crate::cli::args::DownloadArgs;
+use crate::cli::known::freshen;
+use crate::cli::progress::{DownloadBar, TICK};
+use crate::cli::words;
+use crate::freshen::{Known, News};
 use crate::select::{Chosen, Empty, Files, Offer};
-use crate::words;
 use begin::{Shown, Wanted, begin, moment};
 use giving::Giving;
 use stale::{Again, Stale};
@@ -122,12 +123,12 @@ pub async fn run(
 }
 
 /// Fetches the files of `all`, space by space; those that are no longer what was stated.
-async fn fetch<'a>(
-    (speaker, common, args): (&'a Speaker, &'a CommonArgs, &DownloadArgs),
+async fn fetch(
+    (speaker, common, args): (&Speaker, &CommonArgs, &DownloadArgs),
     spaces: &mut [Known],
     all: BTreeMap<usize, Vec<Job>>,
     bar: &DownloadBar,
-    (tally, giving): (&mut Tally, &mut Giving<'a>),
+    (tally, giving): (&mut Tally, &mut Giving),
 ) -> Result<Vec<Stale>, Failure> {
     let (mut stale, stays) = (Vec::new(), args.seed_for.is_some());
     for (number, jobs) in all {

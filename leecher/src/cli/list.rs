@@ -12,7 +12,8 @@ use sealift_command::people::speaker::Speaker;
 use sealift_command::program;
 
 use super::facts::Owner;
-use crate::freshen::{Known, News, excuse, freshen, tell_unread, unreadable};
+use crate::cli::known::{excuse, freshen, tell_unread, unreadable};
+use crate::freshen::{Known, News};
 use crate::replica::{Listed, ReplicaError, Stored};
 use crate::search::{compile, is_glob};
 use crate::text::{fold, natural};
@@ -85,8 +86,7 @@ fn show(
 ) -> Result<bool, Failure> {
     let mut any = false;
     for known in spaces {
-        let lines =
-            lines(known, path).map_err(|error| unreadable(speaker, &known.views, &error))?;
+        let lines = lines(known, path).map_err(|error| unreadable(speaker, &known.views, error))?;
         any |= !lines.is_empty();
         if (spaces.len() > 1 || long) && !lines.is_empty() {
             let name = known.space.display_name();

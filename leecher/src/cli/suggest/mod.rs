@@ -19,7 +19,7 @@ use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
 use tokio::time::Instant;
 
-use crate::args::Arguments;
+use crate::cli::args::Arguments;
 use crate::replica::{LogView, logs};
 
 /// Most suggestions.

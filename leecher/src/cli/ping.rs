@@ -1,7 +1,5 @@
 //! `leecher ping`: every path to a member, how quick it is, and why others do not work.
 
-mod probe;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,9 +14,10 @@ use sealift_transport::path::Way;
 use sealift_transport::session::{SessionError, WrapChoice};
 
 use super::choose::devices;
-use crate::freshen::{Known, News, freshen};
+use crate::cli::known::freshen;
+use crate::freshen::{Known, News};
 use crate::online::Online;
-use probe::Probe;
+use crate::probe::Probe;
 
 /// One path, and how long a message takes there and back, or why it does not work.
 struct Row {

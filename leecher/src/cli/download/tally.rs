@@ -18,8 +18,8 @@ use sealift_transport::path::{self, Way};
 
 use super::Job;
 use super::stale::Stale;
+use crate::cli::words::fetch::explain;
 use crate::reach::Names;
-use crate::words::fetch::explain;
 
 /// What has been done in spaces that are finished.
 #[derive(Default)]

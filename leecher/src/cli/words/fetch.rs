@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use sealift_command::console::Console;
 use sealift_command::event::{Event as Line, PathInfo, TamperingInfo};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
-use sealift_content::fetch::error::{FetchError, Obstacle, Trouble, Unreachable};
+use sealift_content::fetch::error::{FetchError, Trouble, Unreachable};
 use sealift_content::fetch::event::{Event, Listener};
 use sealift_content::fetch::view::Whom;
 use sealift_proto::identity::DeviceId;
@@ -17,21 +16,12 @@ use sealift_transport::path::Way;
 use tokio::time::Instant;
 
 use super::landing;
+use crate::error::Error;
 use crate::reach::Names;
-
-/// A space that cannot be reached, as a download takes it.
-pub(crate) fn unreachable(failure: Failure) -> Unreachable {
-    let obstacle = match failure.exit {
-        Exit::Relay => Obstacle::Relay,
-        Exit::Disk => Obstacle::Disk,
-        _ => Obstacle::Other,
-    };
-    Unreachable { obstacle, passing: failure.may_pass(), cause: Arc::new(failure) }
-}
 
 /// The failure that `unreachable` was made of.
 fn cause(unreachable: &Unreachable) -> Failure {
-    let made = unreachable.cause.downcast_ref::<Failure>().cloned();
+    let made = unreachable.cause.downcast_ref::<Error>().map(Failure::from);
     made.unwrap_or_else(|| Failure::new(Exit::Relay, unreachable.cause.to_string()))
 }
 

@@ -11,14 +11,14 @@ use sealift_content::fetch::download::Download;
 use tokio::time::{Instant, interval};
 
 use super::begin::Shown;
-use crate::progress::TICK;
+use crate::cli::progress::TICK;
 use crate::reach::Reach;
 
 /// Downloads that have ended, and what can be seen of each.
-pub(super) type Giving<'a> = Vec<(Download<Reach<'a>>, Shown)>;
+pub(super) type Giving = Vec<(Download<Reach>, Shown)>;
 
 /// Gives for `time` what the downloads brought, or until Ctrl-C.
-pub(super) async fn give(console: &Console, giving: Giving<'_>, time: Duration) {
+pub(super) async fn give(console: &Console, giving: Giving, time: Duration) {
     if !giving.iter().any(|(download, _)| download.has_to_give()) {
         return console.note(
             "nothing of it is given on: it was there already, or is too small",
@@ -63,7 +63,7 @@ fn both(one: (u64, usize), other: (u64, usize)) -> (u64, usize) {
 }
 
 /// All of them at once.
-async fn all(downloads: Vec<Download<Reach<'_>>>, time: Duration) {
+async fn all(downloads: Vec<Download<Reach>>, time: Duration) {
     let mut all: Vec<_> = downloads.into_iter().map(|one| Box::pin(one.give(time))).collect();
     std::future::poll_fn(|context| {
         all.retain_mut(|one| one.as_mut().poll(context).is_pending());

@@ -28,7 +28,7 @@ const ENOUGH: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A session with a seeder, for its paths alone.
-pub(super) struct Probe {
+pub struct Probe {
     writer: LinkWriter<ToSeeder>,
     reader: LinkReader<ToLeecher>,
     search: DirectSearch,
@@ -42,7 +42,7 @@ impl Probe {
     ///
     /// # Errors
     /// When the session does not come about.
-    pub(super) async fn begin(
+    pub async fn begin(
         session: LeecherSession,
         direct: &Direct,
         control: &Control,
@@ -89,7 +89,7 @@ impl Probe {
     ///
     /// # Errors
     /// When the session ends meanwhile.
-    pub(super) async fn search(
+    pub async fn search(
         mut self,
         wait: Duration,
         mut up: impl FnMut(&Tried),

@@ -14,13 +14,14 @@ use sealift_command::program;
 use sealift_command::shell::{shell_os, shell_word};
 use tokio::time::interval;
 
-use crate::args::VerifyArgs;
-use crate::check::bar::CheckBar;
 use crate::check::hash::{Hashing, Outcome};
 use crate::check::places::Copy;
 use crate::check::walk::{Local, walk};
 use crate::check::{Finding, Plan, State};
-use crate::freshen::{News, freshen, tell_unread, unreadable};
+use crate::cli::args::VerifyArgs;
+use crate::cli::checking::CheckBar;
+use crate::cli::known::{freshen, tell_unread, unreadable};
+use crate::freshen::News;
 use crate::replica::{LogView, ReplicaError};
 use sealift_content::naming::portable_name;
 
@@ -86,7 +87,7 @@ async fn with_views<T: Send + 'static>(
     .await?;
     match done {
         Ok(done) => Ok((views, done)),
-        Err(error) => Err(unreadable(speaker, &views, &error)),
+        Err(error) => Err(unreadable(speaker, &views, error)),
     }
 }
 

@@ -12,8 +12,9 @@ use sealift_command::program;
 use sealift_command::shell::{shell_os, shell_word};
 use sealift_proto::identity::DeviceId;
 
-use crate::args::DownloadArgs;
-use crate::freshen::{Known, excuse, tell_unread, unreadable};
+use crate::cli::args::DownloadArgs;
+use crate::cli::known::{excuse, tell_unread, unreadable};
+use crate::freshen::Known;
 use crate::replica::LogView;
 use crate::search::near_misses;
 use crate::select::{Choice, Contents, Files, LeftOut, Offer, Selected, select};
@@ -37,7 +38,7 @@ pub(super) fn choose(
     let mut chosen = Files::default();
     for name in &args.names {
         let selected = select(&views, name, &choice)
-            .map_err(|error| unreadable(speaker, views.iter().copied(), &error))?;
+            .map_err(|error| unreadable(speaker, views.iter().copied(), error))?;
         match selected {
             Selected::Files(found) => {
                 add_new(&mut chosen.files, found.files);
