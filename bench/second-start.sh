@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 files=${1:-100000}
 cargo build --quiet --release -p sealift-relay -p sealift-seeder
-bin=$PWD/target/release
+bin=${CARGO_TARGET_DIR:-$PWD/target}/release
 work=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT

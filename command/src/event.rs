@@ -162,8 +162,8 @@ pub enum Event {
     Names { place: String, one_step: bool },
     /// Empty folders were made.
     Folders { made: u64, already_there: u64, place: String },
-    /// Names of a folder could not be shared.
-    Unshared { folder: String, seeder: String, names: u64 },
+    /// Names of a folder could not be shared, or are left out on purpose.
+    Unshared { folder: String, seeder: String, names: u64, left_out: u64 },
     /// A file or folder is missing at the end.
     Missing { name: String, error: Failed },
     /// What was fetched and verified.

@@ -41,6 +41,8 @@ pub enum Kind {
     Folder {
         /// How many names right in it could not be shared.
         unshared: u32,
+        /// How many are left out on purpose.
+        left_out: u32,
     },
 }
 
@@ -73,7 +75,16 @@ impl Stored {
     pub fn unshared(&self) -> u64 {
         match self.kind {
             Kind::File => 0,
-            Kind::Folder { unshared } => u64::from(unshared),
+            Kind::Folder { unshared, .. } => u64::from(unshared),
+        }
+    }
+
+    /// How many names right in it are left out on purpose; of a file none.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        match self.kind {
+            Kind::File => 0,
+            Kind::Folder { left_out, .. } => u64::from(left_out),
         }
     }
 }

@@ -72,15 +72,25 @@ pub struct Empty {
     pub modified: i64,
 }
 
-/// Names of a folder that somebody could not share: what is fetched of it is not all there is.
+/// Names of a folder that somebody did not share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unshared {
     /// Path of the folder.
     pub folder: String,
     /// Whose it is, and in which log.
     pub key: LogKey,
-    /// How many names in it and beneath.
+    /// How many names in it and beneath could not be shared: what is fetched of it is not all there is.
     pub names: u64,
+    /// How many are left out on purpose.
+    pub left_out: u64,
+}
+
+impl Unshared {
+    /// Whether something of the folder is missing.
+    #[must_use]
+    pub const fn is_missed(&self) -> bool {
+        self.names > 0
+    }
 }
 
 /// What is to be fetched.
@@ -236,7 +246,7 @@ fn folder<V: Borrow<LogView> + Sync>(
     for view in views.iter().map(Borrow::borrow) {
         let itself = view.find(folder)?.filter(|stored| !stored.is_file());
         let itself = itself.map(|stored| Ok((folder.to_owned(), stored)));
-        let before = found.names;
+        let before = (found.names, found.apart);
         for entry in itself.into_iter().chain(view.beneath(folder)?) {
             let (path, stored) = entry?;
             if choice.allows(view, &stored) {
@@ -244,9 +254,10 @@ fn folder<V: Borrow<LogView> + Sync>(
                 found.add(view, path, stored);
             }
         }
-        let names = found.names - before;
-        if names > 0 {
-            found.unshared.push(Unshared { folder: folder.to_owned(), key: *view.key(), names });
+        let (names, left_out) = (found.names - before.0, found.apart - before.1);
+        if names > 0 || left_out > 0 {
+            let (folder, key) = (folder.to_owned(), *view.key());
+            found.unshared.push(Unshared { folder, key, names, left_out });
         }
     }
     let above = folder.rfind('/').map_or(0, |slash| slash + 1);
@@ -290,12 +301,15 @@ struct Found {
     empties: Empties,
     /// How many names could not be shared.
     names: u64,
+    /// How many are left out on purpose.
+    apart: u64,
     unshared: Vec<Unshared>,
 }
 
 impl Found {
     fn add(&mut self, view: &LogView, path: String, stored: Stored) {
         self.names = self.names.saturating_add(stored.unshared());
+        self.apart = self.apart.saturating_add(stored.left_out());
         match stored.is_file() {
             true => self.offers.push(offer(view, path, stored)),
             false => drop(self.folders.insert(path)),

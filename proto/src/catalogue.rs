@@ -60,7 +60,7 @@ pub struct Entry {
     pub root: Option<Root>,
 }
 
-/// A folder of which the files alone do not tell: it holds nothing offered, or names that could not be shared. It has neither
+/// A folder of which the files alone do not tell: it holds nothing offered, or names that are not shared. It has neither
 /// content nor size, and so none that could be asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Folder {
@@ -70,6 +70,8 @@ pub struct Folder {
     pub modified: i64,
     /// How many names right in it could not be shared, of files and of folders with all they hold.
     pub unshared: u32,
+    /// How many names right in it are left out on purpose: links, sockets, pipes and devices.
+    pub left_out: u32,
 }
 
 /// One step from a catalogue to its next state.
@@ -197,11 +199,11 @@ mod tests {
     #[test]
     fn a_folder_is_its_path_its_time_and_what_is_not_shared_of_it() {
         let path = RelativePath::new("s/d").unwrap();
-        let folder = Change::Folder(Folder { path, modified: -1, unshared: 300 });
-        let bytes = [2, 3, b's', b'/', b'd', 1, 0xac, 2];
+        let folder = Change::Folder(Folder { path, modified: -1, unshared: 300, left_out: 2 });
+        let bytes = [2, 3, b's', b'/', b'd', 1, 0xac, 2, 2];
         assert_eq!(codec::encode(&folder), bytes);
         assert_eq!(codec::decode::<Change>(&bytes), Ok(folder.clone()));
-        let beyond_u32 = [&bytes[..6], &[0xff, 0xff, 0xff, 0xff, 0x1f]].concat();
+        let beyond_u32 = [&bytes[..6], &[0xff, 0xff, 0xff, 0xff, 0x1f, 2]].concat();
         assert!(codec::decode::<Change>(&beyond_u32).is_err());
         assert_eq!(weight(0, std::slice::from_ref(&folder)), 3 + CHANGE_WEIGHT);
         assert_eq!(unfold(&fold(std::slice::from_ref(&folder)).unwrap()), Ok(vec![folder]));

@@ -226,7 +226,6 @@ mod tests {
     use crate::activity::Teller;
     use crate::engine::Engine;
     use crate::folder::{Folder, Folders};
-    use crate::index::State;
     use crate::watch::Watching;
     use sealift_content::hashes::cache::Cache;
     use sealift_platform::Platform;
@@ -254,8 +253,7 @@ mod tests {
         let key: Name = "s/key".into();
         let root = Root(*blake3::hash(content).as_bytes());
         let print = Print::of(&share.root().stat(Path::new("key")).unwrap());
-        let is_out =
-            || handle.shared.index().get("s/key").is_some_and(|i| i.state == State::Unshared);
+        let is_out = || handle.shared.index().get("s/key").is_some_and(|i| !i.state.is_offered());
         until(is_out).await;
         handle.shared.index().hashed(&key, &print, root);
         assert!(matches!(open(&handle, &root), Err(Missing::Gone)));

@@ -10,9 +10,9 @@ use sealift_proto::catalogue::{Change, EXECUTABLE, Entry, Folder, Root, Status};
 use sealift_proto::path::RelativePath;
 
 use files::Files;
-pub use files::Id;
+pub use files::{Id, Lacks};
 use holders::Holders;
-pub use item::{Item, State};
+pub use item::{Item, Lack, State};
 use sealift_content::hashes::print::Print;
 
 // Paths in the catalogue, always such that [`RelativePath`] accepts.
@@ -48,7 +48,8 @@ pub struct Index {
     /// Files that wait to be read and were not handed out yet, by the disk they are on.
     put_off: BTreeMap<u64, VecDeque<Id>>,
     waiting: u64,
-    unshared: u64,
+    /// Names that are not shared.
+    lacking: u64,
     /// Whether a folder is still being walked for the first time.
     pub scanning: bool,
 }
@@ -100,15 +101,17 @@ impl Index {
         offered
     }
 
-    /// Walk number `walk` found something called `name` that cannot be shared. It need not be a path: a name that cannot be said
+    /// Walk number `walk` found something called `name` that is not shared. It need not be a path: a name that cannot be said
     /// in a catalogue has one of its own.
-    pub fn unshared(&mut self, name: &Name, walk: u64) {
-        let item = self.get(name).filter(|item| item.print == Print::NONE);
+    pub fn lacks(&mut self, name: &Name, walk: u64, lack: Lack) {
+        let state = State::Lacking(lack);
+        let same = |item: &&Item| item.print == Print::NONE && item.state == state;
+        let item = self.get(name).filter(same);
         let seen = item.map_or(walk, |item| item.seen.max(walk));
         match item {
             Some(_) => self.item_mut(name).into_iter().for_each(|item| item.seen = seen),
             None => {
-                let (print, state) = (Print::NONE, State::Unshared);
+                let print = Print::NONE;
                 self.put(
                     name,
                     Item { print, executable: false, quiet: false, dirty: false, state, seen },
@@ -127,10 +130,10 @@ impl Index {
         self.files.changed(name, modified);
     }
 
-    /// How many names at and beneath the folder `name` cannot be shared, and `max` of them.
+    /// How many names at and beneath the folder `name` are not shared, and `max` of those that cannot be.
     #[must_use]
-    pub fn unshared_in(&self, name: &str, max: usize) -> (u64, Vec<Name>) {
-        self.files.unshared(name, max, |item| !item.state.is_offered())
+    pub fn lacking_in(&self, name: &str, max: usize) -> (Lacks, Vec<Name>) {
+        self.files.lacking(name, max, |item| item.state == State::Lacking(Lack::Unshared))
     }
 
     /// Forgets the file `name`.
@@ -203,7 +206,7 @@ impl Index {
 
     /// The file `name`, in the state `print`, cannot be read. False if that is not its state any more.
     pub fn unreadable(&mut self, name: &Name, print: &Print) -> bool {
-        self.change(name, print, State::Unshared)
+        self.change(name, print, State::Lacking(Lack::Unshared))
     }
 
     fn change(&mut self, name: &Name, print: &Print, state: State) -> bool {
@@ -231,24 +234,22 @@ impl Index {
         }
         match item.state {
             State::Settling | State::Waiting => self.waiting += 1,
-            State::Unshared => self.unshared += 1,
+            State::Lacking(_) => self.lacking += 1,
             State::Hashed(root) => self.holders.add(&root, id),
         }
-        if item.state.is_offered() {
-            self.files.count(id, true);
-        }
+        self.files.count(id, item.state.part(), true);
         self.set_dirty(id);
     }
 
     fn uncount(&mut self, id: Id) {
         let state = self.files.get(id).map(|item| item.state);
-        if state.is_some_and(State::is_offered) {
-            self.files.count(id, false);
+        if let Some(state) = state {
+            self.files.count(id, state.part(), false);
         }
         match state {
             None => {}
             Some(State::Settling | State::Waiting) => self.waiting -= 1,
-            Some(State::Unshared) => self.unshared -= 1,
+            Some(State::Lacking(_)) => self.lacking -= 1,
             Some(State::Hashed(root)) => self.holders.remove(&root, id),
         }
     }
@@ -324,9 +325,11 @@ impl Index {
     #[must_use]
     pub fn folder(&self, name: &str) -> Option<Folder> {
         let stated = self.files.stated(name)?;
-        let unshared = u32::try_from(stated.unshared).unwrap_or(u32::MAX);
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let Lacks { unshared, left_out } = stated.lacks;
         let path = RelativePath::new(name).ok()?;
-        Some(Folder { path, modified: stated.modified, unshared })
+        let (unshared, left_out) = (number(unshared), number(left_out));
+        Some(Folder { path, modified: stated.modified, unshared, left_out })
     }
 
     /// The file `name` as the catalogue should say it; `None` if it is not offered.
@@ -352,7 +355,7 @@ impl Index {
     /// How far the seeder is.
     #[must_use]
     pub fn status(&self) -> Status {
-        let files = self.files.len() as u64 - self.unshared;
+        let files = self.files.len() as u64 - self.lacking;
         Status { waiting: self.waiting, files, scanning: self.scanning }
     }
 

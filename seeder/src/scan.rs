@@ -12,6 +12,7 @@ use sealift_platform::private;
 use sealift_proto::manifest::FILE_MAX;
 use sealift_proto::path::{DEPTH_MAX, RelativePath};
 
+use crate::index::Lack;
 use crate::names::{NameError, offered_path};
 use crate::rules::Rules;
 
@@ -62,10 +63,14 @@ pub enum Skipped {
 }
 
 impl Skipped {
-    /// Whether it is something that others miss. They do not miss what Sealift keeps for itself.
+    /// What it is to others who fetch the folder; nothing if Sealift keeps it for itself.
     #[must_use]
-    pub const fn is_lack(&self) -> bool {
-        !matches!(self, Self::Home)
+    pub const fn to_others(&self) -> Option<Lack> {
+        match self {
+            Self::Home => None,
+            Self::Link | Self::Special => Some(Lack::LeftOut),
+            _ => Some(Lack::Unshared),
+        }
     }
 }
 

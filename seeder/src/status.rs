@@ -67,6 +67,9 @@ pub struct FolderReport {
     /// A few of them, as they are shown.
     #[serde(default)]
     pub unshared_names: Vec<String>,
+    /// How many names in it are left out on purpose.
+    #[serde(default)]
+    pub left_out: u64,
 }
 
 /// Where a running seeder's answers come from.
@@ -113,12 +116,13 @@ impl Source {
 impl Source {
     fn folder(&self, folder: &Folder) -> FolderReport {
         let name = folder.name.as_str();
-        let (unshared, names) = self.shared.index().unshared_in(name, FEW);
+        let (lacks, names) = self.shared.index().lacking_in(name, FEW);
         FolderReport {
             name: name.to_owned(),
             place: escape_path(&folder.dir),
             here: folder.is_here(),
-            unshared,
+            unshared: lacks.unshared,
+            left_out: lacks.left_out,
             unshared_names: names.iter().map(|name| shown(name)).collect(),
         }
     }

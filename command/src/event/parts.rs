@@ -26,6 +26,7 @@ pub struct Listing {
     pub modified_ms: i64,
     pub not_hashed: u64,
     pub unshared: u64,
+    pub left_out: u64,
     pub hash: Option<String>,
     pub owners: Vec<String>,
 }
@@ -102,6 +103,7 @@ pub struct OfferedFolder {
     pub here: bool,
     pub unshared: u64,
     pub unshared_names: Vec<String>,
+    pub left_out: u64,
 }
 
 /// What somebody did that no honest program does.

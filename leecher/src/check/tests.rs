@@ -23,7 +23,12 @@ fn view(number: u8, files: &[(&str, &str)]) -> LogView {
     let changes = files.iter().map(|(path, content)| {
         if let Some(folder) = path.strip_suffix('/') {
             let path = RelativePath::new(folder).unwrap();
-            return Change::Folder(catalogue::Folder { path, modified: 0, unshared: 1 });
+            return Change::Folder(catalogue::Folder {
+                path,
+                modified: 0,
+                unshared: 1,
+                left_out: 0,
+            });
         }
         Change::Put(Entry {
             path: RelativePath::new(*path).unwrap(),

@@ -31,7 +31,7 @@ use crate::cli::known::freshen;
 use crate::cli::progress::{DownloadBar, TICK};
 use crate::cli::words;
 use crate::freshen::{Known, News};
-use crate::select::{Chosen, Empty, Files, Offer};
+use crate::select::{Chosen, Empty, Files, Offer, Unshared};
 use begin::{Shown, Wanted, begin, moment};
 use giving::Giving;
 use stale::{Again, Stale};
@@ -118,7 +118,7 @@ pub async fn run(
     if let Some(time) = args.seed_for {
         giving::give(&speaker.console, giving, time).await;
     }
-    let whole = left_out.is_empty() && unshared.is_empty();
+    let whole = left_out.is_empty() && !unshared.iter().any(Unshared::is_missed);
     Ok(if whole { Exit::Done } else { Exit::Other })
 }
 

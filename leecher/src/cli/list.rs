@@ -27,6 +27,8 @@ struct Line {
     waiting: u64,
     /// Names in it that could not be shared.
     unshared: u64,
+    /// Names in it that are left out on purpose.
+    left_out: u64,
     newest: i64,
     hash: Option<String>,
     owners: Vec<Owner>,
@@ -180,6 +182,7 @@ impl Line {
     fn add(&mut self, stored: &Stored, owner: &Owner) {
         self.files += u64::from(stored.is_file());
         self.unshared = self.unshared.saturating_add(stored.unshared());
+        self.left_out = self.left_out.saturating_add(stored.left_out());
         // Sizes are what somebody states.
         self.bytes = self.bytes.saturating_add(stored.size);
         self.waiting += u64::from(stored.is_file() && stored.root.is_none());

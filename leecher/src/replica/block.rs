@@ -116,7 +116,10 @@ fn fold_lines(paths: &[u8]) -> (Vec<u32>, Vec<u8>) {
 }
 
 fn write_detail(out: &mut [u8; DETAIL], stored: &Stored) {
-    let number = if stored.is_file() { stored.size } else { stored.unshared() };
+    let number = match stored.kind {
+        Kind::File => stored.size,
+        Kind::Folder { unshared, left_out } => u64::from(left_out) << 32 | u64::from(unshared),
+    };
     out[..8].copy_from_slice(&number.to_be_bytes());
     if let Some(root) = stored.root {
         out[8..40].copy_from_slice(&root.0);
@@ -293,10 +296,12 @@ impl<'a> Text<'a> {
         let flags = self.flags.get(entry).copied().unwrap_or(0);
         let root = (flags & HASHED != 0).then(|| Root(part(detail, 8)));
         let number = u64::from_be_bytes(part(detail, 0));
-        let unshared = u32::try_from(number).unwrap_or(u32::MAX);
         let (kind, size) = match flags & FOLDER {
             0 => (Kind::File, number),
-            _ => (Kind::Folder { unshared }, 0),
+            _ => {
+                let half = |number| u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+                (Kind::Folder { unshared: half(number), left_out: half(number >> 32) }, 0)
+            }
         };
         Ok(Some(Stored {
             kind,

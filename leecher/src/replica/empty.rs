@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_folder_is_empty_if_nothing_is_beneath_it_in_any_catalogue() {
         let folder = Stored {
-            kind: Kind::Folder { unshared: 0 },
+            kind: Kind::Folder { unshared: 0, left_out: 0 },
             size: 0,
             modified: 3,
             flags: 0,

@@ -31,7 +31,7 @@ fn put(path: &str, size: u64) -> Change {
 fn folder(path: &str, unshared: u64) -> Change {
     let path = RelativePath::new(path).unwrap();
     let unshared = u32::try_from(unshared).unwrap();
-    Change::Folder(catalogue::Folder { path, modified: 3, unshared })
+    Change::Folder(catalogue::Folder { path, modified: 3, unshared, left_out: unshared / 2 })
 }
 
 fn remove(path: &str) -> Change {
@@ -51,6 +51,7 @@ fn paths(view: &LogView) -> Vec<(String, u64)> {
 
 /// Its size, or how many names in it are not shared.
 fn number(stored: &Stored) -> u64 {
+    assert_eq!(stored.left_out(), stored.unshared() / 2);
     stored.size + stored.unshared()
 }
 

@@ -144,7 +144,7 @@ impl Update {
                     place,
                 }),
                 Change::Folder(folder) => Some(Stored {
-                    kind: Kind::Folder { unshared: folder.unshared },
+                    kind: Kind::Folder { unshared: folder.unshared, left_out: folder.left_out },
                     size: 0,
                     modified: folder.modified,
                     flags: 0,

@@ -39,7 +39,7 @@ fn found(views: &[LogView], pattern: &str) -> Vec<String> {
 
 fn folder(path: &str, unshared: u32) -> Change {
     let path = RelativePath::new(path).unwrap();
-    Change::Folder(catalogue::Folder { path, modified: 5, unshared })
+    Change::Folder(catalogue::Folder { path, modified: 5, unshared, left_out: 0 })
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn view(number: u8, files: &[(&str, u8)]) -> LogView {
         if let Some(path) = path.strip_suffix('/') {
             let path = RelativePath::new(path).unwrap();
             let unshared = u32::from(*content);
-            return Change::Folder(catalogue::Folder { path, modified: 70, unshared });
+            return Change::Folder(catalogue::Folder { path, modified: 70, unshared, left_out: 0 });
         }
         Change::Put(Entry {
             path: RelativePath::new(*path).unwrap(),

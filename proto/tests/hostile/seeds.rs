@@ -52,7 +52,7 @@ fn parts() -> Vec<Vec<u8>> {
     let path = RelativePath::new("share/a.txt").unwrap();
     let entry = Entry { path, size: 3_000_000, modified: -1, flags: 1, root: Some(Root([5; 32])) };
     let path = RelativePath::new("share/empty").unwrap();
-    let folder = Folder { path, modified: -1, unshared: 70_000 };
+    let folder = Folder { path, modified: -1, unshared: 70_000, left_out: 1 };
     vec![
         codec::encode(&hello),
         codec::encode(&welcome),

@@ -256,6 +256,7 @@ pub fn tell_running(home: &Home, common: &CommonArgs) {
         let gone = if folder.here { "" } else { "  (gone)" };
         lines.push(format!("folder   {} = {place}{gone}", escape(&folder.name)));
         lines.extend(unshared(folder));
+        lines.extend(left_out(folder));
     }
     console.result(lines.join("\n"), &Event::Seeder(info(report)));
 }
@@ -267,6 +268,7 @@ fn info(report: &Report) -> SeederInfo {
         here: of.here,
         unshared: of.unshared,
         unshared_names: of.unshared_names.clone(),
+        left_out: of.left_out,
     };
     let sent = |of: &Carried| PathBytes { path: of.path.clone(), bytes: of.bytes };
     SeederInfo {
@@ -283,6 +285,13 @@ fn info(report: &Report) -> SeederInfo {
         sessions: Some(report.sessions),
         sent: Some(report.sent.iter().map(sent).collect()),
     }
+}
+
+/// How much of a folder is left out on purpose.
+fn left_out(folder: &FolderReport) -> Option<String> {
+    let count = human::count(folder.left_out, "name");
+    (folder.left_out > 0)
+        .then(|| format!("         {count} in it left out: links, sockets, pipes or devices"))
 }
 
 /// How much of a folder cannot be shared, and a few names of it.

@@ -176,7 +176,7 @@ impl Engine {
         let item = self.shared.index().get(&name).copied();
         let now = match item.map(|item| (item.state, item.print)) {
             None => Err(Missing::Gone),
-            Some((State::Unshared, _)) => Err(Missing::Unreadable),
+            Some((State::Lacking(_), _)) => Err(Missing::Unreadable),
             Some((State::Hashed(root), print)) => Ok((root, print.size)),
             Some((State::Settling | State::Waiting, print)) => {
                 self.settle.forget(&name);

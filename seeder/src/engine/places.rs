@@ -13,7 +13,7 @@ use super::walker::{Walked, Walker};
 use super::{Engine, Senders};
 use crate::activity::Activity;
 use crate::folder::{Folder, Folders, Health};
-use crate::index::Name;
+use crate::index::{Lack, Name};
 use crate::rules::{Memory, RULES_FILE, RULES_SETTLE};
 use crate::watch::{Hint, WatchError, Watcher, Watching, watch};
 
@@ -251,8 +251,10 @@ impl Engine {
                 }
             }
             Walked::Skipped { folder, walk, local, why } => {
-                if why.is_lack() && self.places[folder].here == Some(true) {
-                    self.unshared(folder, walk, &local);
+                if let Some(lack) =
+                    why.to_others().filter(|_| self.places[folder].here == Some(true))
+                {
+                    self.lacks(folder, walk, &local, lack);
                 }
                 self.skipped(folder, local, &why.to_string());
             }
@@ -291,10 +293,10 @@ impl Engine {
         self.shared.folders.get(folder)?.key_of(local)
     }
 
-    /// Counts what cannot be shared: those who fetch the folder are told that it is not whole.
-    fn unshared(&self, folder: usize, walk: u64, local: &Path) {
+    /// Counts what is not shared: those who fetch the folder are told.
+    fn lacks(&self, folder: usize, walk: u64, local: &Path, lack: Lack) {
         if let Some(key) = self.key_of(folder, local) {
-            self.shared.index().unshared(&key, walk);
+            self.shared.index().lacks(&key, walk, lack);
             self.shared.changed.notify_one();
         }
     }

@@ -7,6 +7,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Name;
+pub use folders::Lacks;
+pub(super) use folders::Part;
 use folders::Seen;
 
 /// A file, as long as it is there. Later another file may have the number.
@@ -30,7 +32,9 @@ struct Folder {
     /// In order of their names.
     files: Vec<Id>,
     /// How many of them are offered.
-    offered: usize,
+    offered: u64,
+    /// How many are not, and why.
+    lacks: Lacks,
     /// What walks saw of the folder itself; `None` if none has seen all of it.
     seen: Option<Seen>,
 }
@@ -135,7 +139,13 @@ impl<T> Files<T> {
             return Some(*id);
         }
         let path: Arc<str> = path.into();
-        let folder = Folder { path: path.clone(), files: Vec::new(), offered: 0, seen: None };
+        let folder = Folder {
+            path: path.clone(),
+            files: Vec::new(),
+            offered: 0,
+            lacks: Lacks::default(),
+            seen: None,
+        };
         let id = self.folders.add(folder)?;
         self.by_path.insert(path.clone(), id);
         self.touch_above(&path);

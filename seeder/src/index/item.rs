@@ -3,6 +3,8 @@
 use sealift_content::hashes::print::Print;
 use sealift_proto::catalogue::Root;
 
+use super::files::Part;
+
 /// How far a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -12,13 +14,32 @@ pub enum State {
     Waiting,
     /// It has been read in the state of its print.
     Hashed(Root),
-    /// It cannot be shared: it cannot be read, or is nothing that could be.
+    /// It is not shared.
+    Lacking(Lack),
+}
+
+/// Why a name is not shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// It cannot be, and would be otherwise.
     Unshared,
+    /// It is nothing that is shared: a link, socket, pipe or device.
+    LeftOut,
 }
 
 impl State {
-    pub(super) const fn is_offered(self) -> bool {
-        !matches!(self, Self::Unshared)
+    /// As what it counts in its folder.
+    pub(super) const fn part(self) -> Part {
+        match self {
+            Self::Lacking(Lack::Unshared) => Part::Unshared,
+            Self::Lacking(Lack::LeftOut) => Part::LeftOut,
+            _ => Part::Offered,
+        }
+    }
+
+    /// Whether it is offered.
+    pub(crate) const fn is_offered(self) -> bool {
+        !matches!(self, Self::Lacking(_))
     }
 }
 
@@ -45,7 +66,7 @@ impl Item {
         match self.state {
             State::Settling | State::Waiting => !self.quiet,
             State::Hashed(_) => true,
-            State::Unshared => false,
+            State::Lacking(_) => false,
         }
     }
 }

@@ -104,25 +104,28 @@ fn a_folder_is_stated_while_the_files_do_not_tell_of_it() {
     let (a, link) = (name("s/d/a"), name("s/d/link"));
     index.saw_folder("s/d", -7, 1);
     index.saw_folder("s", 1, 1);
-    let stated = |unshared| {
+    let stated = |unshared, left_out| {
         let path = RelativePath::new("s/d").unwrap();
-        Some(Change::Folder(Folder { path, modified: -7, unshared }))
+        Some(Change::Folder(Folder { path, modified: -7, unshared, left_out }))
     };
     assert_eq!(index.take_dirty(9), [name("s"), name("s/d")]);
-    assert_eq!((index.stated("s"), index.stated("s/d")), (None, stated(0)));
+    assert_eq!((index.stated("s"), index.stated("s/d")), (None, stated(0, 0)));
     index.found(&a, print(1), 0o644, None, 1);
     assert_eq!(index.take_dirty(9), [name("s/d"), a.clone()]);
     assert_eq!(index.stated("s/d"), None);
-    index.unshared(&link, 1);
-    index.unshared(&link, 2);
-    assert_eq!((index.stated("s/d"), index.stated("s/d/link")), (stated(1), None));
-    assert_eq!(index.unshared_in("s", 9), (1, vec![link.clone()]));
+    index.lacks(&link, 1, Lack::LeftOut);
+    index.lacks(&link, 2, Lack::LeftOut);
+    assert_eq!((index.stated("s/d"), index.stated("s/d/link")), (stated(0, 1), None));
+    assert_eq!(index.lacking_in("s", 9), (Lacks { unshared: 0, left_out: 1 }, vec![]));
+    index.lacks(&link, 2, Lack::Unshared);
+    assert_eq!(index.stated("s/d"), stated(1, 0));
+    assert_eq!(index.lacking_in("s", 9), (Lacks { unshared: 1, left_out: 0 }, vec![link.clone()]));
     assert_eq!(index.status().files, 1);
     // It became a file, and the other one cannot be read.
     index.found(&link, print(2), 0o644, None, 2);
     assert_eq!(index.stated("s/d"), None);
     index.unreadable(&a, &print(1));
-    assert_eq!(index.stated("s/d"), stated(1));
+    assert_eq!(index.stated("s/d"), stated(1, 0));
     assert_eq!(index.sweep("s/d", 3), 1, "one of them was offered");
     assert_eq!((index.folders(), index.stated("s/d")), (vec![name("s")], None));
 }
@@ -135,7 +138,10 @@ fn what_cannot_be_read_is_not_offered_until_it_changes() {
     assert!(index.unreadable(&a, &print(1)));
     assert!(index.entry("s/a").is_none());
     assert_eq!(index.status(), Status::default());
-    assert_eq!(index.found(&a, print(1), 0o644, None, 2), Verdict::Same(State::Unshared));
+    assert_eq!(
+        index.found(&a, print(1), 0o644, None, 2),
+        Verdict::Same(State::Lacking(Lack::Unshared))
+    );
     assert_eq!(index.found(&a, print(2), 0o644, None, 3), Verdict::Fresh(false));
     assert_eq!(index.status().files, 1);
 }

@@ -123,32 +123,43 @@ fn what_could_not_be_shared_is_told_at_both_ends() {
     };
     offered(&mut seeder);
     let status = owner.run("seeder", &["status"]).expect(0);
-    assert!(status.says("5 names in it cannot be shared: "), "{status}");
+    assert!(status.says("3 names in it cannot be shared: "), "{status}");
+    assert!(status.says("2 names in it left out: links, sockets, pipes or devices"), "{status}");
     assert!(status.says("share/d/closed") && status.says("share/d/no\\xfftext"), "{status}");
     let status = owner.run("seeder", &["status", "--json"]).expect(0);
-    assert!(status.says(r#""unshared":5"#), "{status}");
+    assert!(status.says(r#""unshared":3"#) && status.says(r#""left_out":2"#), "{status}");
 
     let friend = join(&owner, "ben");
     let part = download(&friend, "share").expect(1);
-    assert!(part.says("5 names in share could not be shared by ana"), "{part}");
+    assert!(
+        part.says("3 names in share could not be shared by ana; 2 names in share left out"),
+        "{part}"
+    );
     assert!(part.says("verified"), "what is offered has come: {part}");
     let out = tree(&friend.work().join("out"));
     assert_eq!(out, ["share/", "share/d/", "share/d/a.txt", "share/empty/"]);
     let part = friend.run("leecher", &["download", "share/d", "--out", "out", "--json"]).expect(1);
-    let event = r#""folder":"share/d","names":3,"seeder":"ana","type":"unshared""#;
-    assert!(part.says(event), "{part}");
+    let told = |line: &&String| line.contains(r#""type":"unshared""#);
+    let event = part.stdout.iter().chain(&part.stderr).find(told).expect("it is told");
+    for field in [r#""folder":"share/d""#, r#""names":2"#, r#""left_out":1"#, r#""seeder":"ana""#] {
+        assert!(event.contains(field), "{event}");
+    }
     let listed = friend.run("leecher", &["list"]).expect(0);
-    assert!(listed.says("share/  1 file") && listed.says("[5 could not be shared]"), "{listed}");
+    assert!(
+        listed.says("share/  1 file") && listed.says("[3 could not be shared]  [2 left out]"),
+        "{listed}"
+    );
     // Of what was named nothing is missing.
     let _ = download(&friend, "a.txt").expect(0);
     let _ = download(&friend, "empty").expect(0);
 
-    // What can be shared again is no longer missed.
-    fs::remove_file(share.join("d/link")).unwrap();
+    // What can be shared again is no longer missed; what is left out on purpose never was.
     fs::remove_file(share.join(std::ffi::OsStr::from_bytes(b"d/no\xfftext"))).unwrap();
     fs::set_permissions(share.join("d/closed"), PermissionsExt::from_mode(0o644)).unwrap();
     let line = ["download", "share/d", "--out", "later"];
-    let _ = until(&friend, &line, 0, "verified");
+    let _ = until(&friend, &line, 0, "1 name in share/d left out by ana: links");
+    fs::remove_file(share.join("d/link")).unwrap();
+    let _ = until(&friend, &["list", "share"], 0, "d/  2 files, 2 B");
     drop(socket);
     fs::set_permissions(share.join("shut"), PermissionsExt::from_mode(0o755)).unwrap();
 }

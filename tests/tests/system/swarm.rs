@@ -83,8 +83,9 @@ fn chunks(user: &User) -> u64 {
 
 /// Bytes of a download that came directly.
 fn directly(done: &Finished) -> u64 {
-    let verified = done.stdout.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let verified = verified.filter(|line| line["type"] == "verified").last().expect("its end");
+    let mut verified =
+        done.stdout.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let verified = verified.rfind(|line| line["type"] == "verified").expect("its end");
     let paths = verified["paths"].as_array().unwrap();
     let direct = paths.iter().filter(|part| part["path"] != "relay");
     direct.map(|part| part["bytes"].as_u64().unwrap()).sum()

@@ -53,19 +53,27 @@ fn tell(speaker: &Speaker, args: &DownloadArgs, made: u64, there: u64, alone: bo
     }
 }
 
-/// Says what is missing of folders because their seeders could not share it.
+/// Says what is missing of folders because their seeders could not share it, and what they left out on purpose.
 pub(super) fn tell_unshared(speaker: &Speaker, spaces: &[Known], unshared: &[Unshared]) {
-    for Unshared { folder, key, names } in unshared {
+    for one in unshared {
+        let Unshared { folder, key, names, left_out } = one;
         let known = spaces.iter().find(|known| known.space.id() == key.space);
         let who = known.map(|known| known.members.display_name(&key.device));
         let who = who.unwrap_or_else(|| key.device.short());
-        speaker.console.warn(
-            format!(
-                "{} in {} could not be shared by {who}",
-                human::count(*names, "name"),
-                escape(folder)
-            ),
-            &Event::Unshared { folder: folder.clone(), seeder: who.clone(), names: *names },
-        );
+        let (names, left_out) = (*names, *left_out);
+        let event =
+            Event::Unshared { folder: folder.clone(), seeder: who.clone(), names, left_out };
+        let folder = escape(folder);
+        let apart = human::count(left_out, "name");
+        let apart =
+            format!("{apart} in {folder} left out by {who}: links, sockets, pipes or devices");
+        if !one.is_missed() {
+            speaker.console.note(apart, &event);
+            continue;
+        }
+        let missed =
+            format!("{} in {folder} could not be shared by {who}", human::count(names, "name"));
+        let both = if left_out > 0 { format!("{missed}; {apart}") } else { missed };
+        speaker.console.warn(both, &event);
     }
 }

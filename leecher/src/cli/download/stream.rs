@@ -16,7 +16,7 @@ use crate::cli::args::DownloadArgs;
 use crate::cli::progress::DownloadBar;
 use crate::cli::words::fetch::explain;
 use crate::freshen::Known;
-use crate::select::Files;
+use crate::select::{Files, Unshared};
 use sealift_content::landing::Stdout;
 use sealift_content::landing::sink::Sink;
 
@@ -62,7 +62,7 @@ pub(super) async fn run(
     };
     tally.report(speaker, &label, Asked { files: 1, folders: 0 }, bar.elapsed())?;
     folders::tell_unshared(speaker, &spaces, &unshared);
-    Ok(if unshared.is_empty() { Exit::Done } else { Exit::Other })
+    Ok(if unshared.iter().any(Unshared::is_missed) { Exit::Other } else { Exit::Done })
 }
 
 /// Content on a terminal helps nobody, and may command it; and what has gone on cannot be given to others.

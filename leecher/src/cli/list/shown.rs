@@ -79,8 +79,9 @@ fn wanting(line: &Line) -> String {
     all.join(", ")
 }
 
-fn unshared(line: &Line) -> Option<String> {
-    (line.unshared > 0).then(|| format!("{} could not be shared", line.unshared))
+fn unshared(line: &Line) -> impl Iterator<Item = String> {
+    let unshared = (line.unshared > 0).then(|| format!("{} could not be shared", line.unshared));
+    unshared.into_iter().chain((line.left_out > 0).then(|| format!("{} left out", line.left_out)))
 }
 
 /// One line, where no person looks; its form does not change.
@@ -96,7 +97,7 @@ fn text(speaker: &Speaker, name: &str, line: &Line, long: bool) -> String {
         0 => String::new(),
         waiting => format!("  [{waiting} not hashed yet]"),
     };
-    let unshared = unshared(line).map(|words| format!("  [{words}]")).unwrap_or_default();
+    let unshared: String = unshared(line).map(|words| format!("  [{words}]")).collect();
     format!("{name}  {files}{size}  {when}  {owners}{waiting}{unshared}")
 }
 
@@ -109,6 +110,7 @@ fn object(known: &Known, name: &str, line: &Line) -> Event {
         modified_ms: line.newest,
         not_hashed: line.waiting,
         unshared: line.unshared,
+        left_out: line.left_out,
         hash: line.hash.clone().filter(|_| !line.folder),
         owners: names(&line.owners),
     };

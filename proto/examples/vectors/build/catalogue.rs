@@ -37,8 +37,9 @@ fn segment() -> Value {
             path: path("share/empty"),
             modified: 1_800_000_000_000,
             unshared: 0,
+            left_out: 0,
         }),
-        Change::Folder(Folder { path: path("share"), modified: -1, unshared: 3 }),
+        Change::Folder(Folder { path: path("share"), modified: -1, unshared: 3, left_out: 2 }),
     ];
     let folded = catalogue::fold(&changes).unwrap();
     assert_eq!(catalogue::unfold(&folded).unwrap(), changes);

@@ -36,7 +36,7 @@ fn put(number: u32, hashed: bool) -> Change {
 
 fn folder(path: &str, unshared: u32) -> Change {
     let path = RelativePath::new(path).unwrap();
-    Change::Folder(catalogue::Folder { path, modified: 9, unshared })
+    Change::Folder(catalogue::Folder { path, modified: 9, unshared, left_out: 0 })
 }
 
 fn puts(numbers: std::ops::Range<u32>) -> Vec<Change> {

@@ -7,12 +7,14 @@ use sealift_proto::catalogue::Change;
 use super::*;
 
 impl Running {
-    /// The folders that are stated, each with how many names in it cannot be shared.
+    /// The folders that are stated, each with how many names in it are not shared: unshared, and ten for each left out.
     fn folders(&self) -> Vec<(String, u32)> {
         let index = self.handle.shared.index();
         let stated = index.folders().into_iter().map(|name| index.stated(&name));
         let folder = |change| match change {
-            Some(Change::Folder(folder)) => (folder.path.as_str().to_owned(), folder.unshared),
+            Some(Change::Folder(folder)) => {
+                (folder.path.as_str().to_owned(), folder.unshared + 10 * folder.left_out)
+            }
             other => panic!("no folder: {other:?}"),
         };
         stated.map(folder).collect()
@@ -83,21 +85,21 @@ async fn names_that_cannot_be_shared_are_counted_where_they_are_until_they_go() 
     std::os::unix::fs::symlink("x", share.path("d/link")).unwrap();
     let running = start(&share, Watching::System);
     running.until_scanned().await;
-    running.until_folders(&[("s/d", 2), ("s/rules", 0), ("s/shut", 1)]).await;
-    let told = running.handle.shared.index().unshared_in("s", 9);
-    assert_eq!((told.0, told.1.len()), (3, 3), "{told:?}");
+    running.until_folders(&[("s/d", 11), ("s/rules", 0), ("s/shut", 1)]).await;
+    let told = running.handle.shared.index().lacking_in("s", 9);
+    assert_eq!((told.0.unshared, told.0.left_out, told.1.len()), (2, 1, 2), "{told:?}");
     // What happens beside them makes no difference, and each goes by itself.
     share.write("d/more", "more");
     running.until_hash("s/d/more", b"more", Duration::from_secs(10)).await;
-    running.until_folders(&[("s/d", 2), ("s/rules", 0), ("s/shut", 1)]).await;
+    running.until_folders(&[("s/d", 11), ("s/rules", 0), ("s/shut", 1)]).await;
     fs::remove_file(&bad).unwrap();
-    running.until_folders(&[("s/d", 1), ("s/rules", 0), ("s/shut", 1)]).await;
+    running.until_folders(&[("s/d", 10), ("s/rules", 0), ("s/shut", 1)]).await;
     fs::remove_file(share.path("d/link")).unwrap();
     fs::remove_file(share.path("shut/.sealiftignore")).unwrap();
     running.until_folders(&[("s/rules", 0)]).await;
     running.until_hash("s/shut/y", b"y", Duration::from_secs(10)).await;
     let socket = std::os::unix::net::UnixListener::bind(share.path("d/socket")).unwrap();
-    running.until_folders(&[("s/d", 1), ("s/rules", 0)]).await;
+    running.until_folders(&[("s/d", 10), ("s/rules", 0)]).await;
     drop(socket);
     running.end().await;
 }

@@ -18,25 +18,47 @@ pub(super) struct Seen {
 pub(in crate::index) struct Stated {
     /// When names in it last changed, unix milliseconds.
     pub(in crate::index) modified: i64,
-    /// Names right in it that cannot be shared.
-    pub(in crate::index) unshared: usize,
+    /// Names right in it that are not shared.
+    pub(in crate::index) lacks: Lacks,
 }
 
-impl Folder {
-    const fn unshared(&self) -> usize {
-        self.files.len().saturating_sub(self.offered)
+/// Names that are not shared.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Lacks {
+    /// That cannot be.
+    pub unshared: u64,
+    /// That are left out on purpose.
+    pub left_out: u64,
+}
+
+/// As what a file counts in its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::index) enum Part {
+    /// It is offered.
+    Offered,
+    /// It cannot be.
+    Unshared,
+    /// It is left out on purpose.
+    LeftOut,
+}
+
+impl Lacks {
+    const fn is_none(&self) -> bool {
+        self.unshared == 0 && self.left_out == 0
     }
 }
 
 impl<T> Files<T> {
-    /// Counts the file as offered in its folder, or not any more.
-    pub(in crate::index) fn count(&mut self, id: Id, offered: bool) {
+    /// Counts the file as `part` of its folder, or not any more.
+    pub(in crate::index) fn count(&mut self, id: Id, part: Part, comes: bool) {
         let Some(folder) = self.files.get(id).map(|file| file.folder) else { return };
         if let Some(among) = self.folders.get_mut(folder) {
-            among.offered = match offered {
-                true => among.offered + 1,
-                false => among.offered.saturating_sub(1),
+            let count = match part {
+                Part::Offered => &mut among.offered,
+                Part::Unshared => &mut among.lacks.unshared,
+                Part::LeftOut => &mut among.lacks.left_out,
             };
+            *count = if comes { *count + 1 } else { count.saturating_sub(1) };
         }
         self.touch(folder);
     }
@@ -103,13 +125,13 @@ impl<T> Files<T> {
         }
     }
 
-    /// What is to be stated of the folder at `path`: something, if nothing offered is in it or names in it cannot be shared.
+    /// What is to be stated of the folder at `path`: something, if nothing offered is in it or names in it are not shared.
     pub(in crate::index) fn stated(&self, path: &str) -> Option<Stated> {
         let folder = self.folders.get(*self.by_path.get(path)?)?;
         let seen = folder.seen?;
-        let unshared = folder.unshared();
+        let lacks = folder.lacks;
         let empty = || folder.offered == 0 && !self.has_folders(path);
-        (unshared > 0 || empty()).then_some(Stated { modified: seen.modified, unshared })
+        (!lacks.is_none() || empty()).then_some(Stated { modified: seen.modified, lacks })
     }
 
     fn has_folders(&self, path: &str) -> bool {
@@ -135,22 +157,23 @@ impl<T> Files<T> {
         self.by_path.keys().filter(stated).cloned().collect()
     }
 
-    /// How many names at and beneath the folder at `start` cannot be shared, and of `max` of them which.
-    pub(in crate::index) fn unshared(
+    /// How many names at and beneath the folder at `start` are not shared, and `max` of those that cannot be, as `is_one` tells.
+    pub(in crate::index) fn lacking(
         &self,
         start: &str,
         max: usize,
         is_one: impl Fn(&T) -> bool,
-    ) -> (u64, Vec<Name>) {
-        let (mut count, mut names) = (0, Vec::new());
+    ) -> (Lacks, Vec<Name>) {
+        let (mut lacks, mut names) = (Lacks::default(), Vec::new());
         for folder in self.at_or_in(start).filter_map(|id| self.folders.get(id)) {
-            count += folder.unshared() as u64;
-            if folder.unshared() > 0 && names.len() < max {
+            lacks.unshared += folder.lacks.unshared;
+            lacks.left_out += folder.lacks.left_out;
+            if folder.lacks.unshared > 0 && names.len() < max {
                 let ones = folder.files.iter().filter(|id| self.get(**id).is_some_and(&is_one));
                 names.extend(ones.take(max - names.len()).filter_map(|id| self.name(*id)));
             }
         }
-        (count, names)
+        (lacks, names)
     }
 
     /// How many folders there are.
@@ -168,14 +191,21 @@ mod tests {
         let mut all = Files::default();
         for path in files {
             let id = all.add(path, true).unwrap();
-            all.count(id, true);
+            all.count(id, Part::Offered, true);
         }
         folders.iter().for_each(|path| all.saw(path, 5, 1));
         all
     }
 
-    fn stated(files: &Files<bool>) -> Vec<(String, usize)> {
-        let of = |path: &Name| (path.to_string(), files.stated(path).unwrap().unshared);
+    fn lack(files: &mut Files<bool>, path: &str, part: Part) {
+        let id = files.add(path, false).unwrap();
+        files.count(id, part, true);
+    }
+
+    /// With how many names that cannot be shared, and that are left out.
+    fn stated(files: &Files<bool>) -> Vec<(String, (u64, u64))> {
+        let lacks = |path: &Name| files.stated(path).unwrap().lacks;
+        let of = |path: &Name| (path.to_string(), (lacks(path).unshared, lacks(path).left_out));
         files.all_stated().iter().map(of).collect()
     }
 
@@ -186,17 +216,19 @@ mod tests {
     #[test]
     fn only_folders_are_stated_that_files_do_not_tell_of() {
         let mut files = of(&["s", "s/a", "s/a/b", "s/a/b/c", "s/d", "s/d0"], &["s/a/x", "s/d0/x"]);
-        assert_eq!(stated(&files), [("s/a/b/c".into(), 0), ("s/d".into(), 0)]);
-        assert_eq!(files.stated("s/d"), Some(Stated { modified: 5, unshared: 0 }));
-        files.add("s/a/link", false);
-        files.add("s/d/\\bad", false);
-        let expected = [("s/a".into(), 1), ("s/a/b/c".into(), 0), ("s/d".into(), 1)];
+        assert_eq!(stated(&files), [("s/a/b/c".into(), (0, 0)), ("s/d".into(), (0, 0))]);
+        assert_eq!(files.stated("s/d"), Some(Stated { modified: 5, lacks: Lacks::default() }));
+        lack(&mut files, "s/a/link", Part::LeftOut);
+        lack(&mut files, "s/d/\\bad", Part::Unshared);
+        lack(&mut files, "s/d/\\worse", Part::Unshared);
+        let expected = [("s/a".into(), (0, 1)), ("s/a/b/c".into(), (0, 0)), ("s/d".into(), (2, 0))];
         assert_eq!(stated(&files), expected);
-        let (count, names) = files.unshared("s", 1, |offered| !offered);
-        assert_eq!((count, &*names[0], names.len()), (2, "s/a/link", 1));
-        assert_eq!(files.unshared("s/a/b", 9, |offered| !offered), (0, Vec::new()));
+        let (lacks, names) = files.lacking("s", 1, |offered| !offered);
+        assert_eq!(lacks, Lacks { unshared: 2, left_out: 1 });
+        assert_eq!((&*names[0], names.len()), ("s/d/\\bad", 1));
+        assert_eq!(files.lacking("s/a/b", 9, |offered| !offered), (Lacks::default(), Vec::new()));
         assert!(of(&[], &["s/a/x"]).all_stated().is_empty(), "no walk has seen it whole");
-        assert_eq!(stated(&of(&["s"], &[])), [("s".into(), 0)], "a shared folder itself");
+        assert_eq!(stated(&of(&["s"], &[])), [("s".into(), (0, 0))], "a shared folder itself");
     }
 
     #[test]
@@ -209,14 +241,14 @@ mod tests {
         files.changed("s/elsewhere", 6);
         assert_eq!(taken(&mut files), ["s/a/b"]);
         let id = files.add("s/a/b/x", true).unwrap();
-        files.count(id, true);
+        files.count(id, Part::Offered, true);
         assert_eq!((taken(&mut files), stated(&files)), (vec!["s/a/b".into()], vec![]));
-        files.count(id, false);
+        files.count(id, Part::Offered, false);
         files.remove(id);
         assert_eq!((taken(&mut files), files.folders()), (vec!["s/a/b".into()], 3));
         files.sweep("s/a/b", 3);
         assert_eq!(taken(&mut files), ["s/a", "s/a/b"]);
-        assert_eq!((stated(&files), files.folders()), (vec![("s/a".into(), 0)], 2));
+        assert_eq!((stated(&files), files.folders()), (vec![("s/a".into(), (0, 0))], 2));
         // Two walks at once: what the later one saw stands.
         files.saw("s/a", 6, 2);
         files.saw("s/a", 5, 1);
