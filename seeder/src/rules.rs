@@ -12,6 +12,7 @@ use std::sync::{Arc, LazyLock};
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use sealift_content::hashes::print::Print;
 use sealift_platform::disk::{Kind, Root};
 use tokio::time::Instant;
 
@@ -66,14 +67,20 @@ pub struct Rules {
     folders: HashMap<PathBuf, Said>,
     problems: Vec<(PathBuf, String)>,
     changing: bool,
+    renewed: bool,
 }
 
 /// What one folder says now, and what it said before, if it changed its mind a moment ago.
 #[derive(Clone)]
 struct Said {
+    /// The state of the file before it was read.
+    print: State,
     now: Ruling,
     before: Option<Ruling>,
 }
+
+/// Tells one state of a file with rules from another without reading it.
+type State = Result<Print, std::io::ErrorKind>;
 
 impl Said {
     fn at(&self, time: Time) -> &Ruling {
@@ -101,7 +108,13 @@ impl Rules {
     /// Rules for one walk through the folder whose rules of earlier walks `memory` holds.
     #[must_use]
     pub fn new(memory: Arc<Memory>) -> Self {
-        Self { memory, folders: HashMap::new(), problems: Vec::new(), changing: false }
+        Self {
+            memory,
+            folders: HashMap::new(),
+            problems: Vec::new(),
+            changing: false,
+            renewed: false,
+        }
     }
 
     /// Whether some rules changed so short a time ago that those before them hold too. A walk after [`RULES_SETTLE`] will
@@ -136,6 +149,30 @@ impl Rules {
         said.unwrap_or_else(|| !is_folder && LEFT_OUT.matched(path, false).is_ignore())
     }
 
+    /// Whether the entry at `path` beneath `root` or a folder it is in is ruled out.
+    pub fn exclude_beneath(&mut self, root: &dyn Root, path: &Path, is_folder: bool) -> bool {
+        let mut above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+        !path.as_os_str().is_empty() && self.excludes(root, path, is_folder)
+            || above.any(|above| self.excludes(root, above, true))
+    }
+
+    /// Forgets what was read of the rules in `folders`, where they are no longer what they were.
+    pub fn renew<'a>(&mut self, root: &dyn Root, folders: impl IntoIterator<Item = &'a Path>) {
+        for folder in folders {
+            let old = self.folders.get(folder);
+            if old.is_some_and(|said| said.print != state(root, &folder.join(RULES_FILE))) {
+                self.folders.remove(folder);
+                self.renewed = true;
+            }
+        }
+    }
+
+    /// Whether rules changed after this walk had read them, so that what they let pass before has to be looked at again.
+    #[must_use]
+    pub const fn have_changed(&self) -> bool {
+        self.renewed
+    }
+
     /// Files with rules that could not be used since the last call, each with the reason.
     pub fn take_problems(&mut self) -> Vec<(PathBuf, String)> {
         std::mem::take(&mut self.problems)
@@ -145,10 +182,12 @@ impl Rules {
         if let Some(known) = self.folders.get(folder) {
             return known.clone();
         }
-        let (content, now) = self.read(root, folder.join(RULES_FILE));
+        let path = folder.join(RULES_FILE);
+        let print = state(root, &path);
+        let (content, now) = self.read(root, path);
         let before = self.memory.before(folder, content, &now, Instant::now());
         self.changing |= before.is_some();
-        let said = Said { now, before };
+        let said = Said { print, now, before };
         self.folders.insert(folder.to_owned(), said.clone());
         said
     }
@@ -173,6 +212,10 @@ impl Rules {
             }
         }
     }
+}
+
+fn state(root: &dyn Root, path: &Path) -> State {
+    root.stat(path).map(|stat| Print::of(&stat)).map_err(|error| error.kind())
 }
 
 /// Whether a rule keeps something out or takes it back.

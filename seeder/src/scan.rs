@@ -3,6 +3,8 @@
 //! Only what [`Root`] gives is looked at, so no link is ever followed and nothing outside the folder is reached. A file that
 //! cannot be offered is reported and never stops the rest.
 
+mod held;
+
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use sealift_proto::path::{DEPTH_MAX, RelativePath};
 use crate::index::Lack;
 use crate::names::{NameError, offered_path};
 use crate::rules::Rules;
+use held::{Held, One};
 
 /// A regular file that may be offered.
 #[derive(Debug, Clone)]
@@ -118,25 +121,11 @@ pub fn walk(
     visitor: &mut dyn Visitor,
 ) -> io::Result<bool> {
     let top = root.stat(Path::new(""))?;
-    let mut walk = Walk { root, bounds, rules, visitor, top, open: Vec::new() };
-    walk.begin(start)?;
-    walk.tell_problems();
-    while let Some(Open { folder, stat, told }) = walk.open.pop() {
-        if told {
-            walk.visitor.leaving(&folder, &stat);
-            continue;
-        }
-        if walk.visitor.cancelled() {
-            return Ok(false);
-        }
-        walk.visitor.entering(&folder);
-        match root.list(&folder) {
-            Ok(listed) => walk.enter_unmarked(folder, stat, listed),
-            Err(error) if folder.as_os_str().is_empty() => return Err(error),
-            Err(error) => walk.unreadable(&folder, error),
-        }
-    }
-    Ok(true)
+    let (open, held) = (Vec::new(), Held::default());
+    let mut walk = Walk { root, bounds, rules, visitor, top, open, held };
+    let result = walk.all(start);
+    walk.release();
+    result
 }
 
 struct Walk<'a> {
@@ -146,6 +135,7 @@ struct Walk<'a> {
     visitor: &'a mut dyn Visitor,
     top: Stat,
     open: Vec<Open>,
+    held: Held,
 }
 
 /// A folder that the walk has not left yet.
@@ -157,6 +147,39 @@ struct Open {
 }
 
 impl Walk<'_> {
+    fn all(&mut self, start: &Path) -> io::Result<bool> {
+        self.begin(start)?;
+        self.tell_problems();
+        while let Some(Open { folder, stat, told }) = self.open.pop() {
+            if told {
+                self.hold(One::Left(folder, stat));
+                continue;
+            }
+            if self.visitor.cancelled() {
+                return Ok(false);
+            }
+            self.visitor.entering(&folder);
+            match self.root.list(&folder) {
+                Ok(listed) => self.enter_unmarked(folder, stat, listed),
+                Err(error) if folder.as_os_str().is_empty() => return Err(error),
+                Err(error) => self.unreadable(&folder, error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn hold(&mut self, one: One) {
+        if self.held.push(one) {
+            self.release();
+        }
+    }
+
+    /// Tells what was found so far.
+    fn release(&mut self) {
+        self.held.release(self.root, self.rules, self.visitor);
+        self.tell_problems();
+    }
+
     /// Looks at `start` as a walk from the top would have come to it: nothing is offered below something left out.
     fn begin(&mut self, start: &Path) -> io::Result<()> {
         if start.as_os_str().is_empty() {
@@ -182,7 +205,7 @@ impl Walk<'_> {
         let above = start.parent().unwrap_or(Path::new(""));
         // Afterwards: what is told of a folder is never older than what is in it.
         if let Ok(stat) = self.root.stat(above) {
-            self.visitor.passing(above, &stat);
+            self.hold(One::Passed(above.to_owned(), stat));
         }
         Ok(())
     }
@@ -267,7 +290,7 @@ impl Walk<'_> {
         if stat.len > FILE_MAX {
             return Err(Skipped::TooLarge);
         }
-        self.visitor.found(Found { path: offered, local: path.to_owned(), stat });
+        self.hold(One::File(Found { path: offered, local: path.to_owned(), stat }));
         Ok(())
     }
 

@@ -260,3 +260,54 @@ fn rules_hold_for_single_paths_too() {
         assert!(see_from(&share, &bounds(), start).found.is_empty(), "{start}");
     }
 }
+
+/// Does something before a folder is listed, or when something is left out.
+struct Meanwhile<F: FnMut(&Path)>(Seen, F);
+
+impl<F: FnMut(&Path)> Visitor for Meanwhile<F> {
+    fn entering(&mut self, local: &Path) {
+        self.1(local);
+    }
+    fn found(&mut self, found: Found) {
+        self.0.found(found);
+    }
+    fn leaving(&mut self, local: &Path, stat: &Stat) {
+        self.0.leaving(local, stat);
+    }
+    fn skipped(&mut self, local: &Path, _: Skipped) {
+        self.1(local);
+    }
+}
+
+/// A walk that read the rules of the top folder comes to `m` later; what was forbidden before it was made is never told.
+#[test]
+fn rules_that_change_during_a_walk_count_for_what_it_has_not_told() {
+    let made = |rules: &str, place: &str| {
+        let share = Share::new();
+        share.write(".sealiftignore", "nothing\n");
+        share.write("a.txt", "x");
+        share.write("m/plain", "x");
+        share.write("m/z/secret.d/plain", "x");
+        share.write("m/z/secret.txt", "what was there before");
+        std::os::unix::fs::symlink("nowhere", share.path("m/b-link")).unwrap();
+        let seen = Meanwhile(Seen::default(), |local: &Path| {
+            if local == Path::new(place) {
+                share.write("new", rules);
+                std::fs::rename(share.path("new"), share.path(".sealiftignore")).unwrap();
+                share.write("m/secret.txt", "x");
+                share.write("m/z/secret.txt", "x");
+            }
+        });
+        let mut seen = seen;
+        walk(&*share.root(), &bounds(), &mut Rules::default(), Path::new(""), &mut seen).unwrap();
+        let Seen { found, left, .. } = seen.0;
+        (found, left)
+    };
+    for place in ["m", "m/b-link", "m/z"] {
+        let (found, left) = made("secret*\n", place);
+        assert_eq!(found, ["share/a.txt", "share/m/plain"], "{place}");
+        assert_eq!(left, ["m/z", "m", ""], "{place}");
+        let (found, left) = made("m/\n", place);
+        assert_eq!((found, left), (vec!["share/a.txt".to_owned()], vec![String::new()]), "{place}");
+    }
+}
