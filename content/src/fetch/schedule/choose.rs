@@ -272,11 +272,13 @@ impl Schedule {
         if source.flights.len() > 1 || self.sources.len() < 2 {
             return None;
         }
-        let mine = source.pace.speed(now)?;
-        let others = self.sources.keys().copied().filter(|other| *other != id);
-        let loads = others.filter_map(|other| self.load(other, id, now));
-        let slowest = loads.max_by(|a, b| a.time().total_cmp(&b.time()))?;
+        // One that nothing is asked of is silent without being slow.
+        let expected = source.pace.expected().filter(|_| !source.is_awaited());
+        let mine = expected.or_else(|| source.pace.speed(now))?;
         let own = (source.in_flight() + CHUNK) as f64 / mine.max(1.0);
+        let others = self.sources.keys().copied().filter(|other| *other != id);
+        let loads = others.filter_map(|other| self.load(other, (id, own), now));
+        let slowest = loads.max_by(|a, b| a.time().total_cmp(&b.time()))?;
         if own > slowest.time() * GAIN {
             return None;
         }
@@ -286,13 +288,18 @@ impl Schedule {
         self.ask(id, items, now)
     }
 
-    /// What `victim` alone has been asked for, is still wanted, and source `id` could serve.
-    fn load(&self, victim: SourceId, id: SourceId, now: Instant) -> Option<Load> {
+    /// What nobody but `victim` brings soon, is still wanted, and source `id` could serve, which would take `own` seconds.
+    fn load(&self, victim: SourceId, (id, own): (SourceId, f64), now: Instant) -> Option<Load> {
         let source = self.sources.get(&victim)?;
         // One that has not shown a rate yet gets the time to.
         let speed = source.pace.speed(now)?;
-        let others = self.sources.iter().filter(|(other, _)| **other != victim);
-        let doubled: HashSet<_> = others.flat_map(|(_, source)| source.carried()).collect();
+        // Others that are as slow, or are the same device, are no reason to leave it at that: they could wait for each other.
+        let helps = |(other, helper): &(&SourceId, &Source)| {
+            let apart = helper.device != source.device && helper.takes(now) * GAIN <= own;
+            **other == id || **other != victim && apart
+        };
+        let helpers = self.sources.iter().filter(helps);
+        let doubled: HashSet<_> = helpers.flat_map(|(_, source)| source.carried()).collect();
         let mut load = Load { speed, bytes: 0, chunks: Vec::new() };
         for (job, index) in source.carried() {
             let Some(State::Open(file)) = self.jobs.get(job).map(|of| &of.state) else { continue };

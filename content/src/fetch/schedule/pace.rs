@@ -31,6 +31,8 @@ pub(super) struct Pace {
     guess: Option<f64>,
     window: (Instant, u64),
     last: Instant,
+    /// The same, of anything at all: also of what is not whole yet, which shows that the source is there and nothing else.
+    stirred: Instant,
     /// Shortest time between a question and the first byte of its answer.
     latency: Option<Duration>,
     /// Bytes to have under way until the rate is known: doubled with each answer.
@@ -39,7 +41,15 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        Self { rate: None, guess: None, window: (now, 0), last: now, latency: None, opening: LEAST }
+        Self {
+            rate: None,
+            guess: None,
+            window: (now, 0),
+            last: now,
+            stirred: now,
+            latency: None,
+            opening: LEAST,
+        }
     }
 
     /// The source was idle and is asked something now: the time before does not count.
@@ -48,9 +58,9 @@ impl Pace {
         self.last = now;
     }
 
-    /// Something has come that is not whole yet.
+    /// Something has come that is not whole yet. It makes nobody quick: a byte now and then costs its sender nothing.
     pub(super) fn stirred(&mut self, now: Instant) {
-        self.last = now;
+        self.stirred = now;
     }
 
     /// So many bytes have come.
@@ -85,10 +95,15 @@ impl Pace {
         self.rate
     }
 
+    /// Bytes per second to expect when it is asked for something, if known.
+    pub(super) fn expected(&self) -> Option<f64> {
+        self.rate.or(self.guess)
+    }
+
     /// Bytes per second now: less than measured when nothing has come for a while. `None` if it is not known.
     pub(super) fn speed(&self, now: Instant) -> Option<f64> {
         let silence = now.duration_since(self.last);
-        let rate = self.rate.or(self.guess);
+        let rate = self.expected();
         if silence <= HESITATION {
             return rate;
         }
@@ -98,7 +113,7 @@ impl Pace {
 
     /// How long nothing has come.
     pub(super) fn silence(&self, now: Instant) -> Duration {
-        now.duration_since(self.last)
+        now.duration_since(self.last.max(self.stirred))
     }
 
     /// Bytes that shall be under way.

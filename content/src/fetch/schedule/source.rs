@@ -116,6 +116,11 @@ impl Source {
         self.flights.iter().map(|flight| flight.left).sum()
     }
 
+    /// Seconds until all that it was asked for will have come at its speed now; one that has shown none yet gets the time to.
+    pub(super) fn takes(&self, now: Instant) -> f64 {
+        self.pace.speed(now).map_or(0.0, |speed| self.in_flight() as f64 / speed.max(1.0))
+    }
+
     pub(super) fn wants(&self) -> usize {
         self.asked.values().filter(|asked| matches!(asked, Asked::Want(_))).count()
     }

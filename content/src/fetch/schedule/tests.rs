@@ -45,6 +45,8 @@ struct Seeder {
     changes: bool,
     sent: u64,
     there: bool,
+    /// From when on nothing of what it sends gets whole.
+    trickles: Option<Instant>,
 }
 
 struct Play {
@@ -110,6 +112,7 @@ impl Play {
             changes: false,
             sent: 0,
             there: true,
+            trickles: None,
         });
     }
 
@@ -203,6 +206,9 @@ impl Play {
         if seeder.queue.is_empty() {
             seeder.credit = 0.0;
             return;
+        }
+        if seeder.trickles.is_some_and(|from| from <= self.now) {
+            return self.schedule.stirred(seeder.id, self.now);
         }
         let allowance = seeder.rate * part * STEP.as_secs_f64();
         seeder.credit += allowance;
@@ -313,6 +319,21 @@ fn one_that_falls_silent_costs_its_share_only() {
     // 1 s together, the other 170 MB alone, and what it took to see that nothing comes.
     assert!(time < 1.0 + 8.6 + 2.5, "{time} s");
     assert!(play.all_done());
+}
+
+#[test]
+fn those_that_trickle_keep_nothing_from_coming() {
+    let alone = Play::with(&[60 << 20], &[10.0 * MB]).run();
+    // One link; two links of one device; two devices.
+    for links in [&[0][..], &[0, 0], &[0, 2]] {
+        let mut play = Play::new(&[60 << 20], 3, None);
+        play.join(1, 10.0 * MB);
+        links.iter().for_each(|number| play.join(*number, 50.0 * MB));
+        let from = play.now + 20 * STEP;
+        play.seeders[1..].iter_mut().for_each(|seeder| seeder.trickles = Some(from));
+        let time = play.run();
+        assert!(play.all_done() && time < alone + Duration::from_secs(5), "{links:?}: {time:?}");
+    }
 }
 
 #[test]
