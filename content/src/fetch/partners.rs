@@ -28,6 +28,8 @@ const TICK: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest of these pauses.
 const LONGEST: Duration = Duration::from_secs(300);
+/// How long one whom no seeder has named waits for that: its seeder may have told it first.
+const UNNAMED: Duration = Duration::from_secs(5);
 /// Addresses remembered after a try that came to nothing. Whoever names more of them is not believed any further.
 const TRIED: usize = 256;
 
@@ -57,6 +59,8 @@ type Ended = (DeviceId, Option<Address>);
 struct Running {
     devices: BTreeSet<DeviceId>,
     sessions: JoinSet<Ended>,
+    /// Sessions of those whom no seeder has named yet, which are told nothing, and until when they may be.
+    unnamed: Vec<(Instant, SeederSession)>,
     tried: BTreeMap<Address, Tried>,
 }
 
@@ -72,7 +76,10 @@ impl<R: Reached> Partners<R> {
                         self.ended(&mut running, ended);
                     }
                 }
-                () = sleep(TICK) => self.open(&mut running),
+                () = sleep(TICK) => {
+                    self.take_named(&mut running);
+                    self.open(&mut running);
+                }
             }
         }
     }
@@ -85,8 +92,29 @@ impl<R: Reached> Partners<R> {
             && self.shared.schedule().may_be_partner(device)
     }
 
-    /// Takes a session that another one has opened. One that is not welcome ends with it.
+    /// Takes a session that another one has opened. One that is not welcome ends with it. Only with those whom a seeder names is
+    /// it said what is here: any member may open a session.
     fn take(&self, running: &mut Running, session: SeederSession) {
+        if running.unnamed.len() < PARTNERS {
+            running.unnamed.push((Instant::now() + UNNAMED, session));
+            self.take_named(running);
+        }
+    }
+
+    /// Takes those of the waiting sessions whose device has been named; those that waited for too long end.
+    fn take_named(&self, running: &mut Running) {
+        let Some(swarm) = &self.shared.swarm else { return };
+        let now = Instant::now();
+        for (until, session) in std::mem::take(&mut running.unnamed) {
+            if swarm.names(&session.peer.address.device) {
+                self.answer(running, session);
+            } else if until > now {
+                running.unnamed.push((until, session));
+            }
+        }
+    }
+
+    fn answer(&self, running: &mut Running, session: SeederSession) {
         let device = session.peer.address.device;
         if !self.is_welcome(running, device) {
             return;

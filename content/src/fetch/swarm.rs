@@ -44,6 +44,11 @@ impl Swarm {
         lock(&self.named).values().flatten().copied().collect()
     }
 
+    /// Whether anybody names `device` now, at whatever address.
+    pub(super) fn names(&self, device: &DeviceId) -> bool {
+        lock(&self.named).values().flatten().any(|address| address.device == *device)
+    }
+
     /// Bytes given on, and to how many devices.
     pub(super) fn given(&self) -> (u64, usize) {
         (self.given.load(Ordering::Relaxed), lock(&self.takers).len())

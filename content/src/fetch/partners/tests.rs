@@ -13,7 +13,7 @@ use sealift_proto::identity::SecretKey;
 use sealift_proto::manifest::{CHUNK, Layout};
 use sealift_proto::message::{ChunkRun, Missing, SessionMessage};
 use sealift_transport::control::Control;
-use sealift_transport::session::{LeecherSession, SessionError};
+use sealift_transport::session::{Incoming, LeecherSession, SessionError};
 use tokio::time::timeout;
 
 use super::*;
@@ -139,6 +139,42 @@ async fn a_seeder_that_names_ever_new_devices_has_few_of_them_tried() {
     }
     let tried = nowhere.0.load(Ordering::Relaxed);
     assert!((16..=2 * TRIED).contains(&tried), "{tried}");
+}
+
+#[tokio::test]
+async fn only_who_is_named_is_told_what_is_here() {
+    let (shared, root) = download(&[7; 5 << 20], Arc::default());
+    let (_shown, reached) = watch::channel(None::<Arc<Nowhere>>);
+    let (accepting, accepted) = mpsc::channel(2);
+    let partners = Partners {
+        shared: shared.clone(),
+        reached,
+        accepted,
+        direct: Direct::new(Platform::system()),
+        listener: Arc::new(Deaf),
+        random: Arc::new(SystemRandom),
+    };
+    let ((opened, first), (_kept, second)) = (session().await, session().await);
+    let device = first.peer.address.device;
+    let is_partner = || shared.schedule().is_partner(device);
+    let test = async {
+        accepting.send(first).await.unwrap();
+        let ended = async {
+            let (mut reader, _ends) = opened.reader.confirm().await.unwrap();
+            matches!(reader.next().await, Ok(Incoming::End))
+        };
+        assert!(ended.await);
+        assert!(!is_partner());
+        accepting.send(second).await.unwrap();
+        shared.named(self::device(9), root, vec![Address { device, connection: 7 }]);
+        while !is_partner() {
+            sleep(TICK / 10).await;
+        }
+    };
+    tokio::select! {
+        () = partners.run() => unreachable!("it goes on"),
+        done = timeout(LIMIT, test) => done.unwrap(),
+    }
 }
 
 #[tokio::test]
