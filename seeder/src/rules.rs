@@ -70,13 +70,14 @@ pub struct Rules {
     renewed: bool,
 }
 
-/// What one folder says now, and what it said before, if it changed its mind a moment ago.
+/// What one folder says now, and what it said before, if that changed a moment ago.
 #[derive(Clone)]
 struct Said {
     /// The state of the file before it was read.
     print: State,
     now: Ruling,
-    before: Option<Ruling>,
+    /// The oldest first, each with the number of the change that replaced it.
+    past: Vec<(u64, Ruling)>,
 }
 
 /// Tells one state of a file with rules from another without reading it.
@@ -84,19 +85,13 @@ type State = Result<Print, std::io::ErrorKind>;
 
 impl Said {
     fn at(&self, time: Time) -> &Ruling {
-        match (time, &self.before) {
-            (Time::Before, Some(before)) => before,
-            _ => &self.now,
-        }
+        let then = |(change, _): &&(u64, Ruling)| time.is_some_and(|time| *change >= time);
+        self.past.iter().find(then).map_or(&self.now, |(_, ruling)| ruling)
     }
 }
 
-/// Whose rules count.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Time {
-    Now,
-    Before,
-}
+/// The moment whose rules count: just before the change of this number, or now.
+type Time = Option<u64>;
 
 impl Default for Rules {
     fn default() -> Self {
@@ -130,8 +125,18 @@ impl Rules {
         if is_part(name) || !is_folder && name == RULES_FILE.as_bytes() {
             return true;
         }
-        self.excludes_at(Time::Now, root, path, is_folder)
-            || self.changing && self.excludes_at(Time::Before, root, path, is_folder)
+        self.excludes_at(None, root, path, is_folder)
+            || self.changing
+                && self
+                    .changes_above(root, path)
+                    .into_iter()
+                    .any(|change| self.excludes_at(Some(change), root, path, is_folder))
+    }
+
+    /// The changes of a moment ago in rules that count for `path`.
+    fn changes_above(&mut self, root: &dyn Root, path: &Path) -> Vec<u64> {
+        let above = path.ancestors().skip(1);
+        above.flat_map(|folder| self.of(root, folder).past).map(|(change, _)| change).collect()
     }
 
     fn excludes_at(&mut self, time: Time, root: &dyn Root, path: &Path, is_folder: bool) -> bool {
@@ -185,9 +190,9 @@ impl Rules {
         let path = folder.join(RULES_FILE);
         let print = state(root, &path);
         let (content, now) = self.read(root, path);
-        let before = self.memory.before(folder, content, &now, Instant::now());
-        self.changing |= before.is_some();
-        let said = Said { print, now, before };
+        let past = self.memory.past(folder, content, &now, Instant::now());
+        self.changing |= !past.is_empty();
+        let said = Said { print, now, past };
         self.folders.insert(folder.to_owned(), said.clone());
         said
     }
@@ -371,5 +376,37 @@ mod tests {
         assert_eq!(out("other"), (false, false));
         share.write(".sealiftignore", "new\n");
         assert_eq!(out("new"), (true, false));
+    }
+
+    /// What was forbidden in between holds as well, and more changes than are remembered close the folder.
+    #[tokio::test(start_paused = true)]
+    async fn all_that_rules_said_within_the_last_seconds_holds() {
+        let share = Share::new();
+        let memory = Arc::new(Memory::default());
+        let out = |path: &str| {
+            Rules::new(memory.clone()).excludes(&*share.root(), Path::new(path), false)
+        };
+        share.write(".sealiftignore", "old\n");
+        assert!(out("old"));
+        tokio::time::advance(RULES_SETTLE).await;
+        for rules in ["secret*\n", "", "more\n"] {
+            share.write(".sealiftignore", rules);
+            assert!(out("old"));
+            tokio::time::advance(RULES_SETTLE / 3).await;
+        }
+        share.write("sub/.sealiftignore", "!secret.txt\n");
+        assert!(out("secret.txt") && out("more") && !out("old") && !out("plain"));
+        assert!(!out("sub/secret.txt"), "it has no past");
+        share.write("sub/.sealiftignore", "other\n");
+        assert!(out("sub/other") && !out("sub/secret.txt"), "it was forbidden at no time");
+        tokio::time::advance(RULES_SETTLE).await;
+        assert!(!out("secret.txt") && out("more"));
+        for change in 0..40 {
+            share.write(".sealiftignore", format!("x{change}\n"));
+            assert!(out("more"));
+        }
+        assert!(out("plain"));
+        tokio::time::advance(RULES_SETTLE).await;
+        assert!(!out("plain") && out("x39"));
     }
 }
