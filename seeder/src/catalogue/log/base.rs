@@ -6,7 +6,8 @@ use std::io;
 use sealift_proto::catalogue::{Change, fold, fold_all};
 use sealift_proto::log::chain_next;
 
-use super::{Author, Digest, LogError, PathNumber, Stored, body, note, seal, weight};
+use super::published::{Digest, PathNumber, note};
+use super::{Author, LogError, Stored, body, seal, weight};
 use sealift_content::numbers::Numbers;
 
 /// The records of a new base, and what is to be known of them when all have been taken.

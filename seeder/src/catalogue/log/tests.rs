@@ -1,3 +1,5 @@
+use sealift_proto::catalogue::Entry;
+
 use super::*;
 use crate::catalogue::plan::{Shown, compare};
 use sealift_platform::random::SystemRandom;
