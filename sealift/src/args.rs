@@ -61,7 +61,7 @@ fn hinted(mut error: clap::Error) -> clap::Error {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Share folders and follow their changes; without a folder, go on with those of the last time
+    /// Share folders and files and follow their changes; without any, go on with those of the last time
     #[command(after_help = help::SHARE)]
     Share(ShareArgs),
     /// Anything else.
@@ -72,7 +72,7 @@ pub enum Command {
 /// What ends by itself.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Share a folder no more, by the name it has for others; what is shared stays where it is
+    /// Share a folder or file no more, by the name it has for others; what is shared stays where it is
     #[command(after_help = help::UNSHARE)]
     Unshare(UnshareArgs),
     /// End what shares for this profile
@@ -119,7 +119,7 @@ pub enum Verb {
 /// Arguments of `unshare`.
 #[derive(Debug, Clone, Args)]
 pub struct UnshareArgs {
-    /// Name of the folder, as `status` and `list` show it
+    /// Name of the folder or file, as `status` and `list` show it
     #[arg(required = true, value_name = "NAME")]
     pub names: Vec<String>,
 }
@@ -128,8 +128,8 @@ pub struct UnshareArgs {
 #[derive(Debug, Clone, Args)]
 #[command(mut_arg("watch", |watch| watch.hide(true)))]
 pub struct ShareArgs {
-    /// Share DIR and everything in it, under its own name or as NAME
-    #[arg(value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
+    /// Share DIR and everything in it, or FILE alone, under its own name or as NAME
+    #[arg(value_name = "[NAME=]DIR|FILE", value_hint = ValueHint::AnyPath)]
     folders: Vec<OsString>,
     #[command(flatten)]
     watch: WatchArgs,

@@ -1,7 +1,7 @@
 //! What a seeder is asked to do, checked before anything else happens.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sealift_platform::disk::Disk;
 use sealift_proto::path::RelativePath;
@@ -12,7 +12,7 @@ use sealift_transport::path::Allowed;
 
 use crate::error::FolderError;
 use crate::folder::{Folder, Folders};
-use crate::names::{WatchArg, name_folders};
+use crate::names::{WatchArg, is_file, name_folders};
 use crate::own;
 use crate::watch::Watching;
 
@@ -53,7 +53,10 @@ pub fn folders(disk: &dyn Disk, home: &Home, watch: &[WatchArg]) -> Result<Folde
     let named = name_folders(watch)?;
     let mut folders = Vec::with_capacity(named.len());
     for (name, dir) in named {
-        folders.push(folder(disk, home, name, &dir)?);
+        folders.push(match is_file(&name) {
+            true => file(disk, home, name, &dir)?,
+            false => folder(disk, home, name, &dir)?,
+        });
     }
     Ok(Folders::new(folders))
 }
@@ -64,6 +67,27 @@ fn folder(
     name: RelativePath,
     dir: &Path,
 ) -> Result<Folder, FolderError> {
+    let own = may_hold(disk, home, dir)?;
+    // A link that was named is followed once, now.
+    Ok(Folder::new(name, own::resolve(dir), own))
+}
+
+fn file(
+    disk: &dyn Disk,
+    home: &Home,
+    name: RelativePath,
+    place: &Path,
+) -> Result<Folder, FolderError> {
+    // A link that was named is followed once, now.
+    let real = own::resolve(place);
+    let parts = real.parent().zip(real.file_name());
+    let (dir, only) = parts.ok_or_else(|| FolderError::NoFolder(place.to_owned()))?;
+    let own = may_hold(disk, home, dir)?;
+    Ok(Folder::with_only(name, dir.to_owned(), only.into(), own))
+}
+
+/// Folders of this seeder's own, unless the folder at `dir` is one or cannot be used.
+fn may_hold(disk: &dyn Disk, home: &Home, dir: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let root = disk.open(dir).map_err(|error| cannot_open(dir, error))?;
     let identity = root.stat(Path::new("")).map_err(|error| cannot_open(dir, error))?;
     if root.is_made_up() {
@@ -76,8 +100,7 @@ fn folder(
     if is_own || own::is_private(dir).map_err(|error| cannot_open(dir, error))? {
         return Err(FolderError::Own(dir.to_owned()));
     }
-    // A link that was named is followed once, now.
-    Ok(Folder::new(name, own::resolve(dir), own))
+    Ok(own)
 }
 
 fn cannot_open(dir: &Path, error: io::Error) -> FolderError {
@@ -113,8 +136,9 @@ mod tests {
         share.write("good/a", "x");
         assert!(check(&share, "good").is_ok());
         assert!(matches!(check(&share, "no such"), Err(FolderError::Missing(_))));
-        assert!(matches!(check(&share, "good/a"), Err(FolderError::NoFolder(_))));
-        for own in ["home/profile", "home/cache"] {
+        let one = check(&share, "good/a").unwrap();
+        assert_eq!(one.get(0).unwrap().only(), Some(Path::new("a")));
+        for own in ["home/profile", "home/cache", "home/profile/device.key"] {
             assert!(matches!(check(&share, own), Err(FolderError::Own(_))), "{own}");
         }
         assert!(check(&share, "home").is_err());

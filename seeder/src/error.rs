@@ -97,10 +97,10 @@ pub enum FolderError {
     #[error("{} is a folder of Sealift's own, or lies in one", escape_path(.0))]
     Own(PathBuf),
     /// Nothing is there.
-    #[error("there is no folder {}", escape_path(.0))]
+    #[error("there is no folder or file {}", escape_path(.0))]
     Missing(PathBuf),
     /// Something else is there.
-    #[error("{} is no folder", escape_path(.0))]
+    #[error("{} is no folder, and no file that can be shared", escape_path(.0))]
     NoFolder(PathBuf),
     /// The system does not open it.
     #[error("cannot use {}: {error}", escape_path(place))]

@@ -19,12 +19,14 @@ use crate::scan::Bounds;
 pub const MADE_UP: &str =
     "the system makes up its files as they are read; they have no content to keep";
 
-/// A folder that is offered.
+/// A folder that is offered, or one file of a folder.
 pub struct Folder {
-    /// Where it is.
+    /// Where the folder is.
     pub dir: PathBuf,
-    /// Its name in the catalogue.
+    /// Its name in the catalogue; of a file, its path there.
     pub name: RelativePath,
+    /// The file that alone is offered of it, if one is.
+    only: Option<PathBuf>,
     /// Folders of this seeder's own files, wherever they are.
     own: Vec<PathBuf>,
     held: Mutex<Option<Held>>,
@@ -71,7 +73,40 @@ impl Folder {
     /// The folder at the real path `dir`, offered as `name`, which never offers what lies in `own`. Not open yet.
     #[must_use]
     pub fn new(name: RelativePath, dir: PathBuf, own: Vec<PathBuf>) -> Self {
-        Self { dir, name, own, held: Mutex::new(None) }
+        Self { dir, name, only: None, own, held: Mutex::new(None) }
+    }
+
+    /// The file called `only` in the folder at the real path `dir`, offered at the path `name`, and nothing else of that folder.
+    #[must_use]
+    pub fn with_only(name: RelativePath, dir: PathBuf, only: PathBuf, own: Vec<PathBuf>) -> Self {
+        Self { only: Some(only), ..Self::new(name, dir, own) }
+    }
+
+    /// The file that alone is offered, by its name in the folder.
+    #[must_use]
+    pub fn only(&self) -> Option<&Path> {
+        self.only.as_deref()
+    }
+
+    /// Where what is offered is.
+    #[must_use]
+    pub fn place(&self) -> PathBuf {
+        self.only.as_ref().map_or_else(|| self.dir.clone(), |only| self.dir.join(only))
+    }
+
+    /// Whether the path `local` beneath the folder may be offered, or is the folder itself.
+    #[must_use]
+    pub fn covers(&self, local: &Path) -> bool {
+        local.as_os_str().is_empty() || self.only().is_none_or(|only| only == local)
+    }
+
+    /// The path beneath the folder of what is offered as `name`.
+    fn local_of(&self, name: &str) -> Option<PathBuf> {
+        if let Some(only) = &self.only {
+            return (self.name.as_str() == name).then(|| only.clone());
+        }
+        let (first, rest) = name.split_once('/')?;
+        (self.name.as_str() == first).then(|| rest.split('/').collect())
     }
 
     /// Where a walk that begins now ends: programs that start meanwhile make folders of their own.
@@ -142,6 +177,9 @@ impl Folder {
     /// The path in the catalogue of `local` beneath it; of the folder itself for an empty path.
     #[must_use]
     pub fn name_of(&self, local: &Path) -> Option<Name> {
+        if self.only.is_some() {
+            return self.covers(local).then(|| self.name.as_str().into());
+        }
         if local.as_os_str().is_empty() {
             return Some(self.name.as_str().into());
         }
@@ -153,6 +191,7 @@ impl Folder {
     #[must_use]
     pub fn key_of(&self, local: &Path) -> Option<Name> {
         let unsayable = || {
+            self.only.is_none().then_some(())?;
             let above = self.name_of(local.parent()?)?;
             let name = escape_os(local.file_name()?);
             Some(format!("{above}/\\{name}").into())
@@ -222,11 +261,11 @@ impl Folders {
     /// The folder that `name` is beneath and the path beneath it.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<(usize, Arc<Folder>, PathBuf)> {
-        let (first, rest) = name.split_once('/')?;
-        let folders = self.all();
-        let (index, folder) =
-            folders.into_iter().find(|(_, folder)| folder.name.as_str() == first)?;
-        Some((index, folder, rest.split('/').collect()))
+        let mut folders = self.all().into_iter();
+        folders.find_map(|(index, folder)| {
+            let local = folder.local_of(name)?;
+            Some((index, folder, local))
+        })
     }
 }
 
@@ -331,6 +370,25 @@ mod tests {
         assert!(paths.len() == 4 && paths.iter().all(|key| key.starts_with("s/a/\\")));
         assert!(paths.iter().all(|key| RelativePath::new(&***key).is_err()));
         assert_eq!(key(b"a\xff/b"), None);
+    }
+
+    #[test]
+    fn of_a_folder_one_file_may_be_all_that_is_offered() {
+        let path = |text: &str| RelativePath::new(text).unwrap();
+        let one = Folder::with_only(path("files/b"), "/x".into(), "a".into(), Vec::new());
+        assert_eq!(one.place(), Path::new("/x/a"));
+        for (local, name) in
+            [("", Some("files/b")), ("a", Some("files/b")), ("b", None), ("a/b", None)]
+        {
+            assert_eq!(one.name_of(Path::new(local)).as_deref(), name, "{local}");
+            assert_eq!(one.key_of(Path::new(local)).as_deref(), name, "{local}");
+            assert_eq!(one.covers(Path::new(local)), name.is_some());
+        }
+        let folders = Folders::new(vec![one, Folder::new(path("s"), "/y".into(), Vec::new())]);
+        assert_eq!(folders.find("files/b").unwrap().2, Path::new("a"));
+        for none in ["files", "files/a", "files/b/c", "s"] {
+            assert!(folders.find(none).is_none(), "{none}");
+        }
     }
 
     #[test]

@@ -11,7 +11,10 @@ use sealift_proto::path::{PathError, RelativePath};
 
 use crate::error::FolderError;
 
-/// A folder to offer, as it was asked for.
+/// The name in the catalogue of what holds the files that are offered one by one.
+pub const FILES: &str = "files";
+
+/// A folder or file to offer, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchArg {
     /// The name it was given; else its base name is used.
@@ -20,7 +23,7 @@ pub struct WatchArg {
     pub dir: PathBuf,
 }
 
-/// Gives each folder its name: the one asked for, else its base name.
+/// Gives each folder its name: the one asked for, else its base name. A file has its name in [`FILES`].
 ///
 /// # Errors
 /// When a folder has no usable base name or two have the same name.
@@ -35,18 +38,34 @@ pub fn name_folders(args: &[WatchArg]) -> Result<Vec<(RelativePath, PathBuf)>, F
         }
         named.push((name, arg.dir.clone()));
     }
+    let file = named.iter().find(|(name, _)| is_file(name));
+    let files = named.iter().find(|(name, _)| name.as_str() == FILES);
+    if let (Some((_, file)), Some((name, folder))) = (file, files) {
+        let places = [file.clone(), folder.clone()];
+        return Err(FolderError::SameName { name: name.clone(), places });
+    }
     Ok(named)
 }
 
 fn folder_name(arg: &WatchArg) -> Result<RelativePath, FolderError> {
     let no_name = |why| FolderError::NoName { place: arg.dir.clone(), why };
+    let within = |name: &str| match arg.dir.is_file() {
+        true => format!("{FILES}/{name}"),
+        false => name.to_owned(),
+    };
     match &arg.name {
-        Some(name) => RelativePath::new(name.as_str()).map_err(|_| no_name(None)),
+        Some(name) => RelativePath::new(within(name)).map_err(|_| no_name(None)),
         None => {
             let base = base_name(&arg.dir).ok_or_else(|| no_name(None))?;
-            RelativePath::new(base).map_err(|error| no_name(Some(error)))
+            RelativePath::new(within(&base)).map_err(|error| no_name(Some(error)))
         }
     }
+}
+
+/// Whether what [`name_folders`] called so is a file.
+#[must_use]
+pub fn is_file(name: &RelativePath) -> bool {
+    name.names().nth(1).is_some()
 }
 
 /// The last name of `dir`, resolved where it is written with `.` or `..`.
@@ -104,6 +123,17 @@ mod tests {
         assert!(
             matches!(same, Err(FolderError::SameName { places, .. }) if places[1] == Path::new("/y y/share"))
         );
+        let here = tempfile::tempdir().unwrap();
+        let file = here.path().join("a");
+        std::fs::write(&file, "").unwrap();
+        let file = |name| arg(name, file.to_str().unwrap());
+        let named = name_folders(&[file(None), file(Some("b")), arg(None, "/x/a")]).unwrap();
+        let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["files/a", "files/b", "a"]);
+        for clash in [arg(None, "/x/files"), file(Some("a"))] {
+            let same = name_folders(&[file(None), clash]);
+            assert!(matches!(same, Err(FolderError::SameName { .. })));
+        }
         let named = name_folders(&[arg(None, "/x/share"), arg(Some("other"), "/y/share/")]);
         assert_eq!(named.unwrap()[1].0.as_str(), "other");
     }

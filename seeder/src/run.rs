@@ -301,7 +301,7 @@ pub(crate) fn tell_sharing(
     teller: &Teller,
 ) -> Result<(), Error> {
     teller.tell(Activity::Sharing {
-        place: folder.dir.clone(),
+        place: folder.place(),
         name: folder.name.as_str().to_owned(),
         space: space.to_owned(),
         device: this.profile.device_name()?.as_str().to_owned(),

@@ -128,6 +128,50 @@ pub fn walk(
     result
 }
 
+/// Looks at the file `local` alone, which is offered as `bounds` is called, whatever rules say: somebody named it. True if it was seen.
+///
+/// # Errors
+/// When its folder cannot be looked at.
+pub fn one(
+    root: &dyn Root,
+    bounds: &Bounds,
+    local: &Path,
+    visitor: &mut dyn Visitor,
+) -> io::Result<bool> {
+    let top = root.stat(Path::new(""))?;
+    visitor.entering(Path::new(""));
+    let found = root.stat(local);
+    // After the file was looked at: whoever keeps files there made the marker before them.
+    if private::is_marked(root, Path::new(""))? {
+        visitor.skipped(local, Skipped::Home);
+        return Ok(true);
+    }
+    match found.map_err(|error| (is_absence(&error), error)) {
+        Ok(stat) => match offerable(&stat, &top) {
+            Ok(()) => {
+                visitor.found(Found { path: bounds.name.clone(), local: local.to_owned(), stat });
+            }
+            Err(why) => visitor.skipped(local, why),
+        },
+        Err((true, _)) => {}
+        Err((false, error)) => visitor.skipped(local, Skipped::Unreadable(error)),
+    }
+    Ok(true)
+}
+
+/// Whether what was found in a folder like `top` is a file that may be offered.
+fn offerable(stat: &Stat, top: &Stat) -> Result<(), Skipped> {
+    match stat.kind {
+        Kind::File => {}
+        Kind::Link => return Err(Skipped::Link),
+        Kind::Folder | Kind::Other => return Err(Skipped::Special),
+    }
+    if stat.links > 1 && stat.owner != top.owner {
+        return Err(Skipped::ForeignLink);
+    }
+    if stat.len > FILE_MAX { Err(Skipped::TooLarge) } else { Ok(()) }
+}
+
 struct Walk<'a> {
     root: &'a dyn Root,
     bounds: &'a Bounds,
@@ -277,19 +321,11 @@ impl Walk<'_> {
             Err(error) if is_absence(&error) => return Ok(()),
             Err(error) => return Err(Skipped::Unreadable(error)),
         };
-        match stat.kind {
-            Kind::File => {}
-            Kind::Link => return Err(Skipped::Link),
-            // Became something else since it was listed; the next event tells.
-            Kind::Folder => return Ok(()),
-            Kind::Other => return Err(Skipped::Special),
+        // Became something else since it was listed; the next event tells.
+        if stat.kind == Kind::Folder {
+            return Ok(());
         }
-        if stat.links > 1 && stat.owner != self.top.owner {
-            return Err(Skipped::ForeignLink);
-        }
-        if stat.len > FILE_MAX {
-            return Err(Skipped::TooLarge);
-        }
+        offerable(&stat, &self.top)?;
         self.hold(One::File(Found { path: offered, local: path.to_owned(), stat }));
         Ok(())
     }

@@ -119,7 +119,7 @@ impl Source {
         let (lacks, names) = self.shared.index().lacking_in(name, FEW);
         FolderReport {
             name: name.to_owned(),
-            place: escape_path(&folder.dir),
+            place: escape_path(&folder.place()),
             here: folder.is_here(),
             unshared: lacks.unshared,
             left_out: lacks.left_out,

@@ -43,6 +43,7 @@ Examples:
   sealift share ./photos --relay relay.example.org:7743#PIN
                                                      through another relay, from now on
   sealift share Photos=/mnt/disk/pictures ./papers   two folders, one of them under another name
+  sealift share report.pdf Plan=plan-7.odt           files alone, as files/report.pdf and files/Plan
   sealift share                                      go on with what was shared the last time
   sealift service install                            the same by itself, after each login
 
@@ -58,7 +59,7 @@ Exit codes:
 pub(super) const UNSHARE: &str = "\
 Examples:
   sealift unshare photos           at once where a process shares it, and for the next start
-  sealift unshare photos papers
+  sealift unshare photos files/report.pdf
 
 Exit codes: 0 done; 3 nothing is shared by that name here.";
 

@@ -8,7 +8,7 @@ use crate::activity::Activity;
 use crate::config::{Config, folders};
 use crate::engine::EngineEnded;
 use crate::error::{Error, FolderError};
-use crate::names::{WatchArg, name_folders};
+use crate::names::{FILES, WatchArg, name_folders};
 use crate::own;
 use crate::run::tell_sharing;
 
@@ -100,7 +100,13 @@ pub fn without(
             name: wanted.to_owned(),
             known: watch.iter().filter_map(|folder| name_of(folder).ok()).collect(),
         };
-        let is_it = |folder: &WatchArg| name_of(folder).is_ok_and(|name| name == wanted);
+        let is_it = |folder: &WatchArg| {
+            // A file that is away just now looks like a folder.
+            let file = || wanted.strip_prefix(FILES).and_then(|name| name.strip_prefix('/'));
+            let is_away = || !folder.dir.exists();
+            name_of(folder)
+                .is_ok_and(|name| name == wanted || (Some(&*name) == file() && is_away()))
+        };
         let folder = rest.remove(rest.iter().position(is_it).ok_or_else(unknown)?);
         gone.push(SharedFolder::new(wanted, &folder.dir, false));
     }
@@ -122,6 +128,10 @@ mod tests {
         assert_eq!((rest, gone.len()), (vec![named("a", "/x/one")], 1));
         let (rest, gone) = without(&watch, &["a".into(), "two".into()]).unwrap();
         assert_eq!((rest.len(), gone.len()), (0, 2));
+        // A file that is away has the name of a folder; a folder has never that of a file.
+        assert_eq!(without(&watch, &["files/two".into()]).unwrap().0.len(), 1);
+        let here = [WatchArg { name: Some("two".into()), dir: "/".into() }];
+        assert!(without(&here, &["files/two".into()]).is_err());
         for wrong in [&["one".to_owned()][..], &["a".to_owned(), "a".to_owned()]] {
             let error = without(&watch, wrong).unwrap_err();
             assert!(matches!(error, FolderError::NotShared { known, .. } if known == ["a", "two"]));

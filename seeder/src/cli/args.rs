@@ -56,7 +56,7 @@ impl Cli {
 /// Flags of sharing.
 #[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
-    /// Share DIR and everything in it, under its own name or as NAME; may be given several times
+    /// Share DIR and everything in it, under its own name or as NAME, or one file; may be given several times
     #[arg(long, value_name = "[NAME=]DIR", value_hint = ValueHint::DirPath)]
     pub watch: Vec<OsString>,
     /// Send no faster than RATE bytes per second, to all leechers together: 500k, 10M, 20Mi

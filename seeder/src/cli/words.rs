@@ -50,9 +50,7 @@ impl From<&FolderError> for Failure {
             E::Missing(place) => {
                 usage(error.to_string()).next(format!("make it with: mkdir -p {}", shell(place)))
             }
-            E::NoFolder(_) => {
-                usage(error.to_string()).next("put the file into a folder and share that")
-            }
+            E::NoFolder(_) => usage(error.to_string()).next("share a folder, or a regular file"),
             E::Unreadable { place, error } => Self::disk(escape_path(place), error),
             E::NotShared { known, .. } => Self::new(Exit::NotFound, error.to_string()).next(
                 match known.iter().map(|name| shell_word(name)).collect::<Vec<_>>() {

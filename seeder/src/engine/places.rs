@@ -120,7 +120,7 @@ impl Engine {
 
     fn opened(&mut self, index: usize, watcher: Option<Result<Watcher, WatchError>>) {
         let Some(folder) = self.shared.folders.get(index) else { return };
-        let dir = folder.dir.clone();
+        let dir = folder.place();
         let asked = match self.watching {
             Watching::Poll(every) => Some(every),
             Watching::System => None,
@@ -153,14 +153,14 @@ impl Engine {
             return;
         }
         place.next_walk = Some(Instant::now());
-        let (place, why) = (folder.dir.clone(), why.cloned());
+        let (place, why) = (folder.place(), why.cloned());
         self.teller.tell(Activity::Polling { place, every: POLL, why });
     }
 
     /// Nothing of the folder is offered until it is back.
     fn gone(&mut self, index: usize, why: std::io::Error) {
         let Some(folder) = self.shared.folders.get(index) else { return };
-        let (dir, name) = (folder.dir.clone(), folder.name.clone());
+        let (dir, name) = (folder.place(), folder.name.clone());
         let place = &mut self.places[index];
         if place.here == Some(false) {
             return;
@@ -190,6 +190,9 @@ impl Engine {
 
     /// Has the path `local` beneath folder number `folder` looked at.
     pub(super) fn look_at(&mut self, folder: usize, local: &Path, closed: bool) {
+        if !self.shared.folders.get(folder).is_some_and(|folder| folder.covers(local)) {
+            return;
+        }
         let Some(place) = self.places.get_mut(folder) else { return };
         // Rules and markers count for the whole of their folder; and what happens to the folder itself, for all of it.
         let rules = local.file_name().is_some_and(|name| name == RULES_FILE || name == MARKER);

@@ -13,7 +13,7 @@ use super::Shared;
 use crate::folder::Folder;
 use crate::index::Name;
 use crate::rules::{Memory, Rules};
-use crate::scan::{Found, Skipped, Visitor, walk};
+use crate::scan::{Found, Skipped, Visitor, one, walk};
 use crate::watch::Watcher;
 use sealift_content::hashes::print::Print;
 
@@ -91,7 +91,10 @@ impl Walker {
         let root = folder.root().ok_or(io::ErrorKind::NotFound)?;
         let mut gather = Gather { walker: self, of: &folder, closed, items: Vec::new() };
         let bounds = folder.bounds(&*self.disk);
-        let result = walk(&*root, &bounds, rules, start, &mut gather);
+        let result = match folder.only() {
+            Some(only) => one(&*root, &bounds, only, &mut gather),
+            None => walk(&*root, &bounds, rules, start, &mut gather),
+        };
         gather.hand_over();
         result
     }

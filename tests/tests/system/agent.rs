@@ -146,6 +146,41 @@ fn the_socket_is_its_users_alone_and_bears_anything() {
     assert!(end.is_empty() && sharing.runs());
 }
 
+#[test]
+fn files_are_shared_alone_and_nothing_else_of_their_folder() {
+    let Scene { _relay, ana, mut sharing, ben } = scene();
+    ana.write("desk/report.pdf", b"the report");
+    ana.write("desk/diary.txt", b"mine");
+    let shared = sealift(&ana, &["share", "desk/report.pdf", "Plan=desk/report.pdf"]).expect(0);
+    assert!(shared.says("as files/report.pdf") && shared.says("as files/Plan"), "{shared}");
+    appears(&ben, "report.pdf");
+    let _ = sealift(&ben, &["get", "report.pdf", "-o", "out"]).expect(0);
+    assert_eq!(std::fs::read(ben.work().join("out/report.pdf")).unwrap(), b"the report");
+    let _ = sealift(&ben, &["search", "diary"]).expect(3);
+    let listed = sealift(&ben, &["list", "files"]).expect(0);
+    assert_eq!(listed.stdout.len(), 2, "{listed}");
+    // As an editor saves.
+    ana.write("desk/.new", b"the second report");
+    std::fs::rename(ana.work().join("desk/.new"), ana.work().join("desk/report.pdf")).unwrap();
+    sharing.message("changed files/report.pdf");
+    let status = sealift(&ana, &["status"]).expect(0);
+    assert!(
+        status.says("folder   files/report.pdf = ") && status.says("desk/report.pdf"),
+        "{status}"
+    );
+    let _ = sealift(&ana, &["unshare", "files/Plan"]).expect(0);
+    let _ = sealift(&ana, &["stop"]).expect(0);
+    let _ = sharing.wait().expect(0);
+    // The next start, by whichever program, goes on with the file.
+    let mut next = ana.start("seeder", &["--path", "relay"]);
+    assert!(next.message("files").contains("as files/report.pdf"));
+    offered(&mut next);
+    let _ = sealift(&ben, &["get", "files/report.pdf", "-o", "again"]).expect(0);
+    assert_eq!(std::fs::read(ben.work().join("again/report.pdf")).unwrap(), b"the second report");
+    let listed = sealift(&ben, &["list", "files"]).expect(0);
+    assert_eq!(listed.stdout.len(), 1, "{listed}");
+}
+
 /// How what a command says with and without such a process is compared.
 enum Same {
     /// Every line.

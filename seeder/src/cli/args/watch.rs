@@ -9,7 +9,7 @@ use sealift_proto::path::RelativePath;
 
 use crate::names::WatchArg;
 
-/// Reads `DIR` or `NAME=DIR`. What stands before the first `=` is a name only if it holds no `/`, so that `./a=b` is a
+/// Reads `DIR` or `NAME=DIR`; a file may stand for a folder. What stands before the first `=` is a name only if it holds no `/`, so that `./a=b` is a
 /// folder, and only if there is nothing called `NAME=DIR` as a whole.
 ///
 /// # Errors
@@ -23,7 +23,7 @@ pub(crate) fn parse_watch(text: &OsStr) -> Result<WatchArg, String> {
         return Ok(whole());
     }
     if Path::new(text).symlink_metadata().is_ok() {
-        return if Path::new(dir).is_dir() { Err(both(name, dir)) } else { Ok(whole()) };
+        return if Path::new(dir).exists() { Err(both(name, dir)) } else { Ok(whole()) };
     }
     if RelativePath::new(name).is_err() {
         return Err(format!("`{}` is no name for a folder", escape(name)));
