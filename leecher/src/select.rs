@@ -1,5 +1,7 @@
 //! What a NAME on the command line means: which files, from whom, and where they go.
 
+mod again;
+
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +10,8 @@ use sealift_proto::identity::DeviceId;
 use crate::replica::{Empties, LogKey, LogView, ReplicaError, Stored};
 use crate::search::{Holding, Match, compile, is_glob, search};
 use crate::text::fold;
+
+pub use again::{again, same_content};
 
 /// How many files of one name are looked at; more cannot be told apart by anybody.
 const SAME_NAME_MAX: usize = 10_000;

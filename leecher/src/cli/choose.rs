@@ -10,11 +10,11 @@ use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
 use sealift_command::program;
 use sealift_command::shell::{shell_os, shell_word};
-use sealift_proto::identity::DeviceId;
 
 use crate::cli::args::DownloadArgs;
 use crate::cli::known::{excuse, tell_unread, unreadable};
 use crate::freshen::Known;
+use crate::people;
 use crate::replica::LogView;
 use crate::search::near_misses;
 use crate::select::{Choice, Contents, Files, LeftOut, Offer, Selected, select};
@@ -66,7 +66,7 @@ fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
 
 /// The choice that `--from` and `--hash` make.
 fn choice(spaces: &[Known], args: &DownloadArgs) -> Result<Choice, Failure> {
-    let from = args.from.as_deref().map(|person| devices(spaces, person)).transpose()?;
+    let from = args.from.as_deref().map(|person| people::devices(spaces, person)).transpose()?;
     if let Some(hash) = &args.hash {
         let digits = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !digits || !(DIGITS_MIN..=64).contains(&hash.len()) {
@@ -75,36 +75,6 @@ fn choice(spaces: &[Known], args: &DownloadArgs) -> Result<Choice, Failure> {
         }
     }
     Ok(Choice { from, hash: args.hash.clone() })
-}
-
-/// The devices of `person`, one in each space at most.
-///
-/// # Errors
-/// When nobody is called so, or several are.
-pub(super) fn devices(spaces: &[Known], person: &str) -> Result<BTreeSet<DeviceId>, Failure> {
-    let mut devices = BTreeSet::new();
-    for known in spaces {
-        let found = known.members.find(person);
-        if found.len() > 1 {
-            let shown: Vec<_> =
-                found.iter().map(|device| known.members.display_name(device)).collect();
-            let ids: Vec<_> = found.iter().map(|device| device.short()).collect();
-            return Err(Failure::new(
-                Exit::Choose,
-                format!("several members are called `{}`: {}", escape(person), shown.join(", ")),
-            )
-            .next(format!("name one by its id: {}", ids.join(" or "))));
-        }
-        devices.extend(found);
-    }
-    if devices.is_empty() {
-        return Err(Failure::new(
-            Exit::NotFound,
-            format!("nobody in the space is called `{}`", escape(person)),
-        )
-        .next(format!("`{} members` shows who is", program::finder())));
-    }
-    Ok(devices)
 }
 
 /// Nothing has that name: what is close to it, and who is still reading.

@@ -5,39 +5,21 @@ use jiff::tz::TimeZone;
 use sealift_command::human;
 use sealift_command::paint::Style;
 
-use crate::freshen::Known;
+use crate::listing::Owner;
 use sealift_command::layout::Cell;
-use sealift_proto::identity::DeviceId;
 
 /// So many are named on a terminal.
 const NAMED: usize = 3;
 
-/// Who offers a file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Owner {
-    /// Safe to show.
-    pub(super) name: String,
-    /// Known not to be there now.
-    pub(super) away: bool,
-}
-
-impl Owner {
-    pub(super) fn new(known: &Known, device: &DeviceId) -> Self {
-        let name = known.members.display_name(device);
-        let online = known.connection.as_ref().map(|connection| &connection.online);
-        Self { name, away: online.is_some_and(|online| !online.serves(device)) }
-    }
-
-    /// `ana`, `ben (away)`.
-    pub(super) fn words(&self) -> String {
-        let away = if self.away { " (away)" } else { "" };
-        format!("{}{away}", self.name)
-    }
+/// `ana`, `ben (away)`.
+fn words(owner: &Owner) -> String {
+    let away = if owner.away { " (away)" } else { "" };
+    format!("{}{away}", owner.name)
 }
 
 /// All of them, for a program.
 pub(super) fn names(owners: &[Owner]) -> Vec<String> {
-    owners.iter().map(Owner::words).collect()
+    owners.iter().map(words).collect()
 }
 
 /// The first of them, and how many more there are, those who are there first.
@@ -49,7 +31,7 @@ pub(super) fn who(owners: &[Owner]) -> Cell {
     for (place, owner) in sorted.iter().take(named).enumerate() {
         let style = if owner.away { Style::Faint } else { Style::Plain };
         let before = if place == 0 { "" } else { ", " };
-        cell = cell.with(Style::Plain, before).with(style, owner.words());
+        cell = cell.with(Style::Plain, before).with(style, words(owner));
     }
     match sorted.len().saturating_sub(named) {
         0 => cell,

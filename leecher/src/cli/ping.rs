@@ -13,10 +13,10 @@ use sealift_transport::direct::{Direct, Outcome, Tried};
 use sealift_transport::path::Way;
 use sealift_transport::session::{SessionError, WrapChoice};
 
-use super::choose::devices;
 use crate::cli::known::freshen;
 use crate::freshen::{Known, News};
 use crate::online::Online;
+use crate::people::devices;
 use crate::probe::Probe;
 
 /// One path, and how long a message takes there and back, or why it does not work.

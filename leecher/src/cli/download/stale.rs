@@ -13,9 +13,8 @@ use tokio::time::{Instant, sleep};
 use crate::cli::args::DownloadArgs;
 use crate::cli::known::{freshen, unreadable};
 use crate::freshen::{Known, News};
-use crate::replica::{LogView, ReplicaError};
-use crate::search::Holding;
-use crate::select::{Chosen, Offer};
+use crate::replica::LogView;
+use crate::select::{Chosen, again, same_content};
 
 /// Pause before looking again; doubled up to the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
@@ -78,7 +77,8 @@ impl Again {
             self.pause = (self.pause * 2).min(PAUSE.1);
             let spaces = freshen(speaker, common, News::All).await?;
             let views: Vec<&LogView> = spaces.iter().flat_map(|known| &known.views).collect();
-            let found = find(&views, &stale, args);
+            let chosen: Vec<_> = stale.iter().map(|stale| &stale.chosen).collect();
+            let found = again(&views, &chosen, (args.from.is_some(), args.hash.is_some()));
             let found = found.map_err(|error| unreadable(speaker, views.iter().copied(), error))?;
             let late = self.since.elapsed() >= STATED;
             if !late && self.since.elapsed() < MOVED && found.iter().any(Option::is_none) {
@@ -86,7 +86,7 @@ impl Again {
             }
             let mut lost = Vec::new();
             for (stale, found) in stale.into_iter().zip(found) {
-                match found.filter(|found| !late || !same(found, &stale.chosen)) {
+                match found.filter(|found| !late || !same_content(found, &stale.chosen)) {
                     Some(chosen) => files.push(chosen),
                     None => lost.push(stale),
                 }
@@ -94,63 +94,4 @@ impl Again {
             return Ok((spaces, files, lost));
         }
     }
-}
-
-/// Whether both have one content, which is known.
-fn same(one: &Chosen, other: &Chosen) -> bool {
-    root(one).is_some() && root(one) == root(other)
-}
-
-fn root(chosen: &Chosen) -> Option<Root> {
-    chosen.offers.first().and_then(|offer| offer.holding.stored.root)
-}
-
-/// For each of the `stale` files what it is now.
-fn find(
-    views: &[&LogView],
-    stale: &[Stale],
-    args: &DownloadArgs,
-) -> Result<Vec<Option<Chosen>>, ReplicaError> {
-    let mut found: Vec<(Vec<Offer>, Vec<Offer>)> =
-        stale.iter().map(|_| Default::default()).collect();
-    for view in views {
-        for entry in view.entries("")? {
-            let (path, stored) = entry?;
-            if !stored.is_file() {
-                continue;
-            }
-            for (stale, (same, there)) in stale.iter().zip(&mut found) {
-                let own = |offer: &&Offer| offer.holding.key == *view.key();
-                let before = stale.chosen.offers.iter().find(own);
-                if args.from.is_some() && before.is_none() {
-                    continue;
-                }
-                let offer = || Offer {
-                    holding: Holding { key: *view.key(), path: path.clone(), stored },
-                    log_id: view.state().log_id,
-                };
-                if stored.root.is_some() && stored.root == root(&stale.chosen) {
-                    same.push(offer());
-                } else if args.hash.is_none() && before.is_some_and(|b| b.holding.path == path) {
-                    there.push(offer());
-                }
-            }
-        }
-    }
-    let chosen = |(stale, (same, there)): (&Stale, (Vec<Offer>, Vec<Offer>))| {
-        let mut offers = if same.is_empty() { there } else { same };
-        let first = offers.first()?.holding.stored;
-        // Those of one file have one content, or there is one.
-        let alike = |offer: &Offer| {
-            let stored = offer.holding.stored;
-            stored.root.is_some() && (stored.root, stored.size) == (first.root, first.size)
-        };
-        if first.root.is_some() {
-            offers.retain(alike)
-        } else {
-            offers.truncate(1)
-        }
-        Some(Chosen { out: stale.chosen.out.clone(), offers })
-    };
-    Ok(stale.iter().zip(found).map(chosen).collect())
 }

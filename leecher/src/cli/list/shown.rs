@@ -9,9 +9,9 @@ use sealift_command::human;
 use sealift_command::paint::Style;
 use sealift_command::people::speaker::Speaker;
 
-use super::super::facts::{Owner, names, when, who};
-use super::Line;
+use super::super::facts::{names, when, who};
 use crate::freshen::Known;
+use crate::listing::{Line, Owner};
 use sealift_command::layout::{Cell, Side, Table, columns};
 
 /// Of a table's details: how many files, bytes, when, who, and what is wanting.

@@ -10,9 +10,10 @@ use sealift_command::paint::Style;
 use sealift_command::people::speaker::Speaker;
 use sealift_proto::identity::DeviceId;
 
-use super::super::facts::{Owner, names, when, who};
+use super::super::facts::{names, when, who};
 use super::Look;
 use crate::freshen::Known;
+use crate::listing::Owner;
 use crate::search::{Hit, Holding, Match, marks};
 use sealift_command::layout::{Cell, Side, Table};
 

@@ -7,7 +7,7 @@ use sealift_command::console::Console;
 use sealift_command::escape::escape_path;
 use sealift_command::event::{Event, TamperingInfo};
 use sealift_command::exit::{Exit, Failure};
-use sealift_command::{human, words};
+use sealift_command::{human, program, words};
 use sealift_platform::sync::lock;
 use sealift_proto::catalogue::CATALOGUE_MAX;
 use sealift_proto::control::Refusal;
@@ -17,6 +17,7 @@ use sealift_transport::control::CallError;
 use crate::cli::progress::SyncBar;
 use crate::error::Error;
 use crate::event::{Event as News, Listener, Stale, Trouble};
+use crate::people::PersonError;
 use crate::replica::ReplicaError;
 
 impl From<&Error> for Failure {
@@ -50,6 +51,18 @@ impl From<&Error> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         (&error).into()
+    }
+}
+
+impl From<PersonError> for Failure {
+    fn from(error: PersonError) -> Self {
+        let what = error.to_string();
+        match error {
+            PersonError::Several { ids, .. } => Self::new(Exit::Choose, what)
+                .next(format!("name one by its id: {}", ids.join(" or "))),
+            PersonError::Nobody(_) => Self::new(Exit::NotFound, what)
+                .next(format!("`{} members` shows who is", program::finder())),
+        }
     }
 }
 
