@@ -16,7 +16,7 @@ use sealift_content::hashes::print::Print;
 use sealift_platform::disk::{Kind, Root};
 use tokio::time::Instant;
 
-use changing::Content;
+use changing::Version;
 pub use changing::{Memory, RULES_SETTLE};
 
 /// Name of the files with rules.
@@ -24,7 +24,11 @@ pub const RULES_FILE: &str = ".sealiftignore";
 /// How part files of downloads begin, and folders of such files; a half download in an offered folder is nobody's file.
 pub const PART_PREFIX: &str = ".sealift-part-";
 /// Longest file with rules, bytes.
-const RULES_MAX: usize = 1024 * 1024;
+const RULES_MAX: usize = 64 * 1024;
+/// Each pattern counts at least as so many bytes: it takes some KiB of memory however short it is.
+const PATTERN_MIN: usize = 32;
+/// Most bytes of patterns in all files with rules of one watched folder together.
+const TOGETHER_MAX: usize = 4 * RULES_MAX;
 
 /// Files that programs put beside those they are about, for as long as they run: swap files, locks, what is not complete yet,
 /// and what file managers note. Left out unless a rule takes them back; the README lists them for people.
@@ -68,6 +72,7 @@ pub struct Rules {
     problems: Vec<(PathBuf, String)>,
     changing: bool,
     renewed: bool,
+    began: Instant,
 }
 
 /// What one folder says now, and what it said before, if that changed a moment ago.
@@ -109,6 +114,7 @@ impl Rules {
             problems: Vec::new(),
             changing: false,
             renewed: false,
+            began: Instant::now(),
         }
     }
 
@@ -161,6 +167,16 @@ impl Rules {
             || above.any(|above| self.excludes(root, above, true))
     }
 
+    /// Reads the rules of `folder`, if they have not been.
+    pub fn look(&mut self, root: &dyn Root, folder: &Path) {
+        self.of(root, folder);
+    }
+
+    /// The walk has been through all that is at and beneath `start`: what it did not meet is no longer there.
+    pub fn forget_gone(&self, start: &Path) {
+        self.memory.forget(start, self.began);
+    }
+
     /// Forgets what was read of the rules in `folders`, where they are no longer what they were.
     pub fn renew<'a>(&mut self, root: &dyn Root, folders: impl IntoIterator<Item = &'a Path>) {
         for folder in folders {
@@ -189,33 +205,41 @@ impl Rules {
         }
         let path = folder.join(RULES_FILE);
         let print = state(root, &path);
-        let (content, now) = self.read(root, path);
-        let past = self.memory.past(folder, content, &now, Instant::now());
+        let version = self.read(root, folder, path);
+        let past = self.memory.past(folder, &version, Instant::now());
         self.changing |= !past.is_empty();
-        let said = Said { print, now, past };
+        let said = Said { print, now: version.ruling, past };
         self.folders.insert(folder.to_owned(), said.clone());
         said
     }
 
-    fn read(&mut self, root: &dyn Root, path: PathBuf) -> (Content, Ruling) {
-        match read(root, &path) {
-            Ok(None) => (None, Ruling::Free),
-            Ok(Some(text)) => {
-                let content = Some(blake3::hash(text.as_bytes()));
-                (content, self.usable(path, build(&text)))
+    fn read(&mut self, root: &dyn Root, folder: &Path, path: PathBuf) -> Version {
+        match read(root, &path).and_then(|text| self.version(folder, text)) {
+            Ok(version) => version,
+            Err(why) => {
+                self.problems.push((path, why));
+                Version { content: None, ruling: Ruling::Closed, weight: 0 }
             }
-            Err(why) => (None, self.usable(path, Err(why))),
         }
     }
 
-    fn usable(&mut self, path: PathBuf, rules: Result<Gitignore, String>) -> Ruling {
-        match rules {
-            Ok(rules) => Ruling::Rules(Arc::new(rules)),
-            Err(why) => {
-                self.problems.push((path, why));
-                Ruling::Closed
-            }
+    fn version(&self, folder: &Path, text: Option<String>) -> Result<Version, String> {
+        let Some(text) = text else {
+            return Ok(Version { content: None, ruling: Ruling::Free, weight: 0 });
+        };
+        let content = blake3::hash(text.as_bytes());
+        if let Some(known) = self.memory.rules(folder, content) {
+            return Ok(known);
         }
+        let weight = weight(&text);
+        if weight > RULES_MAX {
+            return Err("too many rules for one file".into());
+        }
+        if !self.memory.has_room(folder, weight) {
+            return Err("too many rules together with those of other folders".into());
+        }
+        let ruling = Ruling::Rules(Arc::new(build(&text)?));
+        Ok(Version { content: Some(content), ruling, weight })
     }
 }
 
@@ -248,6 +272,12 @@ fn explain(root: &dyn Root, path: &Path, error: &std::io::Error) -> String {
         Ok(stat) if stat.kind == Kind::Link => "it is a link, and links are not followed".into(),
         _ => error.to_string(),
     }
+}
+
+/// Bytes that the patterns of `text` count as.
+fn weight(text: &str) -> usize {
+    let patterns = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    patterns.map(|line| line.len().max(PATTERN_MIN)).sum()
 }
 
 fn build(text: &str) -> Result<Gitignore, String> {
@@ -376,6 +406,35 @@ mod tests {
         assert_eq!(out("other"), (false, false));
         share.write(".sealiftignore", "new\n");
         assert_eq!(out("new"), (true, false));
+    }
+
+    fn many(count: usize) -> String {
+        (0..count).map(|number| format!("*{number}\n")).collect()
+    }
+
+    /// Each pattern takes memory and time for as long as its folder is watched.
+    #[tokio::test(start_paused = true)]
+    async fn too_many_rules_close_their_folder() {
+        let share = Share::new();
+        let (most, memory) = (RULES_MAX / PATTERN_MIN, Arc::new(Memory::default()));
+        share.write("many/.sealiftignore", many(most + 1));
+        share.write("most/.sealiftignore", format!("# words\n\n{}", many(most)));
+        let out = |path: &str| {
+            let mut rules = Rules::new(memory.clone());
+            let out = rules.excludes(&*share.root(), Path::new(path), false);
+            (out, rules.take_problems().len())
+        };
+        assert_eq!((out("many/x"), out("most/x")), ((true, 1), (false, 0)));
+        for folder in 1..TOGETHER_MAX / RULES_MAX {
+            share.write(format!("{folder}/.sealiftignore"), many(most));
+            assert_eq!(out(&format!("{folder}/x")), (false, 0));
+        }
+        share.write("last/.sealiftignore", "*.tmp\n");
+        assert_eq!((out("last/x"), out("most/x")), ((true, 1), (false, 0)));
+        share.write("most/.sealiftignore", "a\n");
+        assert_eq!((out("most/a"), out("last/a.tmp")), ((true, 0), (true, 0)));
+        tokio::time::advance(RULES_SETTLE).await;
+        assert_eq!(out("last/x"), (false, 0));
     }
 
     /// What was forbidden in between holds as well, and more changes than are remembered close the folder.

@@ -125,6 +125,9 @@ pub fn walk(
     let mut walk = Walk { root, bounds, rules, visitor, top, open, held };
     let result = walk.all(start);
     walk.release();
+    if matches!(result, Ok(true)) {
+        walk.rules.forget_gone(start);
+    }
     result
 }
 
@@ -286,6 +289,7 @@ impl Walk<'_> {
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         self.open.push(Open { folder: folder.clone(), stat, told: true });
         let below = self.open.len();
+        self.rules.look(self.root, &folder);
         for entry in listed {
             self.look(&folder.join(&entry.name), entry.kind);
         }

@@ -311,3 +311,27 @@ fn rules_that_change_during_a_walk_count_for_what_it_has_not_told() {
         assert_eq!((found, left), (vec!["share/a.txt".to_owned()], vec![String::new()]), "{place}");
     }
 }
+
+/// Rules are remembered for as long as a walk finds their folder, even where nothing else is in it.
+#[tokio::test(start_paused = true)]
+async fn rules_of_folders_that_are_gone_are_forgotten() {
+    let share = Share::new();
+    for folder in ["a", "b/c", "b/d", "e"] {
+        share.write(format!("{folder}/.sealiftignore"), "x\n");
+    }
+    let memory = std::sync::Arc::new(crate::rules::Memory::default());
+    let remembered = |start: &str| {
+        let (mut rules, mut seen) = (Rules::new(memory.clone()), Seen::default());
+        walk(&*share.root(), &bounds(), &mut rules, Path::new(start), &mut seen).unwrap();
+        memory.folders()
+    };
+    assert_eq!(remembered(""), 4);
+    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    for folder in ["a", "b/c"] {
+        std::fs::remove_dir_all(share.path(folder)).unwrap();
+    }
+    assert_eq!((remembered("b"), remembered("a"), remembered("e")), (3, 2, 2));
+    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    std::fs::remove_dir_all(share.path("b")).unwrap();
+    assert_eq!(remembered(""), 1);
+}
