@@ -90,7 +90,7 @@ impl Elsewhere {
 
     fn look(&mut self, leecher: &Leecher, online: &Online) {
         // One that is damaged is told by the next command that reads it.
-        let Ok(views) = views(leecher, online.space(), &online.members()) else { return };
+        let Ok(views) = views(leecher, &online.space(), &online.members()) else { return };
         let wanted = self.wanted.clone();
         self.looking = Some(tokio::task::spawn_blocking(move || find(&views, &wanted)));
     }

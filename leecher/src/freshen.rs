@@ -9,6 +9,7 @@ use sealift_proto::space::Role;
 use sealift_space::members::Members;
 use sealift_space::profile::file::{FileError, Kept};
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::client::{Farewell, LiveSpace};
 use sealift_transport::connect::{Connected, GIVE_UP, Patience, connect, relay_of};
 use sealift_transport::control::DialError;
 use sealift_transport::device::ThisDevice;
@@ -146,8 +147,9 @@ async fn one(leecher: &Leecher, space: SpaceState, news: News) -> Result<Known, 
     }
     let first = synced(leecher, &space)?.is_none();
     if first {
-        let connection = online(leecher, space.clone()).await?;
-        return known(leecher, connection.online.space().clone(), Some(connection));
+        let shown = LiveSpace::new(Arc::new(space));
+        let connection = online(leecher, shown, Farewell::default()).await?;
+        return known_of(leecher, connection);
     }
     let patience = if news == News::Wanted { DELTA } else { Duration::MAX };
     let Ok(dialled) = timeout(patience, dial(leecher, space.clone())).await else {
@@ -163,9 +165,10 @@ async fn one(leecher: &Leecher, space: SpaceState, news: News) -> Result<Known, 
         }
         Err(error) => return without_relay(leecher, space, error.into()),
     };
-    match timeout(patience, updated(leecher, connected)).await {
-        Ok(Ok(connection)) => known(leecher, connection.online.space().clone(), Some(connection)),
-        Ok(Err(error)) => without_relay(leecher, space, error),
+    let shown = LiveSpace::new(Arc::new(space.clone()));
+    match timeout(patience, updated(leecher, connected, shown)).await {
+        Ok(Ok(connection)) => known_of(leecher, connection),
+        Ok(Err(failure)) => without_relay(leecher, space, failure),
         Err(_) => late(leecher, space),
     }
 }
@@ -187,12 +190,26 @@ const fn is_another(error: &sealift_transport::Error) -> bool {
 /// How long the relay may take where the local network is asked too.
 const BESIDE_LAN: Duration = Duration::from_secs(2);
 
-/// Connects `space` and brings its catalogues up to date.
+/// Connects the space that is `shown`, which shows it as it is from then on, and brings its catalogues up to date. Where its
+/// relay has said `farewell`, that is heeded.
 ///
 /// # Errors
 /// When the relay cannot be reached within ten seconds or refuses, or the disk fails.
-pub async fn online(leecher: &Leecher, space: SpaceState) -> Result<Connection, Error> {
-    updated(leecher, dial(leecher, space).await?).await
+pub async fn online(
+    leecher: &Leecher,
+    shown: LiveSpace,
+    mut farewell: Farewell,
+) -> Result<Connection, Error> {
+    farewell.turn(&*leecher.profile.platform().random).await;
+    let space = SpaceState::clone(&shown.borrow());
+    while let Some(place) = farewell.place() {
+        let patience = Patience::AtMost(Farewell::MOVED);
+        // One that is not there, or is another, is passed over.
+        if let Ok(connected) = connect(leecher, space.clone(), &place, false, patience).await {
+            return updated(leecher, connected, shown).await;
+        }
+    }
+    updated(leecher, dial(leecher, space).await?, shown).await
 }
 
 async fn dial(leecher: &Leecher, space: SpaceState) -> Result<Connected, sealift_transport::Error> {
@@ -202,17 +219,26 @@ async fn dial(leecher: &Leecher, space: SpaceState) -> Result<Connected, sealift
 }
 
 /// Brings the catalogues of a connected space up to date.
-async fn updated(leecher: &Leecher, connected: Connected) -> Result<Connection, Error> {
-    let (online, heads, reading) = Online::start(leecher, connected);
+async fn updated(
+    leecher: &Leecher,
+    connected: Connected,
+    shown: LiveSpace,
+) -> Result<Connection, Error> {
+    let (online, heads, reading) = Online::start(leecher, connected, shown);
     let space = online.space().id();
     let progress = |done, total| leecher.tell(Event::Syncing { space, done, total });
     let synced = Sync::new(leecher, &online, &progress)?.run(&heads).await?;
     leecher.tell(Event::Synced(space));
     // A catalogue that could not be had is no reason to take the others for everything there is.
     if synced.failed == 0 {
-        note_synced(leecher, online.space());
+        note_synced(leecher, &online.space());
     }
     Ok(Connection { online, reading, short: synced.short })
+}
+
+fn known_of(leecher: &Leecher, connection: Connection) -> Result<Known, Error> {
+    let space = SpaceState::clone(&connection.online.space());
+    known(leecher, space, Some(connection))
 }
 
 fn known(

@@ -4,24 +4,25 @@
 mod door;
 mod neighbours;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use sealift_content::fetch::space::Presence;
 use sealift_platform::sync::lock;
 use sealift_proto::control::{Address, LogHead};
 use sealift_proto::identity::DeviceId;
+use sealift_proto::space::Membership;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::client::{
+    Attendance, Farewell, LiveSpace, News, Presence, SpaceClient, removed,
+};
 use sealift_transport::connect::Connected;
-use sealift_transport::control::{Control, Event, Events};
+use sealift_transport::control::{Control, Event};
 use sealift_transport::path::Way;
 use sealift_transport::session::{
     LeecherSession, SeederSession, SessionError, Sessions, Side, WrapChoice,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::Leecher;
 use crate::error::Error;
@@ -33,10 +34,12 @@ pub struct Online {
     leecher: Leecher,
     /// The connection to the relay; none where the local network is all there is.
     control: Option<Control>,
-    space: SpaceState,
-    members: Mutex<Members>,
+    space: LiveSpace,
+    members: Arc<Mutex<Members>>,
     sessions: Sessions,
-    serving: watch::Sender<Presence>,
+    serving: Arc<Attendance>,
+    /// What the relay said of its end.
+    farewell: Mutex<Farewell>,
     neighbours: Neighbours,
     door: Door,
     heads: Mutex<Option<mpsc::Receiver<LogHead>>>,
@@ -46,47 +49,56 @@ pub struct Online {
 pub struct Reading(#[allow(dead_code, reason = "dropping it ends the task")] JoinSet<()>);
 
 impl Online {
-    /// Starts reading the events of `connected`. The heads it holds already are returned.
+    /// Starts reading the events of `connected`; `space` shows the space from now on. The heads it holds already are returned.
     #[must_use]
-    pub fn start(leecher: &Leecher, connected: Connected) -> (Arc<Self>, Vec<LogHead>, Reading) {
+    pub fn start(
+        leecher: &Leecher,
+        connected: Connected,
+        space: LiveSpace,
+    ) -> (Arc<Self>, Vec<LogHead>, Reading) {
         let (sender, receiver) = mpsc::channel(256);
-        let presence = Presence { serving: connected.serving, came: BTreeMap::new(), ended: false };
-        let online = Arc::new(Self {
-            leecher: leecher.clone(),
-            control: Some(connected.control),
-            space: connected.space,
-            members: Mutex::new(connected.members),
-            sessions: Sessions::paced_both_ways(leecher.pace.clone()),
-            serving: watch::Sender::new(presence),
-            neighbours: Neighbours::default(),
-            door: Door::new(leecher.pace.clone()),
-            heads: Mutex::new(Some(receiver)),
-        });
+        let control = connected.control.clone();
+        let heads = connected.heads.clone();
+        let client = SpaceClient::new(leecher, connected, space.clone());
+        let (members, serving) = (client.roster(), client.attendance());
+        let online = Self::new(leecher, Some(control), (space, members), serving, Some(receiver));
         let mut task = JoinSet::new();
-        task.spawn(read(online.clone(), connected.events, sender));
+        task.spawn(read(online.clone(), client, sender));
         if leecher.lan {
             task.spawn(neighbours::listen(online.clone()));
         }
-        (online, connected.heads, Reading(task))
+        (online, heads, Reading(task))
     }
 
     /// A space of which the local network is all there is.
     #[must_use]
-    pub fn alone(leecher: &Leecher, space: SpaceState, members: Members) -> (Arc<Self>, Reading) {
-        let online = Arc::new(Self {
-            leecher: leecher.clone(),
-            control: None,
-            space,
-            members: Mutex::new(members),
-            sessions: Sessions::paced_both_ways(leecher.pace.clone()),
-            serving: watch::Sender::default(),
-            neighbours: Neighbours::default(),
-            door: Door::new(leecher.pace.clone()),
-            heads: Mutex::new(None),
-        });
+    pub fn alone(leecher: &Leecher, space: LiveSpace, members: Members) -> (Arc<Self>, Reading) {
+        let members = Arc::new(Mutex::new(members));
+        let online = Self::new(leecher, None, (space, members), Arc::default(), None);
         let mut task = JoinSet::new();
         task.spawn(neighbours::listen(online.clone()));
         (online, Reading(task))
+    }
+
+    fn new(
+        leecher: &Leecher,
+        control: Option<Control>,
+        (space, members): (LiveSpace, Arc<Mutex<Members>>),
+        serving: Arc<Attendance>,
+        heads: Option<mpsc::Receiver<LogHead>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            leecher: leecher.clone(),
+            control,
+            space,
+            members,
+            sessions: Sessions::paced_both_ways(leecher.pace.clone()),
+            serving,
+            farewell: Mutex::default(),
+            neighbours: Neighbours::default(),
+            door: Door::new(leecher.pace.clone()),
+            heads: Mutex::new(heads),
+        })
     }
 
     /// The connection to the relay.
@@ -97,10 +109,27 @@ impl Online {
         self.control.as_ref().ok_or(Error::NoRelay)
     }
 
-    /// The space.
+    /// The space as it is now.
     #[must_use]
-    pub const fn space(&self) -> &SpaceState {
-        &self.space
+    pub fn space(&self) -> Arc<SpaceState> {
+        self.space.borrow().clone()
+    }
+
+    /// The space, for those who go on over further connections.
+    #[must_use]
+    pub fn shown(&self) -> LiveSpace {
+        self.space.clone()
+    }
+
+    /// What the relay said of its end.
+    #[must_use]
+    pub fn farewell(&self) -> Farewell {
+        lock(&self.farewell).clone()
+    }
+
+    /// Waits until `member` is none any more.
+    pub async fn removed(&self, member: Membership) {
+        removed(self.space.subscribe(), member, || self.leecher.now()).await;
     }
 
     /// Its members.
@@ -117,19 +146,20 @@ impl Online {
     /// Who serves, as it changes.
     #[must_use]
     pub fn presence(&self) -> watch::Receiver<Presence> {
-        self.serving.subscribe()
+        self.serving.presence()
     }
 
     /// Whether `device` serves now.
     #[must_use]
     pub fn serves(&self, device: &DeviceId) -> bool {
-        self.serving.borrow().serving.contains(device)
+        self.serving.presence().borrow().serving.contains(device)
     }
 
     /// Whether anything can still come of it: the connection to the relay stands, or somebody was heard of without one.
     #[must_use]
     pub fn is_of_use(&self) -> bool {
-        let presence = self.serving.borrow();
+        let presence = self.serving.presence();
+        let presence = presence.borrow();
         !presence.ended && (self.control.is_some() || !presence.serving.is_empty())
     }
 
@@ -155,7 +185,8 @@ impl Online {
             (None, None) => return Err(SessionError::Offline),
             (_, Some(control)) => {
                 let seeder = Address { device, connection: 0 };
-                let side = self.side();
+                let space = self.space();
+                let side = self.side(&space);
                 (self.sessions.open(&side, control, seeder, choice).await?, Way::Relay)
             }
         };
@@ -172,7 +203,7 @@ impl Online {
         choice: WrapChoice,
     ) -> Result<LeecherSession, SessionError> {
         let control = self.control.as_ref().ok_or(SessionError::Offline)?;
-        self.met(self.sessions.open(&self.side(), control, address, choice).await?)
+        self.met(self.sessions.open(&self.side(&self.space()), control, address, choice).await?)
     }
 
     /// A chain under an invite that others have used up is no member's, whoever signed it.
@@ -204,38 +235,24 @@ impl Online {
         let addresses = self.neighbours.addresses(&device)?;
         let platform = self.leecher.profile.platform();
         let opened = match neighbours::connect(platform, &addresses).await {
-            Ok(stream) => self.sessions.open_lan(&self.side(), stream, device, choice).await,
+            Ok(stream) => {
+                self.sessions.open_lan(&self.side(&self.space()), stream, device, choice).await
+            }
             Err(error) => Err(error.into()),
         };
         if let Err(error) = &opened {
             tracing::debug!(%device, %error, "not on the local network");
             self.neighbours.forget(&device);
-            if self.control.is_none() {
-                self.gone(&device);
-            }
+            self.serving.not_near(&device, self.control.is_some());
         }
         Some(opened)
     }
 
-    fn here(&self, device: DeviceId) {
-        self.serving.send_modify(|presence| {
-            presence.serving.insert(device);
-            presence.came.insert(device, Instant::now());
-        });
-    }
-
-    fn gone(&self, device: &DeviceId) {
-        self.serving.send_modify(|presence| {
-            presence.serving.remove(device);
-            presence.came.remove(device);
-        });
-    }
-
-    fn side(&self) -> Side<'_> {
+    fn side<'a>(&'a self, space: &'a SpaceState) -> Side<'a> {
         let own = self.leecher.device.key.id();
         Side {
             platform: self.leecher.profile.platform(),
-            space: &self.space,
+            space,
             key: &self.leecher.device.key,
             address: self
                 .control
@@ -245,29 +262,38 @@ impl Online {
     }
 }
 
-async fn read(online: Arc<Online>, mut events: Events, heads: mpsc::Sender<LogHead>) {
+async fn read(online: Arc<Online>, mut client: SpaceClient, heads: mpsc::Sender<LogHead>) {
     let mut links = JoinSet::new();
-    while let Some(event) = events.recv().await {
-        online.sessions.handle(&online.side(), &event);
-        door::handle(&online, &event, &mut links).await;
-        match event {
-            Event::PeerHere(device) => online.here(device),
-            Event::PeerGone(device) if online.neighbours.addresses(&device).is_none() => {
-                online.gone(&device);
+    let this = online.leecher.this.clone();
+    loop {
+        let news = match client.next().await {
+            Ok(news) => news,
+            // The next connection fails for the same reason, and says so.
+            Err(error) => {
+                tracing::debug!(%error, "what the relay told of the space was not taken");
+                client.attendance().end();
+                return;
             }
-            Event::Head(head) if head.log >= sealift_proto::log::FIRST_CATALOGUE => {
-                // News of catalogues are a courtesy: who does not read them learns of them at the next sync.
-                let _ = heads.try_send(head);
+        };
+        match news {
+            News::Session(event) => {
+                online.sessions.handle(&online.side(&online.space()), &event);
+                door::handle(&online, &event, &mut links).await;
             }
-            Event::Head(head) if head.log == 1 => {
-                let now = online.leecher.now();
-                let _ = online.members().take_head(&online.space, &head, now);
+            // News of catalogues are a courtesy: who does not read them learns of them at the next sync.
+            News::Catalogue(head) => drop(heads.try_send(head)),
+            News::Record => {
+                // With a new chain this device says so, as it does when it connects.
+                if let Err(error) = client.connected.publish_card(&this).await {
+                    tracing::debug!(%error, "the card was not published");
+                }
             }
-            Event::Closed { .. } => online.serving.send_modify(|presence| {
-                presence.serving.clear();
-                presence.ended = true;
-            }),
-            _ => {}
+            News::Closed(why) => {
+                online.sessions.handle(&online.side(&online.space()), &Event::Closed { why });
+                return;
+            }
+            News::Leaving => *lock(&online.farewell) = client.farewell().clone(),
+            News::Card => {}
         }
     }
 }

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use sealift_content::fetch::error::Unreachable;
 use sealift_content::fetch::schedule::Offer;
-use sealift_content::fetch::space::{Offers, Presence, Reached, Space};
+use sealift_content::fetch::space::{Offers, Reached, Space};
 use sealift_platform::sync::lock;
 use sealift_proto::control::Address;
 use sealift_proto::identity::DeviceId;
+use sealift_proto::space::Membership;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::client::{Farewell, LiveSpace, Presence};
 use sealift_transport::control::Control;
 use sealift_transport::path::Way;
 use sealift_transport::session::{LeecherSession, SeederSession, SessionError, WrapChoice};
@@ -79,6 +81,10 @@ impl Reached for Joined {
         self.online.session(device, self.wrap).await
     }
 
+    async fn removed(&self, member: Membership) {
+        self.online.removed(member).await;
+    }
+
     fn address(&self) -> Option<Address> {
         self.online.address()
     }
@@ -92,7 +98,9 @@ impl Reached for Joined {
 /// Reaches a space.
 pub struct Reach {
     leecher: Leecher,
-    space: SpaceState,
+    space: LiveSpace,
+    /// What the relay said of its end.
+    farewell: Farewell,
     /// Ends when another one is made.
     connection: Option<Connection>,
     wrap: WrapChoice,
@@ -113,8 +121,19 @@ impl Reach {
         (offers, elsewhere): (&[Vec<Offer>], bool),
     ) -> (Self, Option<Arc<Joined>>) {
         let (elsewhere, names) = (Elsewhere::new(offers, elsewhere), Names::default());
-        let mut reach =
-            Self { leecher, space, connection: None, wrap, names, elsewhere, accepted: None };
+        let known = connection.as_ref().map(|connection| connection.online.shown());
+        let space = known.unwrap_or_else(|| LiveSpace::new(Arc::new(space)));
+        let farewell = Farewell::default();
+        let mut reach = Self {
+            leecher,
+            space,
+            farewell,
+            connection: None,
+            wrap,
+            names,
+            elsewhere,
+            accepted: None,
+        };
         let joined = connection.map(|connection| reach.join(connection));
         (reach, joined)
     }
@@ -139,10 +158,12 @@ impl Space for Reach {
     type Reached = Joined;
 
     async fn reach(&mut self) -> Result<Arc<Joined>, Unreachable> {
-        self.connection = None;
-        let found = online(&self.leecher, self.space.clone()).await;
+        if let Some(connection) = self.connection.take() {
+            self.farewell = connection.online.farewell();
+        }
+        let farewell = std::mem::take(&mut self.farewell);
+        let found = online(&self.leecher, self.space.clone(), farewell).await;
         let connection = found.map_err(Unreachable::from)?;
-        self.space = connection.online.space().clone();
         Ok(self.join(connection))
     }
 
@@ -150,7 +171,8 @@ impl Space for Reach {
         if !self.leecher.lan {
             return None;
         }
-        let members = Members::load(&self.leecher.profile, &self.space, self.leecher.now());
+        let space = self.space.borrow().clone();
+        let members = Members::load(&self.leecher.profile, &space, self.leecher.now());
         Some(members.map_err(|error| Error::from(error).into()).map(|members| {
             let (online, reading) = Online::alone(&self.leecher, self.space.clone(), members);
             self.join(Connection { online, reading, short: None })

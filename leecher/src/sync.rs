@@ -93,7 +93,7 @@ impl<'a> Sync<'a> {
     ) -> Result<Self, Error> {
         let replica = leecher.profile.cache().root().clone();
         let control = online.relay()?;
-        let shown = Shown::load(&leecher.profile, online.space(), &control.pin())?;
+        let shown = Shown::load(&leecher.profile, &online.space(), &control.pin())?;
         Ok(Self { leecher, online, control, replica, shown, done: Synced::default(), progress })
     }
 

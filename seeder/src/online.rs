@@ -9,8 +9,9 @@ use sealift_proto::handshake::RefuseCode;
 use sealift_proto::identity::{DeviceId, Signed};
 use sealift_proto::log::{FIRST_CATALOGUE, Head};
 use sealift_proto::place::RelayPlace;
-use sealift_proto::space::HostName;
+use sealift_proto::space::Membership;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::client::{Farewell, News, SpaceClient};
 use sealift_transport::connect::{Connected, Patience, bear_disk, connect, jittered, relay_of};
 use sealift_transport::control::{CallError, Control, Event};
 use sealift_transport::device::ThisDevice;
@@ -42,20 +43,6 @@ const REPLACED: Duration = Duration::from_secs(2);
 
 /// How often it is tried to write what could not be written.
 const SETTLE: Duration = Duration::from_secs(5);
-
-/// How long a place that a relay named for its successor is tried.
-const MOVED: Duration = Duration::from_secs(10);
-/// The longest time over which a relay may spread those who come back.
-const LONGEST_SPREAD: Duration = Duration::from_secs(120);
-
-/// What a relay said of its end.
-#[derive(Debug, Default)]
-struct Farewell {
-    /// How long to spread over.
-    spread: Duration,
-    /// Where a relay with the same key takes over.
-    places: Vec<RelayPlace>,
-}
 
 /// What others in this process may know of the connection.
 #[derive(Debug, Clone, Default)]
@@ -105,14 +92,13 @@ enum End {
 /// One connection.
 struct Station<'a> {
     online: &'a Online,
-    connected: Connected,
+    client: SpaceClient,
     control: Control,
     acceptor: Arc<Acceptor>,
     /// The space as sessions use it, also those of earlier connections.
     space: &'a signal::Sender<Arc<SpaceState>>,
     sessions: &'a mut JoinSet<()>,
     opened: &'a mut u64,
-    farewell: Farewell,
 }
 
 impl Online {
@@ -136,9 +122,8 @@ impl Online {
         let mut last = None;
         let mut farewell = Farewell::default();
         loop {
-            let spread = std::mem::take(&mut farewell.spread);
-            let (relay, patience) = match farewell.places.pop() {
-                Some(place) => (place, Patience::AtMost(MOVED)),
+            let (relay, patience) = match farewell.place() {
+                Some(place) => (place, Patience::AtMost(Farewell::MOVED)),
                 None => {
                     let relay = relay_of(&self.this.profile, &space, self.relay.as_ref());
                     let relay = relay.or_else(|error| last.clone().ok_or(error))?;
@@ -147,11 +132,7 @@ impl Online {
             };
             let moving = matches!(patience, Patience::AtMost(_));
             let connecting = async {
-                sleep(
-                    jittered(spread * 2, &*self.this.profile.platform().random)
-                        .saturating_sub(spread),
-                )
-                .await;
+                farewell.turn(&*self.this.profile.platform().random).await;
                 connect(&self.this, space.clone(), &relay, true, patience).await
             };
             let connected = tokio::select! {
@@ -208,14 +189,13 @@ impl Online {
         opened: &'a mut u64,
     ) -> Station<'a> {
         let control = connected.control.clone();
-        space.send_replace(Arc::new(connected.space.clone()));
         self.live(|live| {
             live.relay = Some(control.place());
-            live.members = connected.members.len();
+            live.members = connected.members().len();
         });
         let acceptor = Arc::new(Acceptor::paced(self.this.pace.clone()));
-        let farewell = Farewell::default();
-        Station { online: self, connected, control, acceptor, space, sessions, opened, farewell }
+        let client = SpaceClient::new(&self.this, connected, space.clone());
+        Station { online: self, client, control, acceptor, space, sessions, opened }
     }
 
     fn live(&self, change: impl FnOnce(&mut Live)) {
@@ -240,9 +220,9 @@ impl Station<'_> {
     /// as it is then.
     async fn stay(mut self, again: bool) -> (End, SpaceState, Farewell) {
         let publication = self.online.publication.clone();
-        publication.log().set_author(author(&self.online.this, &self.connected.space));
+        publication.log().set_author(author(&self.online.this, &self.client.connected.space));
         let own = self.online.this.device.key.id();
-        let shown = self.connected.heads.iter().find(|head| is_own(head, &own));
+        let shown = self.client.connected.heads.iter().find(|head| is_own(head, &own));
         let shown = shown.and_then(|head| Signed::<Head>::from_bytes(&head.statement).ok());
         let control = self.control.clone();
         let publishing = publication.run(&control, shown, again);
@@ -258,16 +238,17 @@ impl Station<'_> {
                 },
                 Some(_) = self.sessions.join_next() => self.count_sessions(),
                 _ = settling.tick() => self.settle().await,
-                event = self.connected.events.recv() => match event {
-                    Some(Event::Closed { why }) => break self.closed(why),
-                    None => break End::Lost(None),
-                    Some(event) => if let Err(error) = self.event(event).await {
+                news = self.client.next() => match news {
+                    Ok(News::Closed(why)) => break self.closed(why),
+                    Err(error) => break End::Failed(error.into()),
+                    Ok(news) => if let Err(error) = self.news(news).await {
                         break End::Failed(error);
                     },
                 },
             }
         };
-        (end, self.connected.space, self.farewell)
+        let (space, farewell) = self.client.into_parts();
+        (end, space, farewell)
     }
 
     /// What is to be done as soon as there is a connection. Sharing goes on without it.
@@ -280,31 +261,26 @@ impl Station<'_> {
 
     async fn admit(&mut self) {
         let this = &self.online.this;
-        let admitted = owner::admit(this, &mut self.connected, &self.online.teller).await;
+        let admitted = owner::admit(this, &mut self.client.connected, &self.online.teller).await;
         if let Err(error) = bear_disk(this, admitted) {
             self.failed(error.into());
         }
-        self.show_space();
+        self.client.show();
     }
 
     /// Writes what could not be written before, and does what waited for that.
     async fn settle(&mut self) {
         let this = &self.online.this;
-        if !this.unwritten.is_owed() || self.connected.write(this).is_err() {
+        if !this.unwritten.is_owed() || self.client.connected.write(this).is_err() {
             return;
         }
-        let admitted = owner::admit(this, &mut self.connected, &self.online.teller).await;
+        let admitted = owner::admit(this, &mut self.client.connected, &self.online.teller).await;
         if admitted.is_ok() {
             if this.unwritten.settle() {
                 self.online.teller.tell(Activity::Written);
             }
-            self.show_space();
+            self.client.show();
         }
-    }
-
-    /// Lets all sessions know the space as it is now: those with members whom a new record removed end.
-    fn show_space(&self) {
-        self.space.send_replace(Arc::new(self.connected.space.clone()));
     }
 
     /// Sharing goes on.
@@ -315,8 +291,8 @@ impl Station<'_> {
     /// While nobody else is in the space, the next thing to do is to let somebody in.
     async fn show_invite(&self) -> Result<(), Error> {
         let this = &self.online.this;
-        let space = &self.connected.space;
-        let alone = self.connected.members.len() <= 1 && space.owner().is_some();
+        let space = &self.client.connected.space;
+        let alone = self.client.connected.members().len() <= 1 && space.owner().is_some();
         if !alone || !self.online.invites {
             return Ok(());
         }
@@ -336,51 +312,29 @@ impl Station<'_> {
         }
     }
 
-    async fn event(&mut self, event: Event) -> Result<(), Error> {
-        match event {
-            Event::Deliver { from, body } => self.deliver(from, &body).await,
-            ticket @ Event::LinkTicket { .. } => {
-                match Ticket::new(&self.connected.space, &self.control, &ticket) {
+    async fn news(&mut self, news: News) -> Result<(), Error> {
+        match news {
+            News::Session(Event::Deliver { from, body }) => self.deliver(from, &body).await,
+            News::Session(ticket @ Event::LinkTicket { .. }) => {
+                match Ticket::new(&self.client.connected.space, &self.control, &ticket) {
                     Some(ticket) => self.link(ticket),
                     None => tracing::warn!("a link to a place that is no relay was not taken"),
                 }
             }
-            Event::Head(head) => self.head(head).await?,
-            Event::Leaving { spread, places } => self.leaving(spread, places),
+            News::Catalogue(head) => self.own_head(&head)?,
+            News::Card => self.admit().await,
+            News::Record => self.record().await?,
             _ => {}
         }
+        self.online.live(|live| live.members = self.client.connected.members().len());
         Ok(())
     }
 
-    /// The relay is about to end. Only one with its key can take over.
-    fn leaving(&mut self, spread: Duration, places: Vec<(HostName, u16)>) {
-        let pin = self.control.relay().pin;
-        let here = |(host, port)| RelayPlace { host, port, pin };
-        // The first is tried first.
-        let places = places.into_iter().rev().map(here).filter(|_| pin.is_some()).collect();
-        self.farewell = Farewell { spread: spread.min(LONGEST_SPREAD), places };
-    }
-
-    async fn head(&mut self, head: LogHead) -> Result<(), Error> {
+    async fn record(&mut self) -> Result<(), Error> {
         let this = &self.online.this;
-        if head.log >= FIRST_CATALOGUE {
-            return self.own_head(&head);
-        }
-        let is_card = head.log == 1;
-        self.connected.take_head(this, head)?;
-        // Whoever was removed is served nothing more, whatever the disk and the relay take their time for.
-        self.show_space();
-        self.connected.save(this)?;
-        if is_card {
-            self.admit().await;
-        } else {
-            let log = &self.online.publication;
-            log.log().set_author(author(this, &self.connected.space));
-            self.connected.publish_card(this).await?;
-        }
-        self.show_space();
-        self.online.live(|live| live.members = self.connected.members.len());
-        Ok(())
+        let log = &self.online.publication;
+        log.log().set_author(author(this, &self.client.connected.space));
+        Ok(self.client.connected.publish_card(this).await?)
     }
 
     /// A head of this device that another program made means that two use its keys.
@@ -397,7 +351,8 @@ impl Station<'_> {
 
     async fn deliver(&mut self, from: Address, body: &[u8]) {
         let this = &self.online.this;
-        let (teller, Connected { members, space, .. }) = (&self.online.teller, &mut self.connected);
+        let (teller, Connected { roster, space, .. }) =
+            (&self.online.teller, &self.client.connected);
         let side = Side {
             platform: this.profile.platform(),
             space,
@@ -405,10 +360,11 @@ impl Station<'_> {
             address: self.control.address(),
         };
         // Who came by which invite must not be forgotten: without that, nobody new comes in.
-        let admit = |member: &_| match members.admit(&this.profile, member) {
+        let admitted = |member: &Membership| lock(roster).admit(&this.profile, member);
+        let admit = |member: &Membership| match admitted(member) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(invite)) => {
-                let who = members.display_name(&member.device);
+                let who = self.name_of(&member.device);
                 teller.tell(Activity::Overused { who, uses: invite.uses });
                 Err(RefuseCode::NotMember)
             }
@@ -421,9 +377,13 @@ impl Station<'_> {
         };
         let result = self.acceptor.offer(&side, &self.control, from, body, admit).await;
         if let Err(error) = result {
-            let who = self.connected.members.display_name(&from.device);
+            let who = self.name_of(&from.device);
             self.online.teller.tell(Activity::OfferRefused { who, error });
         }
+    }
+
+    fn name_of(&self, device: &DeviceId) -> String {
+        self.client.connected.members().display_name(device)
     }
 
     fn link(&mut self, ticket: Ticket) {
@@ -434,7 +394,7 @@ impl Station<'_> {
         *self.opened += 1;
         let session = Session {
             number: *self.opened,
-            who: self.connected.members.display_name(&ticket.peer.device),
+            who: self.name_of(&ticket.peer.device),
             this: self.online.this.clone(),
             space: self.space.subscribe(),
             address: self.control.address(),

@@ -25,7 +25,7 @@ pub(crate) async fn admit(
     }
     let kept = still_needed(connected);
     let new: Vec<(DeviceId, Role)> = connected
-        .members
+        .members()
         .iter()
         .filter(|member| member.membership.invite.is_some() && !kept.contains(&member.device))
         .map(|member| (member.device, member.membership.role))
@@ -47,7 +47,7 @@ pub(crate) async fn admit(
     })?;
     connected.publish_record().await?;
     for (device, _) in new {
-        let who = connected.members.display_name(&device);
+        let who = connected.members().display_name(&device);
         teller.tell(Activity::Admitted { device, who });
     }
     Ok(())
@@ -59,7 +59,7 @@ fn still_needed(connected: &Connected) -> Vec<DeviceId> {
     lasting
         .map(|certificate| certificate.unverified().subject)
         .filter(|device| {
-            connected.members.get(device).is_none_or(|member| member.membership.invite.is_some())
+            connected.members().get(device).is_none_or(|member| member.membership.invite.is_some())
         })
         .collect()
 }

@@ -8,8 +8,8 @@ use sealift_content::serve::swarm::Swarm;
 use sealift_content::serve::{Origin, Ways, serve};
 use sealift_platform::sync::lock;
 use sealift_proto::control::Address;
-use sealift_proto::space::Membership;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::client::removed;
 use sealift_transport::control::Control;
 use sealift_transport::device::ThisDevice;
 use sealift_transport::session::{Acceptor, SeederSession, SessionError, Side};
@@ -108,70 +108,5 @@ impl Session {
             () = removed => Some(Cut::Removed),
         };
         teller.tell(Activity::Ended { number, why });
-    }
-}
-
-/// Waits until `member` is none any more at unix time `now` in seconds, as each new record says. A relay would cut the link
-/// too, but need not be asked to.
-async fn removed(
-    mut space: watch::Receiver<Arc<SpaceState>>,
-    member: Membership,
-    now: impl Fn() -> u64,
-) {
-    let gone = |space: &Arc<SpaceState>| !member.still_holds(now(), &space.removed());
-    if space.wait_for(gone).await.is_err() {
-        // Nobody is left who could tell: everything ends.
-        std::future::pending().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::task::{Context, Poll, Waker};
-
-    use sealift_platform::random::{Random, SystemRandom};
-    use sealift_proto::codec::{self, Bytes, List};
-    use sealift_proto::identity::{SecretKey, Signed};
-    use sealift_proto::object;
-    use sealift_proto::space::{Label, SerialNumber};
-
-    use super::*;
-
-    /// The space after its owner has removed `serial`.
-    fn without(space: &SpaceState, serial: [u8; 16]) -> SpaceState {
-        let owner = space.owner().unwrap();
-        let mut record = space.record().unverified().clone();
-        record.number += 1;
-        record.removed = List::new(vec![SerialNumber(serial)]).unwrap();
-        let place = space.place(owner.id(), 0, record.number);
-        let (secret, salt) =
-            (codec::encode(space.secret()), (&SystemRandom as &dyn Random).bytes());
-        let sealed = object::seal::<object::Record>(&space.keys().record, &place, salt, &secret);
-        record.sealed = Bytes::new(sealed).unwrap();
-        let mut after = space.clone();
-        assert_eq!(after.take_record(Signed::sign(record, owner).unwrap()), Ok(true));
-        after
-    }
-
-    #[test]
-    fn a_session_ends_with_the_membership_of_its_leecher() {
-        let device = SecretKey::from_seed([1; 32]).id();
-        let name = Label::new("space").unwrap();
-        let space = SpaceState::create(&SystemRandom, 1, &device, name, Vec::new()).unwrap();
-        let member = space.verify_member(space.chain(), 1).unwrap();
-        let spaces = watch::Sender::new(Arc::new(space.clone()));
-        let mut ended = Box::pin(removed(spaces.subscribe(), member, || 1));
-        let mut context = Context::from_waker(Waker::noop());
-        assert_eq!(ended.as_mut().poll(&mut context), Poll::Pending);
-        spaces.send_replace(Arc::new(without(&space, [9; 16])));
-        assert_eq!(ended.as_mut().poll(&mut context), Poll::Pending, "somebody else");
-        spaces.send_replace(Arc::new(without(&space, member.serial)));
-        assert_eq!(ended.as_mut().poll(&mut context), Poll::Ready(()));
-        // A handshake that was under way finds it at once.
-        let mut begun = Box::pin(removed(spaces.subscribe(), member, || 1));
-        assert_eq!(begun.as_mut().poll(&mut context), Poll::Ready(()));
-        let mut alone =
-            Box::pin(removed(watch::Sender::new(Arc::new(space)).subscribe(), member, || 1));
-        assert_eq!(alone.as_mut().poll(&mut context), Poll::Pending);
     }
 }

@@ -86,6 +86,7 @@ pub enum CardNews {
 }
 
 /// The members of one space.
+#[derive(Clone)]
 pub struct Members {
     members: BTreeMap<DeviceId, Member>,
     uses: Uses,

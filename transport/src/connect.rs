@@ -7,8 +7,10 @@ mod publish;
 mod relay;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use sealift_platform::sync::lock;
 use sealift_proto::control::LogHead;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::place::RelayPlace;
@@ -36,8 +38,8 @@ pub struct Connected {
     pub events: Events,
     /// The space, with the newest record.
     pub space: SpaceState,
-    /// Its members.
-    pub members: Members,
+    /// Its members, which others may look at too.
+    pub roster: Arc<Mutex<Members>>,
     /// Newest head of each catalogue as the relay shows it; not verified yet.
     pub heads: Vec<LogHead>,
     /// Devices that serve now.
@@ -105,13 +107,18 @@ impl Connected {
             control,
             events,
             space,
-            members,
+            roster: Arc::new(Mutex::new(members)),
             heads: Vec::new(),
             serving: BTreeSet::new(),
             card_shown: None,
             record_owed: false,
             warned: BTreeSet::new(),
         })
+    }
+
+    /// Its members.
+    pub fn members(&self) -> MutexGuard<'_, Members> {
+        lock(&self.roster)
     }
 
     fn write_record(&mut self, this: &ThisDevice) -> Result<(), Error> {
@@ -128,7 +135,7 @@ impl Connected {
     /// When it cannot be written.
     pub fn write(&mut self, this: &ThisDevice) -> Result<(), Error> {
         self.write_record(this)?;
-        Ok(self.members.save(&this.profile)?)
+        Ok(self.members().save(&this.profile)?)
     }
 
     /// As [`Connected::write`], but bears that the disk does not take it for now.

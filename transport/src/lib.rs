@@ -1,6 +1,7 @@
 //! How devices reach each other: the connection to a relay, sessions and links, direct ways, the local network, and a space that is
 //! connected.
 
+pub mod client;
 pub mod connect;
 pub mod control;
 pub mod device;

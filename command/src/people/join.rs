@@ -48,12 +48,11 @@ pub async fn run(
     }
     let connected = join(speaker, &invite).await?;
     let space = connected.space.display_name();
-    let known: Vec<_> = connected
-        .members
-        .iter()
-        .filter(|member| member.device != speaker.device.key.id())
-        .map(|member| connected.members.display_name(&member.device))
-        .collect();
+    let known: Vec<_> = {
+        let members = connected.members();
+        let others = members.iter().filter(|member| member.device != speaker.device.key.id());
+        others.map(|member| members.display_name(&member.device)).collect()
+    };
     let with = if known.is_empty() { String::new() } else { format!(" with {}", known.join(", ")) };
     speaker.console.result(
         format!("joined the space {space}{with}"),

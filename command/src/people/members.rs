@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sealift_platform::sync::lock;
 use sealift_proto::identity::DeviceId;
 use sealift_space::members::Members;
 use sealift_space::profile::space::SpaceState;
@@ -83,8 +84,8 @@ async fn one_space(
     let members = Members::load(&speaker.profile, &space, speaker.now())?;
     match connect(speaker, space.clone(), &relay, false, Patience::AtMost(GIVE_UP)).await {
         Ok(connected) => Ok(Known {
+            members: Members::clone(&lock(&connected.roster)),
             space: connected.space,
-            members: connected.members,
             serving: Some(connected.serving),
             offline: None,
         }),

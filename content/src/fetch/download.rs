@@ -11,6 +11,7 @@ use std::time::Duration;
 use sealift_platform::Platform;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::message::Missing;
+use sealift_transport::client::Presence;
 use sealift_transport::connect::jittered;
 use sealift_transport::direct::Direct;
 use sealift_transport::path::Allowed;
@@ -26,7 +27,7 @@ use super::partners::Partners;
 use super::schedule::{Offer, Outcome, Reason, Schedule};
 use super::session::{self, Ways};
 use super::shared::{Shared, Whom};
-use super::space::{Offers, Presence, Reached, Space};
+use super::space::{Offers, Reached, Space};
 use super::view::View;
 use crate::landing::sink::Sink;
 
@@ -332,7 +333,9 @@ impl<S: Space> Download<S> {
             let ended = match reached.session(device).await {
                 Ok(session) => {
                     shared.met.store(true, Ordering::Relaxed);
-                    session::fetch(&shared, device, session, ways).await
+                    let member = session.0.peer.membership;
+                    let fetching = session::fetch(&shared, device, session, ways);
+                    session::while_member(fetching, reached.removed(member)).await
                 }
                 Err(error) => Err(error),
             };

@@ -115,7 +115,8 @@ impl<R: Reached> Partners<R> {
     }
 
     fn answer(&self, running: &mut Running, session: SeederSession) {
-        let device = session.peer.address.device;
+        let (device, member) = (session.peer.address.device, session.peer.membership);
+        let Some(reached) = self.reached.borrow().clone() else { return };
         if !self.is_welcome(running, device) {
             return;
         }
@@ -123,7 +124,8 @@ impl<R: Reached> Partners<R> {
         let (shared, ways) = (self.shared.clone(), self.ways());
         running.sessions.spawn(async move {
             // Whoever opened it may open another.
-            let _ = session::answer(&shared, session, ways).await;
+            let answering = session::answer(&shared, session, ways);
+            let _ = session::while_member(answering, reached.removed(member)).await;
             (device, None)
         });
     }
@@ -189,7 +191,9 @@ async fn opened<R: Reached>(
 ) -> Ended {
     let device = address.device;
     if let Ok(session) = reached.partner(address).await {
-        let _ = session::fetch(&shared, device, (session, Way::Relay), ways).await;
+        let member = session.peer.membership;
+        let fetching = session::fetch(&shared, device, (session, Way::Relay), ways);
+        let _ = session::while_member(fetching, reached.removed(member)).await;
     }
     (device, Some(address))
 }

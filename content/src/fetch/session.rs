@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sealift_proto::direct::Candidates;
+use sealift_proto::handshake::HandshakeError;
 use sealift_proto::identity::DeviceId;
 use sealift_proto::link::Direction;
 use sealift_proto::message::SessionMessage;
@@ -70,6 +71,20 @@ pub(super) async fn fetch(
         carry(&shared, line, reader).await
     });
     links.run(&mut asker).await
+}
+
+/// Goes on with a session for as long as its other end is a member.
+///
+/// # Errors
+/// As the session; that it is not allowed any more, once the other end is `removed`.
+pub(super) async fn while_member(
+    session: impl Future<Output = Result<(), SessionError>>,
+    removed: impl Future<Output = ()>,
+) -> Result<(), SessionError> {
+    tokio::select! {
+        ended = session => ended,
+        () = removed => Err(HandshakeError::NotAllowed.into()),
+    }
 }
 
 /// As [`fetch`], in a session that a device which fetches the same has opened.

@@ -1,30 +1,19 @@
 //! Where those are who have files: what a download needs of a space.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use sealift_platform::sync::lock;
 use sealift_proto::control::Address;
 use sealift_proto::identity::DeviceId;
+use sealift_proto::space::Membership;
+use sealift_transport::client::Presence;
 use sealift_transport::control::Control;
 use sealift_transport::path::Way;
 use sealift_transport::session::{LeecherSession, SeederSession, SessionError};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 use super::error::Unreachable;
 use super::schedule::{Offer, Schedule};
-
-/// Who serves, and whether the connection still stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Presence {
-    /// Devices that serve now.
-    pub serving: BTreeSet<DeviceId>,
-    /// Those that came while the connection lasted, and when last.
-    pub came: BTreeMap<DeviceId, Instant>,
-    /// The connection to the relay has ended.
-    pub ended: bool,
-}
 
 /// A space as it is reached now.
 pub trait Reached: Send + Sync + 'static {
@@ -45,6 +34,9 @@ pub trait Reached: Send + Sync + 'static {
         &self,
         device: DeviceId,
     ) -> impl Future<Output = Result<(LeecherSession, Way), SessionError>> + Send;
+
+    /// Waits until `member` is none any more, however often the space is reached anew.
+    fn removed(&self, member: Membership) -> impl Future<Output = ()> + Send;
 
     /// Where sessions with this device are opened by others; `None` where none can be.
     fn address(&self) -> Option<Address>;

@@ -52,7 +52,8 @@ async fn offer(online: &Online, from: Address, body: &[u8]) {
         Ok(()) if to.capacity() == 0 => Err(RefuseCode::Busy),
         Ok(()) => Ok(()),
     };
-    let taken = online.door.acceptor.offer(&online.side(), control, from, body, admit).await;
+    let space = online.space();
+    let taken = online.door.acceptor.offer(&online.side(&space), control, from, body, admit).await;
     if let Err(error) = taken {
         tracing::debug!(device = %from.device, %error, "no offer, or one that was not taken");
     }
@@ -61,13 +62,14 @@ async fn offer(online: &Online, from: Address, body: &[u8]) {
 fn link(online: &Arc<Online>, event: &Event, links: &mut JoinSet<()>) {
     while links.try_join_next().is_some() {}
     let (Some(to), Some(control)) = (online.door.to(), &online.control) else { return };
-    let Some(ticket) = Ticket::new(&online.space, control, event) else { return };
+    let Some(ticket) = Ticket::new(&online.space(), control, event) else { return };
     if links.len() >= LINKS {
         return;
     }
     let online = online.clone();
     links.spawn(async move {
-        match online.door.acceptor.link(&online.side(), ticket).await {
+        let space = online.space();
+        match online.door.acceptor.link(&online.side(&space), ticket).await {
             Ok(session) => {
                 let _ = to.send(session).await;
             }

@@ -57,7 +57,7 @@ pub(super) async fn listen(online: Arc<Online>) {
     };
     while let Some(found) = browser.next(seeders).await {
         online.neighbours.all().insert(found.device, found.addresses);
-        online.here(found.device);
+        online.serving.near(found.device);
     }
 }
 

@@ -25,6 +25,7 @@ use sealift_proto::space::{HostName, Label};
 use sealift_space::home::Home;
 use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::client::{Farewell, LiveSpace};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -222,7 +223,8 @@ impl Member {
             color: When::Never,
         };
         let leecher = leecher(&self.speaker, &common);
-        drop(online(&leecher, self.space.clone()).await.unwrap());
+        let space = LiveSpace::new(Arc::new(self.space.clone()));
+        drop(online(&leecher, space, Farewell::default()).await.unwrap());
         let device = self.speaker.device.key.id();
         let key = LogKey { space: self.space.id(), device, log: 2 };
         let root = self.speaker.profile.cache().root();

@@ -10,7 +10,7 @@ use sealift_proto::text;
 pub(super) type Met = BTreeMap<String, BTreeSet<String>>;
 
 /// The uses of all invites.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Uses {
     met: Met,
     /// Those that were counted here and are not on the disk yet: another program may have counted others meanwhile.

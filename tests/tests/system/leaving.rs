@@ -33,9 +33,8 @@ fn a_download_finishes_although_its_relay_ends() {
     let _ = relay.program.wait().expect(0);
 }
 
-#[test]
-fn devices_follow_a_relay_to_where_it_moved() {
-    let (mut relay, _owner, _seeder, friend, content) = stand(100_000);
+/// Has `relay` leave for another one with its key.
+fn moves(mut relay: Relay) -> Relay {
     let copy = relay.user.work().join("key");
     let copy = copy.to_str().unwrap();
     let _ = relay.user.run("relay", &["key", "export", copy]).expect(0);
@@ -49,12 +48,29 @@ fn devices_follow_a_relay_to_where_it_moved() {
     relay.program.message("was read again");
     relay.program.signal(Signal::TERM);
     let _ = relay.program.wait().expect(0);
+    next
+}
+
+#[test]
+fn devices_follow_a_relay_to_where_it_moved() {
+    let (relay, _owner, _seeder, friend, content) = stand(100_000);
+    let next = moves(relay);
     until(|| {
         let status = next.user.run("relay", &["status", "--json"]).expect(0);
         status.says("\"serving\":1")
     });
     let _ = friend.run("leecher", &["list", "--relay", &next.place]).expect(0);
     let _ = download(&friend, FILE).expect(0);
+    assert!(fetched(&friend, FILE) == content);
+}
+
+#[test]
+fn a_download_follows_its_relay_to_where_it_moved() {
+    let (relay, _owner, _seeder, friend, content) = stand(12 << 20);
+    let running = friend.start("leecher", &["download", FILE, "--out", "out", "--limit", "4M"]);
+    until(|| written(&friend) > 1 << 20);
+    let _next = moves(relay);
+    let _ = running.wait().expect(0);
     assert!(fetched(&friend, FILE) == content);
 }
 

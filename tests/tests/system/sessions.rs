@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use sealift_command::console::Console;
 use sealift_command::exit::{Exit, Failure};
@@ -15,12 +17,13 @@ use sealift_proto::keys::InviteKeys;
 use sealift_proto::message::{Outcome, RunHeader, SessionMessage};
 use sealift_proto::object;
 use sealift_proto::place::RelayPlace;
-use sealift_proto::space::{Certificate, HostName, Label, RelayAddress, Role};
+use sealift_proto::space::{Certificate, Chain, HostName, Label, RelayAddress, Role, SerialNumber};
 use sealift_proto::wrap::Suite;
 use sealift_relay::{Config, Relay};
 use sealift_space::home::Home;
 use sealift_space::profile::Profile;
 use sealift_space::profile::space::SpaceState;
+use sealift_transport::client::{LiveSpace, News, SpaceClient, removed};
 use sealift_transport::connect::{Connected, GIVE_UP, Patience, connect};
 use sealift_transport::control::Event;
 use sealift_transport::join::join;
@@ -217,7 +220,7 @@ async fn a_second_device_joins_and_every_suite_carries_a_run() {
     let second = speaker(&homes.path().join("second"));
     let mut member = join(&second, &Invite::parse(&line).unwrap()).await.unwrap();
     assert_eq!(member.space.id(), connected.space.id());
-    assert_eq!(member.members.len(), 2);
+    assert_eq!(member.members().len(), 2);
     assert!(member.serving.contains(&first.device.key.id()));
 
     let third = speaker(&homes.path().join("third"));
@@ -240,6 +243,62 @@ async fn a_second_device_joins_and_every_suite_carries_a_run() {
     assert_eq!(used, [Suite::X25519, Suite::Hybrid, Suite::Hybrid, Suite::Rsa]);
     assert_eq!(serving.await.unwrap(), used);
     relay.stop().await;
+}
+
+/// Publishes, as the owner, a record by which `chain` does not hold any more.
+async fn remove(owner: &Connected, chain: &Chain) {
+    let space = &owner.space;
+    let mut record = space.record().unverified().clone();
+    let serials = chain.certificates.iter().map(|one| SerialNumber(one.unverified().serial));
+    record.removed = List::new(serials.collect()).unwrap();
+    record.number += 1;
+    let key = space.owner().unwrap();
+    let place = space.place(key.id(), 0, record.number);
+    let (secret, salt) = (codec::encode(space.secret()), Platform::system().random.bytes());
+    let sealed = object::seal::<object::Record>(&space.keys().record, &place, salt, &secret);
+    record.sealed = Bytes::new(sealed).unwrap();
+    let statement = Bytes::new(Signed::sign(record, key).unwrap().to_bytes()).unwrap();
+    let publish = |request| ToRelay::Publish { request, log: 0, follows: None, statement };
+    owner.control.call(publish).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_stays_connected_hears_of_a_new_record_of_a_removal_and_of_a_relay_that_leaves() {
+    let homes = tempfile::tempdir().unwrap();
+    let relay = relay(&homes.path().join("relay")).await;
+    let (first, connected) = owner(&homes.path().join("first"), &relay.arg).await;
+    let mut joined = Vec::new();
+    for name in ["second", "third"] {
+        let speaker = speaker(&homes.path().join(name));
+        let invite = invite(&first, &connected, &relay.arg).await;
+        let member = join(&speaker, &invite).await.unwrap();
+        joined.push((speaker, member));
+    }
+    let (third, of_third) = joined.pop().unwrap();
+    let (second, of_second) = joined.pop().unwrap();
+    let before = of_second.space.record().unverified().number;
+    let gone = of_third.space.verify_member(of_third.space.chain(), third.now()).unwrap();
+    let stays = of_second.space.verify_member(of_second.space.chain(), second.now()).unwrap();
+    let shown = LiveSpace::new(Arc::new(of_second.space.clone()));
+    let mut client = SpaceClient::new(&second, of_second, shown.clone());
+
+    remove(&connected, of_third.space.chain()).await;
+    while !matches!(client.next().await.unwrap(), News::Record) {}
+    assert_eq!(shown.borrow().record().unverified().number, before + 1);
+    removed(shown.subscribe(), gone, || second.now()).await;
+    let others = removed(shown.subscribe(), stays, || second.now());
+    assert!(tokio::time::timeout(Duration::from_millis(50), others).await.is_err());
+
+    relay.stop().await;
+    let presence = client.attendance().presence();
+    let mut leaving = false;
+    loop {
+        match client.next().await.unwrap() {
+            News::Closed(_) => break,
+            news => leaving |= matches!(news, News::Leaving),
+        }
+    }
+    assert!(leaving && presence.borrow().ended && presence.borrow().serving.is_empty());
 }
 
 /// The exit code of a command that ends so.

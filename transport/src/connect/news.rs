@@ -11,6 +11,7 @@ use sealift_space::profile::space::RecordError;
 use tokio::time::{Instant, timeout};
 
 use super::{Connected, GIVE_UP, bear_disk};
+use crate::client::SERVING_MAX;
 use crate::control::{CallError, Event};
 use crate::device::ThisDevice;
 use crate::error::Error;
@@ -28,8 +29,6 @@ const NEWS_MAX: u32 = 200_000;
 const HEADS_MAX: usize = 8192;
 /// Longest signed head, bytes.
 const HEAD_MAX: usize = <Head as Statement>::MAX + 80;
-/// Most devices that are taken to serve.
-const SERVING_MAX: usize = 65_536;
 /// Most warnings about what this relay shows; each is told once.
 const WARNINGS: usize = 32;
 
@@ -133,7 +132,7 @@ impl Connected {
         match taken {
             Ok(true) => {
                 self.space.take_lasting(&this.device.key.id(), this.now());
-                self.members.recheck(&self.space, this.now());
+                self.members().recheck(&self.space, this.now());
                 self.record_owed = true;
                 let written = self.write_record(this);
                 bear_disk(this, written)
@@ -152,8 +151,8 @@ impl Connected {
         if head.device == this.device.key.id() {
             self.card_shown = own_number(&head.device, head);
         }
-        let news = self.members.take_head(&self.space, head, this.now());
-        let who = &self.members.display_name(&head.device);
+        let news = self.members().take_head(&self.space, head, this.now());
+        let who = &self.members().display_name(&head.device);
         match news {
             CardNews::New | CardNews::Changed | CardNews::Known => {}
             CardNews::Older => self.warn(this, &Notice::OlderCard { who }),

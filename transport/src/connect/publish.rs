@@ -38,10 +38,13 @@ impl Connected {
     /// When the relay refuses, the connection ends, or the profile cannot be read.
     pub async fn publish_card(&mut self, this: &ThisDevice) -> Result<(), Error> {
         let name = this.profile.device_name()?;
-        let own = self.members.get(&this.device.key.id());
-        let says_the_same = own
-            .is_some_and(|own| own.secret.name == name && own.secret.chain == *self.space.chain());
-        let number = own.map(Member::card_number);
+        let (says_the_same, number) = {
+            let members = self.members();
+            let own = members.get(&this.device.key.id());
+            let same =
+                |own: &Member| own.secret.name == name && own.secret.chain == *self.space.chain();
+            (own.is_some_and(same), own.map(Member::card_number))
+        };
         if says_the_same && number == self.card_shown {
             return Ok(());
         }
@@ -56,7 +59,7 @@ impl Connected {
         if !self.publish(1, card.to_bytes()).await? {
             return Ok(());
         }
-        self.members.take_own(&self.space, &card, this.now());
+        self.members().take_own(&self.space, &card, this.now());
         self.card_shown = Some(number);
         self.save(this)
     }

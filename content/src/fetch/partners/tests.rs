@@ -12,6 +12,8 @@ use sealift_proto::codec::List;
 use sealift_proto::identity::SecretKey;
 use sealift_proto::manifest::{CHUNK, Layout};
 use sealift_proto::message::{ChunkRun, Missing, SessionMessage};
+use sealift_proto::space::Membership;
+use sealift_transport::client::Presence;
 use sealift_transport::control::Control;
 use sealift_transport::session::{Incoming, LeecherSession, SessionError};
 use tokio::time::timeout;
@@ -20,7 +22,6 @@ use super::*;
 use crate::entry::EntryPlace;
 use crate::fetch::event::Event;
 use crate::fetch::schedule::{Offer, Schedule};
-use crate::fetch::space::Presence;
 use crate::hashes::Name;
 use crate::landing::LandingError;
 use crate::landing::sink::{Begun, Sink};
@@ -96,6 +97,10 @@ impl Reached for Nowhere {
 
     async fn session(&self, _: DeviceId) -> Result<(LeecherSession, Way), SessionError> {
         Err(SessionError::Offline)
+    }
+
+    async fn removed(&self, _: Membership) {
+        std::future::pending().await
     }
 
     fn address(&self) -> Option<Address> {
@@ -320,4 +325,11 @@ async fn what_a_partner_has_named_is_fetched_from_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partner_that_gives_other_bytes_is_left_and_nothing_of_it_is_taken() {
     assert_eq!(fetch_from(|memory| Arc::new(Liar(memory)), 3).await, (Vec::new(), true));
+}
+
+#[tokio::test]
+async fn a_session_with_one_who_was_removed_ends_and_is_not_opened_again() {
+    let session = std::future::pending();
+    let ended = session::while_member(session, std::future::ready(())).await;
+    assert!(ended.is_err_and(|error| !error.is_passing() && !error.is_tampering()));
 }
