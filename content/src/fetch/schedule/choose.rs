@@ -207,7 +207,7 @@ impl Schedule {
         let device = self.sources.get(&id)?.device;
         let begun = self.file(job)?.begun_by(device, end);
         begun
-            .or_else(|| self.nobodys(id, job, most, end))
+            .or_else(|| self.nobodys(id, job, most, end).inspect(|_| self.next_turn()))
             .or_else(|| self.file(job)?.first_missing(most, end))
     }
 

@@ -184,7 +184,7 @@ pub struct Schedule {
     said: BTreeMap<DeviceId, Said>,
     /// Devices that fetch the same and are no seeders: only direct links to them carry content.
     partners: BTreeSet<DeviceId>,
-    /// From which part of a file on it is asked for among partners: of 2^64.
+    /// From which part of a file on it is asked for next among partners: of 2^64.
     turn: u64,
     window: Option<u64>,
     unstated: BTreeSet<usize>,
@@ -283,9 +283,18 @@ impl Schedule {
         schedule
     }
 
-    /// Of files that partners fetch too this one asks from another place on than they do, if `turn` is random.
+    /// Of files that partners fetch too this one asks at other places than they do, if `turn` is random.
     pub const fn set_turn(&mut self, turn: u64) {
         self.turn = turn;
+    }
+
+    /// Another place, as far as anybody else can tell. Two who went on from where they are side by side would stay so.
+    const fn next_turn(&mut self) {
+        // Knuth's linear congruential generator (MMIX): its upper bits are what counts here.
+        self.turn = self
+            .turn
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
     }
 
     /// Adds somebody who has the very content of `job`; whoever is known already is not added twice, and who has lied not

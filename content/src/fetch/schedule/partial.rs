@@ -222,8 +222,8 @@ impl Schedule {
     }
 
     /// Of the missing chunks of `job` one that no partner has named, and those behind it, for a source that has all: `most` bytes at
-    /// most, none at or behind `end`. `None` where there are no partners, or they have all of it between them. Each who fetches looks
-    /// from another place on, so that they do not all ask for the same.
+    /// most, none at or behind `end`. `None` where there are no partners, or they have all of it between them. It is looked for from a
+    /// place of chance on, so that those who fetch do not all ask for the same.
     pub(super) fn nobodys(
         &self,
         id: SourceId,
