@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Notify;
+
 use crate::exit::{Exit, Failure};
 
 /// Runs the future that `command` makes until it is done or a signal comes. A command that is interrupted is dropped where it
@@ -32,14 +34,15 @@ where
 
 /// A command takes signals itself.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// One has come since. Whoever waits for it later hears of it too: it may have come in the very moment of the taking.
+static CAME: Notify = Notify::const_new();
 
 /// Runs `part`, the last of a command, until it is done or a signal comes, which ends nothing else: neither it nor a later one.
 pub async fn until_signal(part: impl Future<Output = ()>) {
-    let signal = signal();
     TAKEN.store(true, Ordering::Relaxed);
     tokio::select! {
         () = part => {}
-        _ = signal => {}
+        () = CAME.notified() => {}
     }
 }
 
@@ -50,6 +53,7 @@ async fn fatal_signal() -> Exit {
         if !TAKEN.load(Ordering::Relaxed) {
             return exit;
         }
+        CAME.notify_one();
     }
 }
 
