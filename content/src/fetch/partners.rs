@@ -116,7 +116,7 @@ impl<R: Reached> Partners<R> {
 
     fn answer(&self, running: &mut Running, session: SeederSession) {
         let (device, member) = (session.peer.address.device, session.peer.membership);
-        let Some(reached) = self.reached.borrow().clone() else { return };
+        let reached = self.reached.borrow().clone();
         if !self.is_welcome(running, device) {
             return;
         }
@@ -125,7 +125,13 @@ impl<R: Reached> Partners<R> {
         running.sessions.spawn(async move {
             // Whoever opened it may open another.
             let answering = session::answer(&shared, session, ways);
-            let _ = session::while_member(answering, reached.removed(member)).await;
+            let removed = async {
+                match reached {
+                    Some(reached) => reached.removed(member).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let _ = session::while_member(answering, removed).await;
             (device, None)
         });
     }
