@@ -34,12 +34,13 @@ pub(crate) fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c)
 }
 
-/// `bytes` within `$'…'`: what cannot be shown by its bytes, in three digits of eight, which no digit behind them changes.
+/// `bytes` within `$'…'`: what is not ASCII or cannot be shown by its bytes, in three digits of eight, which no digit behind them
+/// changes. In an encoding such as GBK the last byte of a letter and a backslash behind it would be one character.
 pub(crate) fn spelled(bytes: &[u8]) -> String {
     let octal = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
     let letter = |c: char| match c {
         '\'' | '\\' => format!("\\{c}"),
-        c if is_unsafe(c) => octal(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        c if is_unsafe(c) || !c.is_ascii() => octal(c.encode_utf8(&mut [0; 4]).as_bytes()),
         c => c.to_string(),
     };
     let chunk = |chunk: std::str::Utf8Chunk<'_>| {
@@ -77,6 +78,7 @@ mod tests {
         assert_eq!(shell_word("-x"), "./-x");
         assert_eq!((shell_word("=ls"), shell_word("a=b")), ("'=ls'".into(), "a=b".into()));
         assert_eq!(shell_word("a\n1"), r"$'a\0121'");
+        assert_eq!(shell_word("\u{4f60}\n'"), r"$'\344\275\240\012\''");
     }
 
     #[cfg(unix)]

@@ -36,7 +36,7 @@ impl Glyphs {
 }
 
 /// Whether the locale writes text in UTF-8: the first of the three variables that says anything decides, as in the C library.
-fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+pub(crate) fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     if cfg!(windows) {
         return true;
     }

@@ -41,11 +41,37 @@ pub(super) struct Asked {
     quote: Quote,
     /// This user's home, where the last word begins with `~/`.
     tilde: Option<String>,
+    letters: Letters,
+}
+
+/// How letters beyond ASCII are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Letters {
+    /// As they are.
+    Plain,
+    /// By their bytes. In an encoding such as GBK the last byte of a letter and a sign of the shell's behind it may be one character,
+    /// and the sign would quote nothing.
+    Spelled,
+}
+
+impl Letters {
+    /// What the locale calls for.
+    pub(super) fn of_locale(is_utf8: bool) -> Self {
+        if is_utf8 { Self::Plain } else { Self::Spelled }
+    }
+
+    fn spells(self, c: char) -> bool {
+        is_unsafe(c) || self == Self::Spelled && !c.is_ascii()
+    }
 }
 
 impl Asked {
     /// Reads what the script passes; `home` is this user's.
-    pub(super) fn new(args: Vec<OsString>, home: Option<OsString>) -> Option<Self> {
+    pub(super) fn new(
+        args: Vec<OsString>,
+        home: Option<OsString>,
+        letters: Letters,
+    ) -> Option<Self> {
         let mut args = args.into_iter();
         let (line, replaced) = (args.next()?.into_string().ok()?, args.next()?.into_string().ok()?);
         let mut typed = lex(&line);
@@ -61,7 +87,7 @@ impl Asked {
         } else if word.starts_with('~') {
             typed.foreign = true;
         }
-        Some(Self { typed, head, quote: stays.quote, tilde })
+        Some(Self { typed, head, quote: stays.quote, tilde, letters })
     }
 
     /// The words of the line; `None` where bash itself is to complete the last one.
@@ -90,46 +116,47 @@ impl Asked {
         if rest.is_empty() {
             return None;
         }
+        let letters = self.letters;
         if self.tilde.is_some() {
-            return Some(format!("~/{}", escaped(rest)));
+            return Some(format!("~/{}", escaped(rest, letters)));
         }
         // Bash closes the quotes behind a folder itself, and so do we behind what is whole.
         let close = |quote| if rest.ends_with('/') { "" } else { quote };
         Some(match self.quote {
-            Quote::None => escaped(rest),
-            Quote::Single => single(rest) + close("'"),
-            Quote::Double => double(rest)? + close("\""),
+            Quote::None => escaped(rest, letters),
+            Quote::Single => single(rest, letters) + close("'"),
+            Quote::Double => double(rest, letters)? + close("\""),
             Quote::Spelled => spelled(rest.as_bytes()) + close("'"),
         })
     }
 }
 
 /// `text` outside of quotes. Letter by letter, so that what several candidates have in common is the beginning of each.
-fn escaped(text: &str) -> String {
+fn escaped(text: &str, letters: Letters) -> String {
     let letter = |c: char| match c {
-        c if is_plain(c) || (!c.is_ascii() && !is_unsafe(c)) => c.to_string(),
-        c if is_unsafe(c) => format!("$'{}'", spelled(c.encode_utf8(&mut [0; 4]).as_bytes())),
+        c if letters.spells(c) => format!("$'{}'", spelled(c.encode_utf8(&mut [0; 4]).as_bytes())),
+        c if is_plain(c) || !c.is_ascii() => c.to_string(),
         c => format!("\\{c}"),
     };
     text.chars().map(letter).collect()
 }
 
 /// `text` behind an open `'`.
-fn single(text: &str) -> String {
+fn single(text: &str, letters: Letters) -> String {
     let letter = |c: char| match c {
         '\'' => r"'\''".to_owned(),
-        c if is_unsafe(c) => format!("'{}'", escaped(c.encode_utf8(&mut [0; 4]))),
+        c if letters.spells(c) => format!("'{}'", escaped(c.encode_utf8(&mut [0; 4]), letters)),
         c => c.to_string(),
     };
     text.chars().map(letter).collect()
 }
 
 /// `text` behind an open `"`; `None` if it holds what cannot be written there.
-fn double(text: &str) -> Option<String> {
+fn double(text: &str, letters: Letters) -> Option<String> {
     let letter = |c: char| match c {
         '"' | '$' | '`' | '\\' => Some(format!("\\{c}")),
         // The first is taken for history even there.
-        c if c == '!' || is_unsafe(c) => None,
+        c if c == '!' || letters.spells(c) => None,
         c => Some(c.to_string()),
     };
     text.chars().map(letter).collect()
@@ -141,8 +168,12 @@ mod tests {
 
     /// What is written for `candidates` where `line` was typed and bash would replace `replaced`.
     fn answer(line: &str, replaced: &str, candidates: &[&str]) -> String {
+        answer_in(Letters::Plain, line, replaced, candidates)
+    }
+
+    fn answer_in(letters: Letters, line: &str, replaced: &str, candidates: &[&str]) -> String {
         let args = vec![line.into(), replaced.into()];
-        let asked = Asked::new(args, Some("/home/ana".into())).unwrap();
+        let asked = Asked::new(args, Some("/home/ana".into()), letters).unwrap();
         let candidates: Vec<_> = candidates.iter().map(|text| (*text).to_owned()).collect();
         let mut out = Vec::new();
         asked.write(&candidates, &mut out).unwrap();
@@ -175,9 +206,28 @@ mod tests {
         assert_eq!(answer("x \"a", "a", &["a!", "ab"]), "whole\nab\"\n", "what cannot be written");
     }
 
+    /// In GBK the last byte of `\u{4f60}` and the backslash behind it are one character, and the `;` ends the command.
+    #[test]
+    fn a_letter_never_takes_the_quote_behind_it_in_another_encoding() {
+        for (line, replaced, expected) in [
+            ("x a", "a", r"a$'\344\275\240'\;id"),
+            ("x ~/a", "~/a", r"~/a$'\344\275\240'\;id"),
+            ("x 'a", "a", r"a'$'\344\275\240'';id'"),
+            ("x $'a", "a", r"a\344\275\240;id'"),
+        ] {
+            let candidate =
+                if line.contains('~') { "/home/ana/a\u{4f60};id" } else { "a\u{4f60};id" };
+            let answer = answer_in(Letters::Spelled, line, replaced, &[candidate]);
+            assert_eq!(answer, format!("whole\n{expected}\n"), "{line}");
+        }
+        let answer = answer_in(Letters::Spelled, "x \"a", "a", &["a\u{4f60}$(id)"]);
+        assert_eq!(answer, "whole\n", "what cannot be written");
+        assert_eq!(answer_in(Letters::Plain, "x a", "a", &["a\u{4f60};"]), "whole\na\u{4f60}\\;\n");
+    }
+
     #[test]
     fn another_users_home_is_left_to_bash() {
-        let asked = |line: &str| Asked::new(vec![line.into(), "".into()], None);
+        let asked = |line: &str| Asked::new(vec![line.into(), "".into()], None, Letters::Plain);
         assert!(asked("x ~ben/f").unwrap().words().is_none());
         assert!(asked("x > f").unwrap().words().is_none());
         assert_eq!(asked("x '~b").unwrap().words().unwrap(), ["x", "~b"]);

@@ -15,7 +15,8 @@ use clap_complete::Shell;
 use clap_complete::engine::complete;
 use clap_complete::env::{EnvCompleter, Fish, Zsh};
 
-use bash::Asked;
+use crate::terminal::is_utf8;
+use bash::{Asked, Letters};
 
 pub use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
@@ -55,7 +56,9 @@ fn bash(
     command: impl FnOnce(Line) -> Command,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let asked = Asked::new(args, env::var_os("HOME")).ok_or(io::ErrorKind::InvalidInput)?;
+    let letters = Letters::of_locale(is_utf8(|name| env::var(name).ok()));
+    let asked =
+        Asked::new(args, env::var_os("HOME"), letters).ok_or(io::ErrorKind::InvalidInput)?;
     let Some(words) = asked.words() else { return Asked::write_other(out) };
     let words: Vec<OsString> = words.iter().map(Into::into).collect();
     let is_flag = words.last().is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
