@@ -15,6 +15,7 @@ pub mod meter;
 pub mod paint;
 #[cfg(feature = "people")]
 pub mod people;
+pub mod pick;
 pub mod process;
 pub mod program;
 pub mod screen;

@@ -8,6 +8,7 @@ use sealift_command::event::{Content, Event};
 use sealift_command::exit::{Exit, Failure};
 use sealift_command::human;
 use sealift_command::people::speaker::Speaker;
+use sealift_command::pick;
 use sealift_command::program;
 use sealift_command::shell::{shell_os, shell_word};
 
@@ -56,6 +57,53 @@ pub(super) fn choose(
         }
     }
     Ok(chosen)
+}
+
+/// What was asked for with the one of several contents that the person chooses of one name; `None` where nothing is to be chosen, nobody can be asked, or none was chosen.
+///
+/// # Errors
+/// When the catalogues cannot be read, or what was typed cannot be understood.
+pub(super) async fn ask(
+    speaker: &Speaker,
+    spaces: &[Known],
+    args: &DownloadArgs,
+) -> Result<Option<DownloadArgs>, Failure> {
+    let [name] = &args.names[..] else { return Ok(None) };
+    if !pick::can_ask(&speaker.console) {
+        return Ok(None);
+    }
+    let choice = choice(spaces, args)?;
+    let views: Vec<&LogView> = spaces.iter().flat_map(|known| &known.views).collect();
+    let selected = select(&views, name, &choice)
+        .map_err(|error| unreadable(speaker, views.iter().copied(), error))?;
+    drop(views);
+    Ok(match selected {
+        Selected::Several(contents) => ask_content(speaker, spaces, args, name, &contents).await,
+        Selected::Files(_) | Selected::SeveralFolders(_) | Selected::Nothing => None,
+    })
+}
+
+async fn ask_content(
+    speaker: &Speaker,
+    spaces: &[Known],
+    args: &DownloadArgs,
+    name: &str,
+    contents: &Contents,
+) -> Option<DownloadArgs> {
+    let title = format!("`{}` has {} contents:", escape(name), contents.len());
+    let lines: Vec<_> =
+        contents.iter().filter_map(|content| Some(facts(speaker, spaces, content)?.0)).collect();
+    let place = pick::pick(&speaker.console, &title, &lines).await?;
+    let first = contents.get(place)?.first().map(|offer| &offer.holding)?;
+    let args = args.clone();
+    Some(match first.stored.root {
+        Some(root) => DownloadArgs { hash: Some(root.hex()), ..args },
+        None => DownloadArgs {
+            names: vec![first.path.clone()],
+            from: Some(first.key.device.short()),
+            ..args
+        },
+    })
 }
 
 /// Adds what is not there yet.
@@ -156,14 +204,21 @@ fn several_folders(
         .next(format!("choose one:\n    {}", lines.join("\n    ")))
 }
 
-/// Prints one content: owners, size, age, hash.
+/// Prints one content.
 fn show(speaker: &Speaker, spaces: &[Known], content: &[Offer]) {
-    let Some(first) = content.first().map(|offer| &offer.holding) else { return };
+    if let Some((line, event)) = facts(speaker, spaces, content) {
+        speaker.console.result(line, &event);
+    }
+}
+
+/// What is told of one content: owners, size, age, hash.
+fn facts(speaker: &Speaker, spaces: &[Known], content: &[Offer]) -> Option<(String, Event)> {
+    let first = content.first().map(|offer| &offer.holding)?;
     let root = first.stored.root;
     let now = i64::try_from(speaker.now()).unwrap_or(i64::MAX);
     let age = now.saturating_sub(first.stored.modified.div_euclid(1000));
     let owners = owners(spaces, content);
-    speaker.console.result(
+    Some((
         format!(
             "{}  {}  {}  {}  {}",
             root.map_or("(not hashed yet)".to_owned(), |root| root.short()),
@@ -172,14 +227,14 @@ fn show(speaker: &Speaker, spaces: &[Known], content: &[Offer]) {
             owners.join(", "),
             escape(&first.path),
         ),
-        &Event::Content {
+        Event::Content {
             path: first.path.clone(),
             hash: root.map(|root| root.hex()),
             size: first.stored.size,
             modified_ms: first.stored.modified,
             owners: owners.clone(),
         },
-    );
+    ))
 }
 
 fn owners(spaces: &[Known], content: &[Offer]) -> Vec<String> {

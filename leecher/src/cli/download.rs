@@ -25,7 +25,7 @@ use sealift_content::naming::{self, Names as DiskNames};
 use sealift_proto::catalogue::{EXECUTABLE, Root};
 use tokio::time::interval;
 
-use super::choose::{choose, tell_left_out};
+use super::choose::{ask, choose, tell_left_out};
 use crate::cli::args::DownloadArgs;
 use crate::cli::known::freshen;
 use crate::cli::progress::{DownloadBar, TICK};
@@ -63,6 +63,7 @@ pub async fn run(
         stream::check(speaker, &args)?;
     }
     let mut spaces = freshen(speaker, common, News::Needed).await?;
+    let args = ask(speaker, &spaces, &args).await?.unwrap_or(args);
     let mut chosen = choose(speaker, &spaces, &args);
     let missing = chosen.as_ref().is_err_and(|failure| failure.exit == Exit::NotFound);
     if missing && spaces.iter().any(|known| known.late) {

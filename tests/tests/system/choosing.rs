@@ -195,3 +195,40 @@ fn with_json_every_line_is_of_a_documented_type() {
         }
     }
 }
+
+/// Starts a line as at a terminal, if this machine has what makes one.
+fn at_terminal(user: &User, line: &str) -> Option<Running> {
+    if user.type_line("script --version").wait().code != 0 {
+        println!("skipped: no `script` here");
+        return None;
+    }
+    Some(user.type_line(&format!("TERM=xterm script -qec '{line}' /dev/null")))
+}
+
+#[test]
+fn at_a_terminal_one_of_several_contents_is_picked_by_its_number() {
+    let scene = scene(&[("a/report.txt", "first"), ("b/report.txt", "second")]);
+    appears(&scene.friend, "report.txt");
+    let line = "leecher get report.txt -o out";
+    let Some(mut picking) = at_terminal(&scene.friend, line) else { return };
+    picking.line("which one?");
+    picking.type_in("7\n");
+    picking.type_in("2\n");
+    picking.line("verified");
+    let picked = picking.wait().expect(0);
+    let second = picked.stdout.iter().find(|line| line.trim_start().starts_with("2 ")).unwrap();
+    let expected = if second.contains("b/report.txt") { "second" } else { "first" };
+    assert_eq!(fetched(&scene.friend, "report.txt"), expected.as_bytes(), "{picked}");
+    // Enter takes nothing, and it ends as without a terminal.
+    let mut none = at_terminal(&scene.friend, "leecher get report.txt -o other").unwrap();
+    none.line("which one?");
+    none.type_in("\n");
+    none.line("choose one:");
+    let _ = none.wait().expect(9);
+    assert!(!scene.friend.work().join("other/report.txt").exists());
+    // Nobody is asked in a pipe, with JSON, or where the line says which.
+    let _ = scene.friend.run("leecher", &["get", "report.txt", "-o", "other"]).expect(9);
+    let json = at_terminal(&scene.friend, "leecher get report.txt -o other --json").unwrap();
+    let json = json.wait().expect(9);
+    assert!(!json.says("which one?"), "{json}");
+}
