@@ -11,7 +11,7 @@
 //! What has been written so is a name like any other, and is never written so again. Only a name that gets longer than a
 //! disk can hold is shortened, and then ends in a hash of the whole.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -216,6 +216,7 @@ pub fn separate(
     let same = |path: &Path| if confused { key(path) } else { path.to_string_lossy().into_owned() };
     let folders: HashSet<String> = folders.iter().map(|path| same(path)).collect();
     let mut taken: HashSet<String> = paths.iter().map(|path| same(path)).collect();
+    let mut numbers = Numbers::default();
     for group in groups.into_values() {
         let mut met: HashSet<String> = HashSet::new();
         for at in group {
@@ -223,19 +224,40 @@ pub fn separate(
             if !folders.contains(&own) && met.insert(own) {
                 continue;
             }
-            let is_free = |path: &PathBuf| {
+            let is_free = |path: &Path| {
                 let name = same(path);
                 !taken.contains(&name) && !folders.contains(&name)
             };
-            // There are fewer paths than numbers.
-            let free = (1..).map(|number| numbered(&paths[at], number)).find(is_free);
-            if let Some(path) = free {
+            if let Some(path) = numbers.free(&paths[at], same, is_free) {
                 taken.insert(same(&path));
                 paths[at] = path;
             }
         }
     }
     Ok(())
+}
+
+/// The next number to try for names that may get the same ones: what was taken never is free again, and to try all from the first
+/// on would take time by the square of how many there are.
+#[derive(Default)]
+struct Numbers(HashMap<String, u32>);
+
+impl Numbers {
+    /// `path` with a number with which it is free.
+    fn free(
+        &mut self,
+        path: &Path,
+        same: impl Fn(&Path) -> String,
+        is_free: impl Fn(&Path) -> bool,
+    ) -> Option<PathBuf> {
+        // Long names are cut for their number, and the most for the longest.
+        let next = self.0.entry(same(&numbered(path, u32::MAX))).or_insert(1);
+        // There are fewer paths than numbers.
+        let mut numbers = (*next..).map(|number| (number, numbered(path, number)));
+        let (number, path) = numbers.find(|(_, path)| is_free(path))?;
+        *next = number.saturating_add(1);
+        Some(path)
+    }
 }
 
 /// The folders that `paths` lie in.
@@ -386,6 +408,25 @@ mod tests {
             confused.iter().map(|path| collision_key(path.to_str().unwrap())).collect();
         assert_eq!(keys.len(), names.len(), "{confused:?}");
         assert_eq!(confused[0], Path::new("d/A.txt"), "the first keeps its name");
+    }
+
+    #[test]
+    fn each_number_is_tried_once() {
+        use std::cell::{Cell, RefCell};
+        let (taken, tries) = (RefCell::new(HashSet::new()), Cell::new(0));
+        let mut numbers = Numbers::default();
+        let is_free = |path: &Path| {
+            tries.set(tries.get() + 1);
+            taken.borrow_mut().insert(path.to_owned())
+        };
+        let same = |path: &Path| path.to_string_lossy().into_owned();
+        for file in 0..500 {
+            let long = format!("d/{}{file:03}", "x".repeat(252));
+            for path in ["d/a.txt", &long] {
+                numbers.free(Path::new(path), same, is_free).unwrap();
+            }
+        }
+        assert_eq!(tries.get(), 1000);
     }
 
     #[test]
