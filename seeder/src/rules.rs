@@ -128,7 +128,7 @@ impl Rules {
     /// Whether the entry at `path` beneath `root` is ruled out, its parents taken as not ruled out.
     pub fn excludes(&mut self, root: &dyn Root, path: &Path, is_folder: bool) -> bool {
         let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes).unwrap_or_default();
-        if is_part(name) || !is_folder && name == RULES_FILE.as_bytes() {
+        if is_part(name) || !is_folder && is_rules(name) {
             return true;
         }
         self.excludes_at(None, root, path, is_folder)
@@ -293,6 +293,13 @@ fn build(text: &str) -> Result<Gitignore, String> {
     builder.build().map_err(|error| error.to_string())
 }
 
+/// Whether `name` is that of a file with rules, or of an editor's copy of one: it names what is to stay here.
+fn is_rules(name: &[u8]) -> bool {
+    let marks: [&[u8]; 2] = [b".#", b"#"];
+    let name = marks.iter().find_map(|mark| name.strip_prefix(*mark)).unwrap_or(name);
+    name.starts_with(RULES_FILE.as_bytes())
+}
+
 /// Whether `name` is that of a part file.
 fn is_part(name: &[u8]) -> bool {
     name.starts_with(PART_PREFIX.as_bytes())
@@ -345,6 +352,21 @@ mod tests {
             assert_eq!(problems.len(), 1, "{folder}: {problems:?}");
         }
         assert!(!rules.excludes(&*share.root(), Path::new("elsewhere"), false));
+    }
+
+    /// They list what is to stay here.
+    #[test]
+    fn copies_that_editors_make_of_rules_stay_out() {
+        let share = Share::new();
+        share.write(".sealiftignore", "!*\n");
+        let mut rules = Rules::default();
+        let mut out =
+            |path: &str, is_folder| rules.excludes(&*share.root(), Path::new(path), is_folder);
+        for end in ["~", ".swp", ".swo", ".bak", ".orig", ".tmp.123"] {
+            assert!(out(&format!("sub/.sealiftignore{end}"), false), "{end}");
+        }
+        assert!(out(".#.sealiftignore", false) && out("#.sealiftignore#", false));
+        assert!(!out("sealiftignore", false) && !out(".sealiftignore.d", true));
     }
 
     #[test]
