@@ -114,7 +114,9 @@ impl Moment {
         }
         let silent = human::duration(pace.silent?.as_secs());
         let name = |(name, _): &(String, SourceView)| elide(name, PERSON, glyphs);
-        Some(match self.sources.first().map(name) {
+        // Of one that stands by nothing is awaited.
+        let awaited = self.sources.iter().find(|(_, of)| !of.stands_by);
+        Some(match awaited.or(self.sources.first()).map(name) {
             Some(who) => format!("nothing from {who} for {silent}"),
             None => format!("connecting for {silent}"),
         })
@@ -232,5 +234,20 @@ mod tests {
         let pace = Pace { speed: Some(0), silent: Some(Duration::from_secs(6)) };
         assert_eq!(moment().halt(pace, Glyphs::Ascii).unwrap(), "connecting for 6 s");
         assert_eq!(moment().halt(Pace::default(), Glyphs::Ascii), None);
+    }
+
+    #[test]
+    fn silence_is_that_of_a_source_something_is_awaited_from() {
+        let pace = Pace { speed: Some(0), silent: Some(Duration::from_secs(6)) };
+        let source = |name: &str, stands_by| {
+            let (device, way) =
+                (sealift_proto::identity::SecretKey::from_seed([1; 32]).id(), Way::Relay);
+            let (delivered, speed, reading) = (0, None, None);
+            let view = SourceView { device, way, stands_by, delivered, speed, reading };
+            (name.to_owned(), view)
+        };
+        let sources = vec![source("ana", true), source("ben", false)];
+        let moment = Moment { sources, ..moment() };
+        assert_eq!(moment.halt(pace, Glyphs::Ascii).unwrap(), "nothing from ben for 6 s");
     }
 }
