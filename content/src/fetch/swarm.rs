@@ -22,6 +22,9 @@ use crate::serve::Service;
 use crate::serve::event::{Event, Listener};
 use crate::serve::link::Server;
 
+/// So many contents for which others are named are remembered: all of them are looked at twice a second.
+const NAMED: usize = 1024;
+
 /// What a download has to do with others who fetch the same.
 #[derive(Default)]
 pub(super) struct Swarm {
@@ -34,9 +37,14 @@ pub(super) struct Swarm {
 }
 
 impl Swarm {
-    /// `by` names these for `root`, in place of those before. There is room for the contents of this download alone.
+    /// `by` names these for `root`, in place of those before. Beyond [`NAMED`] contents nothing more is remembered.
     pub(super) fn name(&self, by: DeviceId, root: Root, addresses: Vec<Address>) {
-        lock(&self.named).insert((by, root), addresses);
+        let mut named = lock(&self.named);
+        if addresses.is_empty() {
+            named.remove(&(by, root));
+        } else if named.len() < NAMED || named.contains_key(&(by, root)) {
+            named.insert((by, root), addresses);
+        }
     }
 
     /// Everybody who is named now.
@@ -140,4 +148,28 @@ fn messages(fresh: &Fresh, chunks: bool) -> Vec<SessionMessage> {
         return vec![have(&[])];
     }
     runs.chunks(HAVE_MAX).map(have).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sealift_proto::identity::SecretKey;
+
+    use super::*;
+
+    #[test]
+    fn what_is_named_for_very_many_contents_is_not_remembered() {
+        let swarm = Swarm::default();
+        let device = |number| SecretKey::from_seed([number; 32]).id();
+        let root = |number: usize| Root(*blake3::hash(&number.to_be_bytes()).as_bytes());
+        let at = |number: usize| Address { device: device(1), connection: number as u32 };
+        for number in 0..2 * NAMED {
+            swarm.name(device(2), root(number), vec![at(number)]);
+        }
+        assert_eq!(swarm.named().len(), NAMED);
+        swarm.name(device(2), root(7), vec![at(0), at(3 * NAMED)]);
+        assert!(swarm.named().contains(&at(3 * NAMED)), "one that is known is named anew");
+        swarm.name(device(2), root(0), Vec::new());
+        swarm.name(device(2), root(2 * NAMED), vec![at(5 * NAMED)]);
+        assert!(swarm.named().contains(&at(5 * NAMED)), "there is room again");
+    }
 }
