@@ -323,13 +323,18 @@ impl Found {
     /// All of it, by path; `above` bytes of each path are not part of where it goes, or all that is common to them.
     fn at(self, above: Option<usize>) -> Selected {
         let Self { offers, folders, empties, unshared, .. } = self;
-        let empties: Vec<_> = empties.found().filter(|(path, _)| folders.contains(path)).collect();
+        let found = empties.found().filter(|(path, _)| folders.contains(path));
+        let mut empties: BTreeMap<_, _> = found.collect();
+        // Where one has a file and another an empty folder, the file keeps its name.
+        for offer in &offers {
+            empties.remove(&offer.holding.path);
+        }
         if offers.is_empty() && empties.is_empty() {
             return Selected::Nothing;
         }
         let common = || {
             let files = offers.iter().map(|offer| offer.holding.path.as_str());
-            common_folder(files.chain(empties.iter().map(|(path, _)| path.as_str())))
+            common_folder(files.chain(empties.keys().map(String::as_str)))
         };
         let above = above.unwrap_or_else(common);
         let empty = |(path, modified): (String, i64)| Empty { out: out(&path, above), modified };

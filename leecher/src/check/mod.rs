@@ -129,7 +129,18 @@ impl Plan {
                     }
                 }
             }
-            folders.extend(empties.found().map(|(path, _)| (local_place(copy, &path), path)));
+            let mut empty: BTreeMap<_, _> = empties.found().collect();
+            // Where one has a file and another an empty folder, the file counts, as a download has it.
+            for view in views.iter().map(Borrow::borrow) {
+                if empty.is_empty() {
+                    break;
+                }
+                for entry in view.beneath(&copy.folder)? {
+                    let (path, stored) = entry?;
+                    stored.is_file().then(|| empty.remove(&path));
+                }
+            }
+            folders.extend(empty.into_keys().map(|path| (local_place(copy, &path), path)));
         }
         Ok(())
     }

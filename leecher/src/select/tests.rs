@@ -172,3 +172,12 @@ fn empty_folders_come_along_and_what_is_not_shared_is_counted() {
     assert_eq!(folders(&views, "?", &any()).0, made(&["a/e", "b", "f"]));
     assert_eq!(files(&views, "?", &any()), plain(&["a/x", "c/d/y"]));
 }
+
+#[test]
+fn an_empty_folder_gives_way_to_a_file() {
+    let views = [view(1, &[("s/m/", 0), ("s/n/", 0)]), view(2, &[("s/m", 1)])];
+    assert_eq!(folders(&views, "s", &any()).0, ["s/n"]);
+    assert_eq!(folders(&views, "*", &any()).0, ["n"]);
+    let from = Choice { from: Some([device(1)].into()), hash: None };
+    assert_eq!(folders(&views, "s", &from).0, ["s/m", "s/n"]);
+}
