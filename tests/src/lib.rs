@@ -1,5 +1,7 @@
 //! What the whole-system tests stand on: a simulated machine, and real programs kept on a leash.
 
+#[cfg(test)]
+mod architecture;
 pub mod lab;
 pub mod process;
 pub mod proxy;
