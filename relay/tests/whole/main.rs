@@ -1,13 +1,10 @@
 //! Whole relays at work with clients that say whatever a test wants. One binary, because these tests mostly wait: side by side.
 
-mod command;
 mod common;
 mod drain;
 mod full_disk;
 mod garbage;
 mod limits;
 mod members;
-mod operations;
 mod probe;
-mod process;
 mod refusals;

@@ -253,6 +253,10 @@ fn compared(finished: &Finished, same: &Same) -> Vec<String> {
 fn every_verb_gives_the_same_with_and_without_a_process_that_shares() {
     let Scene { _relay, ana, sharing, ben } = scene();
     ben.write("share/theirs.txt", b"of ben");
+    // Lists say how long ago that was, in words that would change meanwhile.
+    let theirs = std::fs::File::options().write(true).open(ben.work().join("share/theirs.txt"));
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
+    theirs.unwrap().set_modified(past).unwrap();
     ana.write("kept/theirs.txt", b"of ben");
     let mut other =
         ben.start("seeder", &["theirs=share", "--relay", &_relay.place, "--path", "relay"]);
