@@ -161,12 +161,17 @@ mod tests {
         let len = (4 << 20) + 4000;
         let content: Vec<u8> = (0..len).map(|at: u32| (at / 4096) as u8).collect();
         let all = 0..u64::from(len);
+        // A look may have the system read what it looks for: whoever looks next must look elsewhere.
+        let elsewhere =
+            |page: u64| (0..LOOKS).map(move |look| (4 << 20) / LOOKS * look + page * 4096);
         std::fs::write(path.path(), &content).unwrap();
         let file = File::open(path.path()).unwrap();
         file.sync_all().unwrap();
         assert!(is_cached(&file, all.clone()));
-        forget_cached(&file, all.clone());
-        if is_cached(&file, all) || Direct::open(&file).is_err() {
+        forget_cached(&file, all);
+        // Nor is more to be read than that.
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random).unwrap();
+        if elsewhere(57).any(|place| is_there(&file, place)) || Direct::open(&file).is_err() {
             println!(
                 "skipped: device {} keeps everything in memory",
                 file.metadata().unwrap().dev()
@@ -181,9 +186,7 @@ mod tests {
         // The end is no whole block, and goes through the cache.
         assert_eq!(sparing.read_at(&mut buffer[whole..], whole as u64).unwrap(), 4000);
         assert!(*buffer == content);
-        assert!(!is_there(&file, whole as u64));
-        // Not at the places that were looked at before.
-        let there = (0..LOOKS).filter(|look| is_there(&file, (4 << 20) / LOOKS * look + 99 * 4096));
-        assert_eq!(there.count(), 0);
+        // A page now and then is there for the system's own reasons.
+        assert!(elsewhere(99).filter(|place| is_there(&file, *place)).count() <= 1);
     }
 }
