@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::console::unwritten;
 
@@ -10,6 +11,30 @@ use crate::console::unwritten;
 #[must_use]
 pub fn read<P: Parser>() -> P {
     P::try_parse().unwrap_or_else(|error| end(&error))
+}
+
+/// Words that mean something to somebody who came from elsewhere, and what to type here.
+pub type Meant<'a> = &'a [(&'a [&'a str], &'a str)];
+
+/// As [`read`]; where a command was typed that there is none of, and it is one of those `meant`, what to type is told.
+#[must_use]
+pub fn read_hinted<P: Parser>(meant: Meant<'_>) -> P {
+    P::try_parse().unwrap_or_else(|error| end(&hinted(error, meant)))
+}
+
+/// The error, with what was meant, if that is known.
+#[must_use]
+pub fn hinted(mut error: clap::Error, meant: Meant<'_>) -> clap::Error {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => word,
+        _ => return error,
+    };
+    let meant = meant.iter().find(|(words, _)| words.contains(&word.as_str()));
+    if let Some((_, meant)) = meant {
+        let hint = vec![format!("perhaps: {meant}").into()];
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(hint));
+    }
+    error
 }
 
 /// Shows what the parser has to say, and ends the process. Help that could not be written is no success, as for any other result.

@@ -4,7 +4,6 @@ mod help;
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use sealift_command::args::CommonArgs;
 use sealift_command::manual::{About, ENVIRONMENT, Manual};
@@ -34,7 +33,7 @@ impl Cli {
     /// What was typed; ends the process with words where that cannot be understood.
     #[must_use]
     pub fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| sealift_command::usage::end(&hinted(error)))
+        sealift_command::usage::read_hinted(&MEANT)
     }
 }
 
@@ -43,20 +42,6 @@ const MEANT: [(&[&str], &str); 1] = [(
     &["watch", "seed", "serve", "send", "upload", "offer", "add", "put", "start"],
     "sealift share FOLDER",
 )];
-
-/// The error, with what was meant, if that is known.
-fn hinted(mut error: clap::Error) -> clap::Error {
-    let word = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => word,
-        _ => return error,
-    };
-    let meant = MEANT.iter().find(|(words, _)| words.contains(&word.as_str()));
-    if let Some((_, meant)) = meant {
-        let hint = vec![format!("perhaps: {meant}").into()];
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(hint));
-    }
-    error
-}
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -199,7 +184,8 @@ mod tests {
 
     #[test]
     fn a_word_of_another_program_gets_a_hint() {
-        let hint = hinted(parse("sealift watch x").unwrap_err()).to_string();
+        let hint = sealift_command::usage::hinted(parse("sealift watch x").unwrap_err(), &MEANT)
+            .to_string();
         assert!(hint.contains("perhaps: sealift share FOLDER"), "{hint}");
     }
 }

@@ -5,7 +5,6 @@ pub mod help;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use sealift_command::args::CommonArgs;
 use sealift_command::human::parse_duration;
@@ -37,22 +36,8 @@ impl Arguments {
     /// What was typed; ends the process with words where that cannot be understood.
     #[must_use]
     pub fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| sealift_command::usage::end(&hinted(error)))
+        sealift_command::usage::read_hinted(&MEANT)
     }
-}
-
-/// The error, with what was meant, if that is known.
-fn hinted(mut error: clap::Error) -> clap::Error {
-    let word = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => word,
-        _ => return error,
-    };
-    let meant = MEANT.iter().find(|(words, _)| words.contains(&word.as_str()));
-    if let Some((_, meant)) = meant {
-        let hint = vec![format!("perhaps: {meant}").into()];
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(hint));
-    }
-    error
 }
 
 /// What to do.
